@@ -1,0 +1,68 @@
+// Regular expressions with exact PCRE semantics, through PCRE2 with JIT. Byte-oriented, DOTALL and
+// DOLLAR_ENDONLY as ModSecurity 2 compiles them (trap 2 of RULES.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/result.h"
+
+namespace weir::rules {
+
+// Bounds of one match attempt (PCRE2 match limit and depth limit). 0: PCRE2's default.
+struct ReLimits {
+  std::uint32_t match = 0;
+  std::uint32_t depth = 0;
+};
+
+// Per worker: match data and JIT stack.
+class ReScratch {
+ public:
+  ReScratch();
+  ~ReScratch();
+  ReScratch(const ReScratch&) = delete;
+  ReScratch& operator=(const ReScratch&) = delete;
+  struct State;
+  [[nodiscard]] State& state() { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+enum class ReResult : std::uint8_t { NoMatch, Match, LimitExceeded };
+
+struct ReOptions {
+  bool caseless = false;
+  bool multiline = false;  // ModSecurity 3 compiles with it, 2 does not
+};
+
+// Immutable; shared by threads.
+class Regex {
+ public:
+  // The error is PCRE2's message with the byte offset in the pattern.
+  static Result<std::unique_ptr<Regex>> compile(std::string_view pattern, const ReOptions& options);
+  ~Regex();
+  Regex(const Regex&) = delete;
+  Regex& operator=(const Regex&) = delete;
+
+  // Searches `subject`. `groups` (may be null) receives up to `max_groups` groups, unset ones empty;
+  // `group_count` how many are meaningful (highest set group + 1).
+  ReResult search(std::string_view subject, ReScratch& scratch, const ReLimits& limits,
+                  std::string_view* groups = nullptr, std::size_t max_groups = 0,
+                  std::size_t* group_count = nullptr, std::size_t start = 0) const;
+
+  [[nodiscard]] const std::string& pattern() const { return pattern_; }
+  [[nodiscard]] const ReOptions& options() const { return options_; }
+  [[nodiscard]] bool jit() const;
+
+ private:
+  struct Code;
+  Regex(std::string pattern, const ReOptions& options, std::unique_ptr<Code> code);
+  std::string pattern_;
+  ReOptions options_;
+  std::unique_ptr<Code> code_;
+};
+
+}  // namespace weir::rules
