@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# The suites that take long; each can be run alone.
+#
+#   tests/slow.sh sanitize   build with address and undefined-behaviour sanitizers, run every test
+#   tests/slow.sh threads    the same with the thread sanitizer, unit tests only
+#   tests/slow.sh clang      build with clang, warnings as errors
+#   tests/slow.sh damage     1,000 damaged copies of the recorded captures (plain and sanitizer build)
+#   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
+#   tests/slow.sh suites     CRS suites through Apache with mod_security2, and through Weir
+#   tests/slow.sh all
+#
+# WEIR_CRS4_DIR names an unpacked CRS 4 release with its tests, WEIR_SECRULES_TESTS the folder of
+# ModSecurity's secrules-language-tests; what is not named is left out, and said so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'slow tests: %s\n' "$*"; }
+
+build() {
+  say "building $1"
+  cmake --preset "$1" >"build/$1.log" 2>&1 && cmake --build --preset "$1" >>"build/$1.log" 2>&1 || {
+    tail -n 30 "build/$1.log" >&2
+    exit 1
+  }
+}
+
+suite3() { bash tests/support/crs_suite.sh build/crs-suite | tail -n 1; }
+
+sanitize() {
+  build asan
+  WEIR_CRS3_SUITE=$(suite3) ctest --preset asan --no-tests=error
+}
+threads() {
+  build tsan
+  ctest --preset tsan --no-tests=error -L unit
+}
+clang() { build clang; }
+
+damage() {
+  build dev
+  build asan
+  [ -f build/dev/captures/clean.pcap ] || python3 tests/e2e/record.py build/dev/captures
+  local captures=(build/dev/captures/{attack,clean,proxied}.pcap tests/pcap/demo.pcap)
+  python3 tests/e2e/damage.py build/dev/app/weir 1000 "${captures[@]}" -- --cache build/dev/rule-cache
+  python3 tests/e2e/damage.py build/asan/app/weir 200 "${captures[@]}" --ceiling-mib 3000 --seconds 300 \
+    -- --cache build/asan/rule-cache
+}
+
+fuzz() {
+  local seconds=${1:-60}
+  build fuzz
+  local program
+  for program in $(find build/fuzz/tests/fuzz -type f -perm -u+x -name '*_fuzz' | sort); do
+    local name
+    name=$(basename "$program")
+    mkdir -p "build/fuzz/corpus/$name"
+    say "fuzzing $name for $seconds s"
+    "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/$name-" "build/fuzz/corpus/$name" >"build/fuzz/$name.log" 2>&1 || {
+      tail -n 40 "build/fuzz/$name.log" >&2
+      say "$name found something; see build/fuzz/$name.log"
+      exit 1
+    }
+    grep -E 'number_of_executed_units' "build/fuzz/$name.log" | sed 's/^/  /'
+  done
+}
+
+suites() {
+  build dev
+  local weir=build/dev/app/weir suite
+  suite=$(suite3)
+  python3 tests/e2e/compare_suite.py $weir "$suite"
+  if [ -n "${WEIR_CRS4_DIR:-}" ]; then
+    python3 tests/e2e/compare_suite.py $weir "$WEIR_CRS4_DIR/tests/regression/tests" --crs "$WEIR_CRS4_DIR"
+  else
+    say "WEIR_CRS4_DIR is not set: CRS 4 is left out"
+  fi
+}
+
+mkdir -p build
+case "${1:-}" in
+  sanitize | threads | clang | damage | suites) "$1" ;;
+  fuzz) fuzz "${2:-60}" ;;
+  all)
+    clang
+    sanitize
+    threads
+    damage
+    fuzz 60
+    suites
+    ;;
+  *)
+    sed -n '2,15p' "$0" | sed 's/^# \{0,1\}//'
+    exit 2
+    ;;
+esac
