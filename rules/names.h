@@ -87,14 +87,31 @@ std::string_view ctl_name(Ctl c);
 // Collections take a selector (ARGS:id); scalars do not.
 [[nodiscard]] bool is_collection(Variable v);
 
+// The candidate nearest to a misspelled name by edit distance, ignoring ASCII case; empty if none is near
+// enough to be meant. Ties: the first candidate. Linear in the candidates' length; names over 64 bytes have
+// no neighbour.
+std::string_view nearest(std::string_view name, const std::vector<std::string_view>& candidates);
+
 // The known name nearest to a misspelled one (for "did you mean"), or empty.
 std::string_view nearest_variable(std::string_view name);
 std::string_view nearest_action(std::string_view name);
 std::string_view nearest_directive(std::string_view name);
+std::string_view nearest_ctl(std::string_view name);
+
+// Compares without regard to ASCII case.
+[[nodiscard]] bool same_name(std::string_view a, std::string_view b);
+
+// What stands after the colon of an action.
+enum class ActionArgument : std::uint8_t { None, Optional, Required };
+[[nodiscard]] ActionArgument action_argument(ActionName a);
 
 // Why a name that ModSecurity or Coraza knows stays out of Weir; empty if it does not stay out.
 std::string_view variable_left_out(std::string_view name);
 std::string_view action_left_out(std::string_view name);
 std::string_view directive_left_out(std::string_view name);
+
+// Directives that Weir accepts without effect, because leaving them undone changes no verdict (a temporary
+// directory, a server signature); the reason, or empty. The parser gives a note and drops them.
+std::string_view directive_without_effect(Directive d);
 
 }  // namespace weir::rules
