@@ -26,7 +26,8 @@ enum class MultipartFlag : std::uint8_t {
 class BodySink {
  public:
   virtual ~BodySink() = default;
-  // An argument (ARGS_POST), in order of appearance. False: stop, the argument limit is reached.
+  // An argument (ARGS_POST), in order of appearance. False: stop, the argument limit is reached; the
+  // processor then reports "SecArgumentsLimit exceeded" through on_error() and stops.
   virtual bool on_argument(std::string_view name, std::string_view value) = 0;
   // Multipart only: a file part. `content` is what inspection may see of it (bounded), `size` all of it.
   virtual void on_file(std::string_view name, std::string_view filename, std::string_view content,
@@ -58,6 +59,10 @@ struct BodyLimits {
   std::uint32_t parts = 1024;       // multipart parts
   std::uint32_t files = 100;        // SecUploadFileLimit
   char argument_separator = '&';    // SecArgumentSeparator
+  std::uint32_t name_bytes = 4096;  // JSON and XML: length of a composed name (json.a.b.c)
+  std::uint32_t part_header_bytes = 16'384;  // multipart: all header lines of one part
+  std::uint32_t part_headers = 100;          // multipart: header fields of one part
+  std::uint32_t file_content = 65'536;       // multipart: what on_file() shows of one file at most
 };
 
 }  // namespace weir::rules::body
