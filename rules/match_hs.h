@@ -1,6 +1,6 @@
-// Scanning ahead with Hyperscan: one database for many patterns; a scan yields the set of patterns that
-// occur. Contract: no hit means that the pattern cannot match; a hit of an `exact` pattern is a match,
-// any other hit is to be confirmed with PCRE2.
+// Scanning ahead with Hyperscan: one database for many patterns; a scan yields the set of patterns
+// that occur. Contract: no hit means that the pattern cannot match; a hit of an `exact` pattern is
+// a match, any other hit is to be confirmed with PCRE2.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,8 @@ struct HsPattern {
   bool multiline = false;
 };
 
-// Escapes every byte of a literal so that Hyperscan reads it as itself (the literal API of 5.4.0 has bugs).
+// Escapes every byte of a literal so that Hyperscan reads it as itself (the literal API of 5.4.0
+// has bugs).
 std::string hs_escape(std::string_view literal);
 
 class HsScratch {
@@ -48,8 +49,9 @@ class HsDatabase {
     };
     std::vector<How> how;
   };
-  // Block mode, DOTALL | ALLOWEMPTY | SINGLEMATCH; `$` gets DOLLAR_ENDONLY semantics by rewriting to \z.
-  // `allow_prefilter`: patterns that do not compile exactly are tried with HS_FLAG_PREFILTER.
+  // Block mode, DOTALL | ALLOWEMPTY | SINGLEMATCH; `$` gets DOLLAR_ENDONLY semantics by rewriting
+  // to \z. `allow_prefilter`: patterns that do not compile exactly are tried with
+  // HS_FLAG_PREFILTER.
   static Compiled compile(std::span<const HsPattern> patterns, bool allow_prefilter);
 
   // Serialised form, for the cache. restore() returns null for bytes that Hyperscan refuses (other
@@ -64,16 +66,20 @@ class HsDatabase {
   // Makes `scratch` fit this database. Called once at use(), never per scan. False: out of memory.
   [[nodiscard]] bool prepare(HsScratch& scratch) const;
 
-  // Sets bit i of `hits` (zeroed by the caller; at least (patterns + 63) / 64 words) for each pattern i
-  // that occurs in `value`. False: the scan failed, treat every pattern as hit.
+  // Sets bit i of `hits` (zeroed by the caller; at least (patterns + 63) / 64 words) for each
+  // pattern i that occurs in `value`. False: the scan failed, treat every pattern as hit.
   [[nodiscard]] bool scan(std::string_view value, HsScratch& scratch,
                           std::span<std::uint64_t> hits) const;
 
-  [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::size_t bytes() const;  // of the compiled form
+  [[nodiscard]] std::size_t patterns() const {
+    return patterns_;
+  }  // what `hits` must have room for
 
  private:
   HsDatabase() = default;
-  void* database_ = nullptr;
+  std::vector<void*> chunks_;   // hs_database_t*: more than one where the set is too large for one
+  std::uint32_t patterns_ = 0;  // pattern ids are below
 };
 
 // True if this CPU can run Hyperscan (SSSE3); else everything is evaluated by PCRE2.

@@ -2,6 +2,7 @@
 // DOLLAR_ENDONLY as ModSecurity 2 compiles them (trap 2 of RULES.md).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,7 +18,10 @@ struct ReLimits {
   std::uint32_t depth = 0;
 };
 
-// Per worker: match data and JIT stack.
+class Regex;
+struct ReOptions;
+
+// Per worker: match data and JIT stack, and the expansions of patterns with macros.
 class ReScratch {
  public:
   ReScratch();
@@ -27,6 +31,13 @@ class ReScratch {
   struct State;
   [[nodiscard]] State& state() { return *state_; }
 
+  // A pattern that is known only now, because it holds macros. The last kExpansions distinct ones
+  // stay compiled; null: it does not compile, or is longer than kMaxExpansion. Valid until the next
+  // call.
+  static constexpr std::size_t kExpansions = 32;
+  static constexpr std::size_t kMaxExpansion = 4096;
+  [[nodiscard]] const Regex* compiled(std::string_view pattern, const ReOptions& options);
+
  private:
   std::unique_ptr<State> state_;
 };
@@ -35,7 +46,9 @@ enum class ReResult : std::uint8_t { NoMatch, Match, LimitExceeded };
 
 struct ReOptions {
   bool caseless = false;
-  bool multiline = false;  // ModSecurity 3 compiles with it, 2 does not
+  bool multiline = false;  // ModSecurity 3 compiles with it, 2 does not; `$` then is PCRE's own
+  bool not_empty = false;  // an empty match is none (verifyCC and its kin)
+  bool jit = true;         // not worth its cost for a pattern that is used once
 };
 
 // Immutable; shared by threads.
@@ -47,8 +60,8 @@ class Regex {
   Regex(const Regex&) = delete;
   Regex& operator=(const Regex&) = delete;
 
-  // Searches `subject`. `groups` (may be null) receives up to `max_groups` groups, unset ones empty;
-  // `group_count` how many are meaningful (highest set group + 1).
+  // Searches `subject`. `groups` (may be null) receives up to `max_groups` groups, unset ones
+  // empty; `group_count` how many are meaningful (highest set group + 1).
   ReResult search(std::string_view subject, ReScratch& scratch, const ReLimits& limits,
                   std::string_view* groups = nullptr, std::size_t max_groups = 0,
                   std::size_t* group_count = nullptr, std::size_t start = 0) const;

@@ -1,6 +1,6 @@
-// SecLang operators other than the pattern matchers' insides: one object for each use in a rule, made at
-// load, immutable, shared by threads. Scanned-ahead operators (rx, pm, pmFromFile) expose their patterns
-// so that the prefilter can be compiled; their match() is the exact evaluation.
+// SecLang operators other than the pattern matchers' insides: one object for each use in a rule,
+// made at load, immutable, shared by threads. Scanned-ahead operators (rx, pm, pmFromFile) expose
+// their patterns so that the prefilter can be compiled; their match() is the exact evaluation.
 #pragma once
 
 #include <array>
@@ -17,6 +17,9 @@
 
 namespace weir::rules {
 
+class GeoDatabase;  // rules/operators/geo.h
+struct GeoRecord;
+
 // What capture puts into TX:0 … TX:9. Views into the value, the rule set, or the arena.
 struct Captures {
   std::array<std::string_view, 10> groups;
@@ -28,10 +31,13 @@ struct OperatorContext {
   ReScratch& re;              // the worker's
   base::Arena& arena;         // the transaction's
   std::string_view argument;  // macro-expanded, where the operator has macros(); else the literal
-  Captures* captures = nullptr;        // null: not wanted
-  ReLimits limits;                     // SecPcreMatchLimit and -Recursion
-  bool* limit_exceeded = nullptr;      // set if a regular expression hit its limits (TX:MSC_PCRE_LIMITS_EXCEEDED)
-  std::uint64_t* work = nullptr;       // bytes looked at are added
+  Captures* captures = nullptr;  // null: not wanted
+  ReLimits limits;               // SecPcreMatchLimit and -Recursion
+  bool* limit_exceeded =
+      nullptr;  // set if a regular expression hit its limits (TX:MSC_PCRE_LIMITS_EXCEEDED)
+  std::uint64_t* work = nullptr;     // bytes looked at are added
+  const GeoDatabase* geo = nullptr;  // SecGeoLookupDb; null: @geoLookup never matches
+  GeoRecord* geo_record = nullptr;   // filled by @geoLookup where it matches
 };
 
 class Operator {
@@ -48,14 +54,16 @@ class Operator {
   [[nodiscard]] virtual const Regex* regex() const { return nullptr; }
   // For the prefilter: the phrases (matched without regard to ASCII case), or null.
   [[nodiscard]] virtual const std::vector<std::string>* phrases() const { return nullptr; }
+  // What the operator's user should be told at load ("@rbl never matches: …"), or empty.
+  [[nodiscard]] virtual std::string_view warning() const { return {}; }
 };
 
 // What making an operator needs from outside.
 class OperatorFiles {
  public:
   virtual ~OperatorFiles() = default;
-  // Contents of a file that a rule names (pmFromFile, ipMatchFromFile): relative names are looked up
-  // beside the rule file.
+  // Contents of a file that a rule names (pmFromFile, ipMatchFromFile): relative names are looked
+  // up beside the rule file.
   virtual Result<std::string> read(std::string_view name) = 0;
 };
 
@@ -66,11 +74,12 @@ struct OperatorSpec {
   bool v3 = false;            // Semantics::ModSecurity3 where the operator differs
 };
 
-// The error is a sentence naming what is wrong with the argument ("missing closing parenthesis at 12").
+// The error is a sentence naming what is wrong with the argument ("missing closing parenthesis at
+// 12").
 Result<std::unique_ptr<Operator>> make_operator(const OperatorSpec& spec, OperatorFiles& files);
 
-// Names of all operators that make_operator knows, lower case; and those that exist in ModSecurity but
-// stay out of Weir, with the reason (fuzzyHash, gsbLookup, …).
+// Names of all operators that make_operator knows, lower case; and those that exist in ModSecurity
+// but stay out of Weir, with the reason (fuzzyHash, gsbLookup, …).
 [[nodiscard]] bool operator_exists(std::string_view lower_name);
 [[nodiscard]] std::string_view operator_left_out(std::string_view lower_name);  // reason, or empty
 [[nodiscard]] const std::vector<std::string_view>& operator_names();

@@ -1,5 +1,6 @@
-// SecLang transformations (t:…): pure functions from bytes to bytes. ModSecurity 2.9.7's results are the
-// reference (reference manual, "Transformation functions"; ../RULES.md for every difference of v3).
+// SecLang transformations (t:…): pure functions from bytes to bytes. ModSecurity 2.9.7's results
+// are the reference (reference manual, "Transformation functions"; ../RULES.md for every difference
+// of v3).
 //
 // Bounds: time linear in the input; output at most output_bound(input). Thread-safe: no state.
 #pragma once
@@ -29,8 +30,8 @@ enum class Transform : std::uint8_t {
   Length,
   Lowercase,
   Md5,
-  NormalisePath,      // also normalizePath
-  NormalisePathWin,   // also normalizePathWin
+  NormalisePath,     // also normalizePath
+  NormalisePathWin,  // also normalizePathWin
   ParityEven7bit,
   ParityOdd7bit,
   ParityZero7bit,

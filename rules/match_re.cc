@@ -1,0 +1,175 @@
+#include "rules/match_re.h"
+
+#include <algorithm>
+#include <array>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+namespace weir::rules {
+
+namespace {
+
+constexpr std::uint32_t kGroups = 10;  // TX:0 … TX:9
+constexpr std::size_t kJitStackStart = 32 * 1024;
+constexpr std::size_t kJitStackLimit = 1024 * 1024;
+constexpr std::uint32_t kHeapLimitKib = 16 * 1024;  // of the interpreter, per match
+
+std::uint32_t compile_flags(const ReOptions& options) {
+  std::uint32_t flags = PCRE2_DOTALL;
+  flags |= options.multiline ? PCRE2_MULTILINE : PCRE2_DOLLAR_ENDONLY;
+  if (options.caseless) flags |= PCRE2_CASELESS;
+  // A pattern is bytes: (*UTF) would make matching fail on values that are not UTF-8, and \C is
+  // unsafe only there.
+  return flags | PCRE2_NEVER_UTF;
+}
+
+std::string message(int code, std::size_t offset) {
+  std::array<PCRE2_UCHAR, 256> text{};
+  pcre2_get_error_message(code, text.data(), text.size());
+  return std::string(reinterpret_cast<const char*>(text.data())) + " at " + std::to_string(offset);
+}
+
+}  // namespace
+
+struct Regex::Code {
+  Code(pcre2_code* c, bool j) : code(c), jit(j) {}
+  ~Code() { pcre2_code_free(code); }
+  Code(const Code&) = delete;
+  Code& operator=(const Code&) = delete;
+
+  pcre2_code* code;
+  bool jit;
+};
+
+struct ReScratch::State {
+  State()
+      : data(pcre2_match_data_create(kGroups, nullptr)),
+        context(pcre2_match_context_create(nullptr)),
+        stack(pcre2_jit_stack_create(kJitStackStart, kJitStackLimit, nullptr)) {
+    if (data == nullptr || context == nullptr) throw std::bad_alloc();
+    std::uint32_t value = 0;
+    pcre2_config(PCRE2_CONFIG_MATCHLIMIT, &value);
+    default_limits.match = value;
+    pcre2_config(PCRE2_CONFIG_DEPTHLIMIT, &value);
+    default_limits.depth = value;
+    pcre2_set_heap_limit(context, kHeapLimitKib);
+    // Without a stack of its own the JIT takes 32 KiB of the machine stack, which is little but
+    // enough.
+    if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
+  }
+  ~State() {
+    pcre2_jit_stack_free(stack);
+    pcre2_match_context_free(context);
+    pcre2_match_data_free(data);
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  // Setting the limits is cheap, but not free: only where they differ from the last match's.
+  void use(const ReLimits& wanted) {
+    const std::uint32_t match = wanted.match != 0 ? wanted.match : default_limits.match;
+    const std::uint32_t depth = wanted.depth != 0 ? wanted.depth : default_limits.depth;
+    if (match != limits.match) pcre2_set_match_limit(context, match);
+    if (depth != limits.depth) pcre2_set_depth_limit(context, depth);
+    limits = {match, depth};
+  }
+
+  pcre2_match_data* data;
+  pcre2_match_context* context;
+  pcre2_jit_stack* stack;
+  ReLimits limits;
+  ReLimits default_limits;
+
+  struct Expansion {
+    std::string pattern;
+    ReOptions options;
+    std::unique_ptr<Regex> regex;  // null: does not compile
+    std::uint64_t used = 0;        // 0: the entry is free
+  };
+  std::array<Expansion, kExpansions> expansions;
+  std::uint64_t clock = 0;
+};
+
+ReScratch::ReScratch() : state_(std::make_unique<State>()) {}
+ReScratch::~ReScratch() = default;
+
+const Regex* ReScratch::compiled(std::string_view pattern, const ReOptions& options) {
+  if (pattern.size() > kMaxExpansion) return nullptr;
+  State& s = *state_;
+  ++s.clock;
+  State::Expansion* oldest = &s.expansions[0];
+  for (State::Expansion& e : s.expansions) {
+    if (e.used != 0 && e.pattern == pattern && e.options.caseless == options.caseless &&
+        e.options.multiline == options.multiline && e.options.not_empty == options.not_empty) {
+      e.used = s.clock;
+      return e.regex.get();
+    }
+    if (e.used < oldest->used) oldest = &e;
+  }
+  ReOptions without_jit = options;
+  without_jit.jit = false;
+  auto compiled = Regex::compile(pattern, without_jit);
+  oldest->pattern.assign(pattern);
+  oldest->options = options;
+  oldest->regex = compiled ? std::move(*compiled) : nullptr;
+  oldest->used = s.clock;
+  return oldest->regex.get();
+}
+
+Regex::Regex(std::string pattern, const ReOptions& options, std::unique_ptr<Code> code)
+    : pattern_(std::move(pattern)), options_(options), code_(std::move(code)) {}
+
+Regex::~Regex() = default;
+
+bool Regex::jit() const {
+  return code_->jit;
+}
+
+Result<std::unique_ptr<Regex>> Regex::compile(std::string_view pattern, const ReOptions& options) {
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.empty() ? "" : pattern.data()),
+                    pattern.size(), compile_flags(options), &error, &offset, nullptr);
+  if (code == nullptr) return fail(message(error, offset));
+  // Where the JIT is not to be had (a kernel that forbids executable pages), the interpreter does.
+  const bool jit = options.jit && pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+  return std::unique_ptr<Regex>(
+      new Regex(std::string(pattern), options, std::make_unique<Code>(code, jit)));
+}
+
+ReResult Regex::search(std::string_view subject, ReScratch& scratch, const ReLimits& limits,
+                       std::string_view* groups, std::size_t max_groups, std::size_t* group_count,
+                       std::size_t start) const {
+  if (group_count != nullptr) *group_count = 0;
+  if (start > subject.size()) return ReResult::NoMatch;
+  ReScratch::State& s = scratch.state();
+  s.use(limits);
+  const auto* text = reinterpret_cast<PCRE2_SPTR>(subject.empty() ? "" : subject.data());
+  const std::uint32_t flags = options_.not_empty ? PCRE2_NOTEMPTY : 0;
+  int rc = pcre2_match(code_->code, text, subject.size(), start, flags, s.data, s.context);
+  if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+    // The interpreter keeps its state on the heap; its own limits apply.
+    rc = pcre2_match(code_->code, text, subject.size(), start, flags | PCRE2_NO_JIT, s.data,
+                     s.context);
+  }
+  if (rc == PCRE2_ERROR_NOMATCH) return ReResult::NoMatch;
+  if (rc < 0) return ReResult::LimitExceeded;  // no other error can come from bytes
+  const std::size_t set = rc == 0 ? kGroups : static_cast<std::size_t>(rc);
+  if (groups != nullptr) {
+    const PCRE2_SIZE* at = pcre2_get_ovector_pointer(s.data);
+    for (std::size_t i = 0; i < max_groups; ++i) {
+      // \K inside a look-ahead can put the end before the start.
+      const bool is_set = i < set && at[2 * i] != PCRE2_UNSET && at[2 * i] <= at[2 * i + 1];
+      groups[i] =
+          is_set ? subject.substr(at[2 * i], at[2 * i + 1] - at[2 * i]) : std::string_view();
+    }
+    if (group_count != nullptr) *group_count = std::min(set, max_groups);
+  } else if (group_count != nullptr) {
+    *group_count = set;
+  }
+  return ReResult::Match;
+}
+
+}  // namespace weir::rules

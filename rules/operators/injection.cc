@@ -1,0 +1,69 @@
+// @detectSQLi and @detectXSS.
+#include "rules/operators/injection.h"
+
+#include <cstring>
+
+#include "rules/operators/factories.h"
+
+// libinjection ships no header in Debian; these are its entry points, unchanged since 3.0.
+extern "C" {
+int libinjection_sqli(const char* input, std::size_t length, char fingerprint[8]);
+int libinjection_xss(const char* input, std::size_t length);
+const char* libinjection_version(void);
+}
+
+namespace weir::rules::operators {
+
+SqliVerdict detect_sqli(std::string_view value) {
+  SqliVerdict verdict;
+  verdict.found = libinjection_sqli(value.empty() ? "" : value.data(), value.size(),
+                                    verdict.fingerprint.data()) != 0;
+  verdict.fingerprint.back() = '\0';
+  return verdict;
+}
+
+bool detect_xss(std::string_view value) {
+  return libinjection_xss(value.empty() ? "" : value.data(), value.size()) != 0;
+}
+
+std::string_view libinjection_release() {
+  return libinjection_version();
+}
+
+namespace {
+
+class DetectSqli final : public Operator {
+ public:
+  // TX:0 is the fingerprint (trap 11).
+  bool match(std::string_view value, OperatorContext& context) const override {
+    add_work(context, value.size());
+    const SqliVerdict verdict = detect_sqli(value);
+    if (!verdict.found) return false;
+    if (context.captures != nullptr) {
+      capture_one(context, context.arena.copy(verdict.fingerprint.data()));
+    }
+    return true;
+  }
+};
+
+class DetectXss final : public Operator {
+ public:
+  // TX:0 is the whole value (trap 11).
+  bool match(std::string_view value, OperatorContext& context) const override {
+    add_work(context, value.size());
+    if (!detect_xss(value)) return false;
+    capture_one(context, value);
+    return true;
+  }
+};
+
+}  // namespace
+
+Made make_detect_sqli(const OperatorSpec&, OperatorFiles&) {
+  return std::unique_ptr<Operator>(new DetectSqli());
+}
+Made make_detect_xss(const OperatorSpec&, OperatorFiles&) {
+  return std::unique_ptr<Operator>(new DetectXss());
+}
+
+}  // namespace weir::rules::operators

@@ -1,0 +1,319 @@
+// Base64, hexadecimal and URL encodings, and the Unicode best-fit table.
+#include <algorithm>
+#include <array>
+
+#include "rules/transforms/detail.h"
+
+namespace weir::rules {
+
+namespace {
+
+bool is_separator(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+// Digits at the front of `s` as a number; 0 if there are none. Saturates.
+unsigned leading_number(std::string_view s, unsigned base) {
+  std::uint64_t value = 0;
+  for (const char ch : s) {
+    const auto c = static_cast<std::uint8_t>(ch);
+    if (base == 10 ? !detail::is_digit(c) : !detail::is_hex(c)) break;
+    value = std::min<std::uint64_t>(value * base + detail::hex_value(c), 0xffffffffU);
+  }
+  return static_cast<unsigned>(value);
+}
+
+}  // namespace
+
+bool parse_unicode_map(std::string_view text, unsigned code_page, UnicodeMap& out) {
+  out.fill(-1);
+  // RFC 3490, section 3.1: these are dots as well.
+  for (const std::size_t dot : {0x3002U, 0xff61U, 0xff0eU, 0x002eU})
+    out[dot] = 0x2e;
+  // "20127 (US-ASCII)", then "00a0:20 00a1:21 …" in one line or several; the next word without a
+  // colon ends the page.
+  bool found = false;
+  bool mapping = false;
+  std::size_t i = 0;
+  while (i < text.size()) {
+    if (is_separator(text[i])) {
+      ++i;
+      continue;
+    }
+    std::size_t end = i;
+    while (end < text.size() && !is_separator(text[end]))
+      ++end;
+    const std::string_view word = text.substr(i, end - i);
+    i = end;
+    const std::size_t colon = word.find(':');
+    if (colon == std::string_view::npos) {
+      if (mapping) return true;
+      if (leading_number(word, 10) == code_page) found = true;
+    } else if (found) {
+      mapping = true;
+      const unsigned code = leading_number(word.substr(0, colon), 16);
+      const unsigned byte = leading_number(word.substr(colon + 1), 16);
+      if (code < out.size() && byte < 256) out[code] = static_cast<std::int16_t>(byte);
+    }
+  }
+  return mapping;
+}
+
+namespace detail {
+
+namespace {
+
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::uint8_t kNotBase64 = 0xff;
+
+constexpr std::array<std::uint8_t, 256> kBase64Value = [] {
+  std::array<std::uint8_t, 256> table{};
+  for (auto& entry : table)
+    entry = kNotBase64;
+  for (std::size_t i = 0; i < kBase64.size(); ++i) {
+    table[static_cast<std::uint8_t>(kBase64[i])] = static_cast<std::uint8_t>(i);
+  }
+  return table;
+}();
+
+std::uint8_t base64_value(char c) {
+  return kBase64Value[static_cast<std::uint8_t>(c)];
+}
+
+// Writes the full bytes of a stream of six-bit groups; left-over bits are lost.
+class SixBits {
+ public:
+  explicit SixBits(Writer& out) : out_(out) {}
+  void put(std::uint8_t six) {
+    bits_ = (bits_ << 6 | six) & 0xffff;
+    have_ += 6;
+    if (have_ >= 8) {
+      have_ -= 8;
+      out_.put(static_cast<std::uint8_t>(bits_ >> have_));
+    }
+    ++groups_;
+  }
+  [[nodiscard]] std::size_t groups() const { return groups_; }
+
+ private:
+  Writer& out_;
+  unsigned bits_ = 0;
+  unsigned have_ = 0;
+  std::size_t groups_ = 0;
+};
+
+constexpr std::string_view kHexLower = "0123456789abcdef";
+
+bool plain_in_url(std::uint8_t c) {
+  return c == '*' || is_alnum(c);
+}
+
+}  // namespace
+
+Transformed base64_encode(std::string_view in, base::Arena& arena) {
+  if (in.empty()) return unchanged(in);
+  Writer out(arena, in, output_bound(Transform::Base64Encode, in.size()));
+  if (!out.ok()) return Writer::failed();
+  const Bytes bytes(in);
+  for (std::size_t i = 0; i < in.size(); i += 3) {
+    const unsigned three = static_cast<unsigned>(bytes[i]) << 16 |
+                           static_cast<unsigned>(bytes[i + 1]) << 8 | bytes[i + 2];
+    const std::size_t left = in.size() - i;
+    out.put(static_cast<std::uint8_t>(kBase64[three >> 18 & 63]));
+    out.put(static_cast<std::uint8_t>(kBase64[three >> 12 & 63]));
+    out.put(static_cast<std::uint8_t>(left > 1 ? kBase64[three >> 6 & 63] : '='));
+    out.put(static_cast<std::uint8_t>(left > 2 ? kBase64[three & 63] : '='));
+  }
+  return out.finish();
+}
+
+// Up to the first byte that is not of the alphabet (APR's decoder).
+Transformed base64_decode(std::string_view in, base::Arena& arena) {
+  if (in.empty()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  SixBits bits(out);
+  for (const char c : in) {
+    const std::uint8_t six = base64_value(c);
+    if (six == kNotBase64) break;
+    bits.put(six);
+  }
+  return out.finish();
+}
+
+// Bytes outside the alphabet are passed over. Padding after the first character of a group of four
+// makes the value empty. Unlike ModSecurity 2, which stops at a NUL byte, NUL is passed over too
+// (as in 3).
+Transformed base64_decode_ext(std::string_view in, base::Arena& arena) {
+  if (in.empty()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  SixBits bits(out);
+  const Bytes bytes(in);
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (in[i] == '=') {
+      if (bits.groups() % 4 == 1 && bytes[i + 1] != '=') {
+        out.resize(0);
+        return out.finish();
+      }
+      continue;
+    }
+    const std::uint8_t six = base64_value(in[i]);
+    if (six != kNotBase64) bits.put(six);
+  }
+  return out.finish();
+}
+
+Transformed hex_encode(std::string_view in, base::Arena& arena) {
+  if (in.empty()) return unchanged(in);
+  Writer out(arena, in, 2 * in.size());
+  if (!out.ok()) return Writer::failed();
+  for (const char ch : in) {
+    const auto c = static_cast<std::uint8_t>(ch);
+    out.put(static_cast<std::uint8_t>(kHexLower[c >> 4]));
+    out.put(static_cast<std::uint8_t>(kHexLower[c & 15]));
+  }
+  return out.finish();
+}
+
+// Pairs, whatever they are; an odd last byte is lost.
+Transformed hex_decode(std::string_view in, base::Arena& arena) {
+  if (in.empty()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  const Bytes bytes(in);
+  for (std::size_t i = 0; i + 1 < in.size(); i += 2)
+    out.put(hex_pair(bytes[i], bytes[i + 1]));
+  return out.finish();
+}
+
+// 0x414243 -> ABC. The byte after a decoded run is taken as it is (`0x410x42` -> `A0x42`). Unlike
+// ModSecurity, decoded and plain NUL bytes do not end the value.
+Transformed sql_hex_decode(std::string_view in, base::Arena& arena) {
+  const Bytes bytes(in);
+  const auto run_at = [&bytes](std::size_t i) {
+    return bytes[i] == '0' && lower(bytes[i + 1]) == 'x' && is_hex(bytes[i + 2]) &&
+           is_hex(bytes[i + 3]);
+  };
+  std::size_t first = find_byte(in, '0');
+  while (first < in.size() && !run_at(first))
+    first = find_byte(in, '0', first + 1);
+  if (first == in.size()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  out.put(in.substr(0, first));
+  std::size_t i = first;
+  while (i < in.size()) {
+    if (run_at(i)) {
+      for (i += 2; is_hex(bytes[i]) && is_hex(bytes[i + 1]); i += 2) {
+        out.put(hex_pair(bytes[i], bytes[i + 1]));
+      }
+      if (i == in.size()) break;
+    }
+    out.put(bytes[i++]);
+  }
+  return out.finish();
+}
+
+Transformed url_encode(std::string_view in, base::Arena& arena) {
+  std::size_t first = 0;
+  while (first < in.size() && plain_in_url(static_cast<std::uint8_t>(in[first])))
+    ++first;
+  if (first == in.size()) return unchanged(in);
+  Writer out(arena, in, 3 * in.size());
+  if (!out.ok()) return Writer::failed();
+  for (const char ch : in) {
+    const auto c = static_cast<std::uint8_t>(ch);
+    if (c == ' ') {
+      out.put('+');
+    } else if (plain_in_url(c)) {
+      out.put(c);
+    } else {
+      out.put('%');
+      out.put(static_cast<std::uint8_t>(kHexLower[c >> 4]));
+      out.put(static_cast<std::uint8_t>(kHexLower[c & 15]));
+    }
+  }
+  return out.finish();
+}
+
+namespace {
+
+std::size_t first_url_escape(std::string_view in) {
+  return find_first(
+      in, [](std::uint8_t c) { return static_cast<int>(c == '%') | static_cast<int>(c == '+'); });
+}
+
+// `%HH` at i is decoded; else the percent sign is copied. Returns the bytes consumed.
+std::size_t url_step(const Bytes& bytes, std::size_t i, Writer& out) {
+  if (is_hex(bytes[i + 1]) && is_hex(bytes[i + 2])) {
+    out.put(hex_pair(bytes[i + 1], bytes[i + 2]));
+    return 3;
+  }
+  out.put('%');
+  return 1;
+}
+
+// The byte that stands for %uHHHH: the mapping's, else the low byte, with U+FF01…FF5E (full-width
+// forms) folded to ASCII.
+std::uint8_t best_fit(const Bytes& bytes, std::size_t i, const UnicodeMap* map) {
+  const std::uint8_t high = hex_pair(bytes[i], bytes[i + 1]);
+  const std::uint8_t low = hex_pair(bytes[i + 2], bytes[i + 3]);
+  if (map != nullptr) {
+    const std::int16_t mapped = (*map)[static_cast<std::size_t>(high) << 8 | low];
+    if (mapped >= 0) return static_cast<std::uint8_t>(mapped);
+  }
+  const bool full_width = high == 0xff && low > 0 && low < 0x5f;
+  return static_cast<std::uint8_t>(full_width ? low + 0x20 : low);
+}
+
+}  // namespace
+
+Transformed url_decode(std::string_view in, base::Arena& arena) {
+  const std::size_t first = first_url_escape(in);
+  if (first == in.size()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  out.put(in.substr(0, first));
+  const Bytes bytes(in);
+  for (std::size_t i = first; i < in.size();) {
+    if (bytes[i] == '%') {
+      i += url_step(bytes, i, out);
+    } else {
+      out.put(bytes[i] == '+' ? std::uint8_t{' '} : bytes[i]);
+      ++i;
+    }
+  }
+  return out.finish();
+}
+
+Transformed url_decode_uni(std::string_view in, base::Arena& arena, const UnicodeMap* map) {
+  const std::size_t first = first_url_escape(in);
+  if (first == in.size()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  out.put(in.substr(0, first));
+  const Bytes bytes(in);
+  for (std::size_t i = first; i < in.size();) {
+    if (bytes[i] != '%') {
+      out.put(bytes[i] == '+' ? std::uint8_t{' '} : bytes[i]);
+      ++i;
+    } else if (lower(bytes[i + 1]) != 'u') {
+      i += url_step(bytes, i, out);
+    } else if (is_hex(bytes[i + 2]) && is_hex(bytes[i + 3]) && is_hex(bytes[i + 4]) &&
+               is_hex(bytes[i + 5])) {
+      out.put(best_fit(bytes, i + 2, map));
+      i += 6;
+    } else {  // "%u" without four digits stays, both bytes
+      out.put('%');
+      out.put(bytes[i + 1]);
+      i += 2;
+    }
+  }
+  return out.finish();
+}
+
+}  // namespace detail
+
+}  // namespace weir::rules

@@ -1,0 +1,108 @@
+// Comments of SQL, C, HTML and shells. What looks odd here is ModSecurity's documented-by-test
+// behaviour: the language tests demand it, down to the NUL byte after a comment that ends the
+// value.
+#include "rules/transforms/detail.h"
+
+namespace weir::rules::detail {
+
+namespace {
+
+bool starts(std::string_view in, std::size_t at, std::string_view what) {
+  return in.substr(at, what.size()) == what;
+}
+
+// First position that may begin a comment.
+std::size_t first_opener(std::string_view in) {
+  return find_first(in, [](std::uint8_t c) {
+    return static_cast<int>(c == '/') | static_cast<int>(c == '<') | static_cast<int>(c == '-') |
+           static_cast<int>(c == '#') | static_cast<int>(c == '*');
+  });
+}
+
+}  // namespace
+
+Transformed remove_comments(std::string_view in, base::Arena& arena) {
+  const std::size_t first = first_opener(in);
+  if (first == in.size()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  out.put(in.substr(0, first));
+  const Bytes bytes(in);
+  bool inside = false;
+  std::size_t i = first;
+  // What follows a comment is taken as it is, even where it begins another one, and even where it
+  // is the NUL that ends the value in C.
+  const auto close = [&](std::size_t length) {
+    inside = false;
+    i += length;
+    out.put(bytes[i]);
+    ++i;
+  };
+  while (i < in.size()) {
+    if (inside) {
+      if (starts(in, i, "*/")) {
+        close(2);
+      } else if (starts(in, i, "-->")) {
+        close(3);
+      } else {
+        ++i;
+      }
+    } else if (starts(in, i, "/*")) {
+      inside = true;
+      i += 2;
+    } else if (starts(in, i, "<!--")) {
+      inside = true;
+      i += 4;
+    } else if (starts(in, i, "--") || in[i] == '#') {
+      break;  // to the end of the value, not of the line
+    } else {
+      out.put(bytes[i++]);
+    }
+  }
+  if (inside) out.put(' ');
+  return out.finish();
+}
+
+Transformed remove_comments_char(std::string_view in, base::Arena& arena) {
+  const std::size_t first = first_opener(in);
+  if (first == in.size()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  out.put(in.substr(0, first));
+  for (std::size_t i = first; i < in.size();) {
+    if (starts(in, i, "/*") || starts(in, i, "*/")) {
+      i += 2;
+    } else if (starts(in, i, "<!--")) {
+      i += 4;
+    } else if (starts(in, i, "-->")) {
+      i += 3;
+    } else if (starts(in, i, "--")) {
+      i += 2;
+    } else if (in[i] == '#') {
+      i += 1;
+    } else {
+      out.put(static_cast<std::uint8_t>(in[i++]));
+    }
+  }
+  return out.finish();
+}
+
+Transformed replace_comments(std::string_view in, base::Arena& arena) {
+  std::size_t open = in.find("/*");
+  if (open == std::string_view::npos) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  std::size_t from = 0;
+  while (open != std::string_view::npos) {
+    out.put(in.substr(from, open - from));
+    out.put(' ');
+    const std::size_t close = in.find("*/", open + 2);
+    if (close == std::string_view::npos) return out.finish();
+    from = close + 2;
+    open = in.find("/*", from);
+  }
+  out.put(in.substr(from));
+  return out.finish();
+}
+
+}  // namespace weir::rules::detail
