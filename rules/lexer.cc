@@ -85,6 +85,7 @@ bool Lexer::read_joined(LogicalLine& out) {
       has_nul_ = has_nul_ || line.find('\0') != std::string_view::npos;
       if (total + line.size() > limits_.line_bytes) {
         too_long_ = true;
+        if (total == 0) out.append({}, {file_, line_, 1});  // so that the line has a place
       } else {
         out.append(line, {file_, line_, 1});
         total += line.size();

@@ -50,6 +50,7 @@ class ListReader {
   const Locator& where_;
   ListContext& context_;
   std::size_t at_ = 0;
+  bool no_more_regexes_ = false;  // keeps a list of many half-open ones linear
 };
 
 bool ListReader::next(Element& out) {
@@ -124,7 +125,7 @@ std::size_t ListReader::regex_end() const {
 
 void ListReader::read_bare(Element& out) {
   out.value_at = at_;
-  if (kind_ == ListKind::Targets && here() == '/' && !same_name(out.name, "XML") &&
+  if (kind_ == ListKind::Targets && here() == '/' && !no_more_regexes_ && !same_name(out.name, "XML") &&
       !same_name(out.name, "!XML") && !same_name(out.name, "&XML")) {
     // Unlike ModSecurity 2, separators may stand inside the slashes.
     if (const std::size_t end = regex_end(); end != 0) {
@@ -132,6 +133,7 @@ void ListReader::read_bare(Element& out) {
       at_ = end;
       return;
     }
+    no_more_regexes_ = true;
   }
   while (!at_end() && !separates(here()) && !is_space(here())) ++at_;
   out.value = text_.substr(out.value_at, at_ - out.value_at);
