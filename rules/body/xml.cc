@@ -51,6 +51,7 @@ struct XmlProcessor::State {
   std::vector<std::size_t> path_lengths;
   std::string own_text;          // text since the last tag, for arguments
   bool leaf = false;             // the innermost open element has had no child
+  bool external_dtd = false;     // declared; it is never loaded
   std::uint64_t name_bytes = 0;
 
   void fail(std::string message) {
@@ -70,6 +71,7 @@ struct XmlProcessor::State {
     return false;
   }
 
+  [[nodiscard]] bool tag_has_undefined_entity() const;
   void open_element(std::string_view name, const char** attributes);
   void close_element();
   void add_text(std::string_view more);
@@ -77,6 +79,26 @@ struct XmlProcessor::State {
   void report_text();
   bool parse(bool last);
 };
+
+// expat reports a skipped entity in text, but not in an attribute's value: there it vanishes silently.
+// So where an external DTD could have declared entities, the start tag is searched as it was written.
+bool XmlProcessor::State::tag_has_undefined_entity() const {
+  int offset = 0, size = 0;
+  const char* const buffer = XML_GetInputContext(parser, &offset, &size);
+  const int count = XML_GetCurrentByteCount(parser);
+  if (buffer == nullptr || offset < 0 || count < 0 || count > size - offset) return true;
+  std::string tag(buffer + offset, static_cast<std::size_t>(count));
+  tag.erase(std::remove(tag.begin(), tag.end(), '\0'), tag.end());  // UTF-16
+  for (std::size_t at = tag.find('&'); at != std::string::npos; at = tag.find('&', at + 1)) {
+    const std::string_view name = std::string_view(tag).substr(at + 1, 5);
+    bool known = name.substr(0, 1) == "#";
+    for (const std::string_view k : {"lt;", "gt;", "amp;", "quot;", "apos;"}) {
+      known = known || name.substr(0, k.size()) == k;
+    }
+    if (!known) return true;
+  }
+  return false;
+}
 
 void XmlProcessor::State::open_element(std::string_view name, const char** attributes) {
   if (failed || !count_node()) return;
@@ -92,6 +114,10 @@ void XmlProcessor::State::open_element(std::string_view name, const char** attri
     path += local.substr(0, limits.name_bytes + 1);
     leaf = true;
     work += local.size();
+  }
+  if (external_dtd && *attributes != nullptr) {
+    work += static_cast<std::uint64_t>(std::max(0, XML_GetCurrentByteCount(parser)));
+    if (tag_has_undefined_entity()) return fail_document("undefined entity");
   }
   for (; *attributes != nullptr; attributes += 2) {
     if (!count_node()) return;
@@ -186,10 +212,11 @@ void attach(S& state) {
     state_of<S>(data).add_text({text, static_cast<std::size_t>(length)});
   });
   XML_SetStartDoctypeDeclHandler(
-      p, [](void* data, const XML_Char*, const XML_Char*, const XML_Char*, int internal_subset) {
-        if (internal_subset != 0) {
-          state_of<S>(data).fail_document("internal DTD subset is not allowed");
-        }
+      p, [](void* data, const XML_Char*, const XML_Char* system_id, const XML_Char* public_id,
+            int internal_subset) {
+        S& s = state_of<S>(data);
+        s.external_dtd = system_id != nullptr || public_id != nullptr;
+        if (internal_subset != 0) s.fail_document("internal DTD subset is not allowed");
       });
   // Called for references to entities that an external DTD would have declared.
   XML_SetSkippedEntityHandler(p, [](void* data, const XML_Char*, int) {
@@ -208,7 +235,7 @@ bool XmlProcessor::begin(const BodyLimits& limits, BodySink& sink, XmlArguments 
   s.limits = limits;
   s.sink = &sink;
   s.arguments = arguments;
-  s.failed = s.reported = s.leaf = false;
+  s.failed = s.reported = s.leaf = s.external_dtd = false;
   s.parsed = s.work = s.name_bytes = 0;
   s.nodes = s.depth = s.argument_count = 0;
   recycle(s.pending);
