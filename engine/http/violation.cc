@@ -23,7 +23,7 @@ constexpr std::array<Row, kViolationCount> kRows{{
     {Http09Request, "http09-request", kRefuse, "request line without a version (HTTP/0.9)"},
     {LeadingCrlf, "leading-crlf", kNote, "empty lines before the request line (RFC 9112 2.2)"},
     {LeadingCrlfExcess, "leading-crlf-excess", kRefuse,
-     "too many empty lines or other white space before the request line (RFC 9112 2.2)"},
+     "too many empty lines before the request line (RFC 9112 2.2)"},
     {RequestLineTooLong, "request-line-too-long", kRefuse, "request line exceeds the limit"},
     {RequestLineWhitespace, "request-line-whitespace", kRefuse,
      "request line not divided by exactly one SP each (RFC 9112 3)"},
@@ -81,6 +81,8 @@ constexpr std::array<Row, kViolationCount> kRows{{
      "Transfer-Encoding in an HTTP/1.0 message (RFC 9112 6.1)"},
     {FramingLookalike, "framing-lookalike", kRefuse,
      "field name that resembles a framing field, e.g. Content_Length"},
+    {EndInHeaders, "end-in-headers", kRefuse,
+     "the client ended its stream inside a header section (RFC 9112 8)"},
     {FramingForbidden, "framing-forbidden", kNote,
      "framing field in a response that has no body (RFC 9110 8.6, RFC 9112 6.1)"},
     {ConnectWithBody, "connect-with-body", kRefuse,
@@ -112,6 +114,8 @@ constexpr std::array<Row, kViolationCount> kRows{{
      "body is not in the content coding that it is labelled with"},
     {ContentCodingBomb, "content-coding-bomb", kRefuse,
      "decoded body exceeds the bound on size or ratio"},
+    {ContentCodingMemory, "content-coding-memory", kRefuse,
+     "the memory set aside for decoding bodies is used up"},
     {PipelineTooDeep, "pipeline-too-deep", kRefuse, "more pipelined requests than the limit"},
     {ResponseWithoutRequest, "response-without-request", kNote,
      "response octets while no request waits for one (RFC 9112 9.2)"},
@@ -143,6 +147,32 @@ std::string_view name(Violation violation) noexcept { return row(violation).name
 std::string_view describe(Violation violation) noexcept { return row(violation).text; }
 
 Disposition default_disposition(Violation violation) noexcept { return row(violation).disposition; }
+
+Disposition default_response_disposition(Violation violation) noexcept {
+  switch (violation) {
+    case NotHttp:
+    case StatusLineInvalid:
+    case StatusLineTooLong:
+    case BareCr:
+    case ContentLengthInvalid:
+    case ContentLengthConflict:
+    case ContentLengthWithTransferEncoding:
+    case TransferEncodingUnknown:
+    case TransferEncodingDuplicate:
+    case TransferEncodingNotFinal:
+    case TransferEncodingVersion:
+    case ChunkSizeInvalid:
+    case ChunkSizeOverflow:
+    case ChunkBareLf:
+    case ChunkBareCr:
+    case ChunkDataUnterminated:
+    case SwitchToHttp2:
+    case SwitchUnasked:
+      return kRefuse;
+    default:
+      return kNote;
+  }
+}
 
 std::optional<Violation> violation_of(std::string_view name) noexcept {
   for (const Row& r : kRows) {

@@ -22,7 +22,7 @@ enum class Violation : std::uint8_t {
   Http09Request,          // "GET /" without a version
   // Request line (RFC 9112 3).
   LeadingCrlf,            // 1 to 4 empty lines before a request line
-  LeadingCrlfExcess,      // more of them, or another white-space octet there
+  LeadingCrlfExcess,      // more of them
   RequestLineTooLong,
   RequestLineWhitespace,  // anything but single SPs between the three parts, or around them
   MethodInvalid,          // not a token
@@ -64,6 +64,7 @@ enum class Violation : std::uint8_t {
   TransferEncodingNotFinal,   // chunked is not the last coding
   TransferEncodingVersion,    // in an HTTP/1.0 message
   FramingLookalike,           // Content_Length, Transfer_Encoding and the like
+  EndInHeaders,               // the client ended its stream inside a header section; some servers go on
   FramingForbidden,           // Content-Length or Transfer-Encoding in a 1xx, 204 or 2xx to CONNECT
   ConnectWithBody,            // CONNECT or TRACE request with a body
   // Chunked transfer coding (RFC 9112 7.1).
@@ -85,6 +86,7 @@ enum class Violation : std::uint8_t {
   ContentCodingTrailing,      // octets after the end of the coded stream
   ContentCodingMislabelled,   // the body is not what the label says
   ContentCodingBomb,          // bound on output size or ratio reached
+  ContentCodingMemory,        // the memory set aside for decoding is used up
   // Exchanges and connection (RFC 9110 7.8, 15; RFC 9112 9).
   PipelineTooDeep,
   ResponseWithoutRequest,     // response octets while no request waits for one
@@ -109,7 +111,9 @@ enum class Disposition : std::uint8_t {
 [[nodiscard]] std::optional<Violation> violation_of(std::string_view name) noexcept;
 // One line for people: what it is and where the standard says so.
 [[nodiscard]] std::string_view describe(Violation violation) noexcept;
+// For a client's bytes; a server's are refused only where its framing cannot be followed.
 [[nodiscard]] Disposition default_disposition(Violation violation) noexcept;
+[[nodiscard]] Disposition default_response_disposition(Violation violation) noexcept;
 
 // A set of violations: what an option refuses or tolerates, what a message had.
 class ViolationSet {
@@ -122,6 +126,14 @@ class ViolationSet {
   [[nodiscard]] bool empty() const noexcept { return bits_.none(); }
   [[nodiscard]] std::size_t size() const noexcept { return bits_.count(); }
   void clear() noexcept { bits_.reset(); }
+  // Calls f(Violation) for each member, in the order of the enumeration.
+  template <class F>
+  void for_each(F&& f) const {
+    if (bits_.none()) return;
+    for (std::size_t i = 0; i < kViolationCount; ++i) {
+      if (bits_.test(i)) f(static_cast<Violation>(i));
+    }
+  }
 
  private:
   std::bitset<kViolationCount> bits_;

@@ -1,0 +1,199 @@
+// One direction of an HTTP/1 connection: lines, header section, body, trailer section, and what comes
+// after a gap. What differs between requests and responses is in the two classes derived from it.
+// Private to the room; engine/http/parser.h is what others use.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <string>
+#include <string_view>
+
+#include "engine/http/chunked.h"
+#include "engine/http/content.h"
+#include "engine/http/exchange.h"
+#include "engine/http/framing.h"
+#include "engine/http/line_reader.h"
+#include "engine/http/options.h"
+#include "engine/http/progress.h"
+#include "engine/http/sink.h"
+
+namespace weir::http {
+
+// What both directions of a connection share.
+struct Shared {
+  HttpSink& sink;
+  const ParserOptions& options;
+  std::pmr::memory_resource* memory;
+  DecoderPool* pool;                       // null until needed if the owner gave none
+  std::unique_ptr<DecoderPool> own_pool;
+  ExchangeQueue queue;
+  ExchangeId next_id = 0;
+  bool requests_seen = false;              // octets of this side came
+  bool responses_seen = false;
+  bool request_gap = false;                // requests may have been missed
+  bool http_seen = false;                  // some start line was read
+  bool tunnel = false;                     // the server agreed to leave HTTP
+  bool opaque = false;                     // TLS, HTTP/2: neither side is read
+};
+
+class Reader : private ContentSink {
+ public:
+  Reader(Side side, Shared& shared);
+
+  void feed(std::string_view in);
+  void gap(std::uint64_t length);
+  void end(StreamEnd how);
+  // The rest of the current body is not wanted by the sink.
+  void skip_body() noexcept;
+  // What was before is unknown: wait for something that looks like a start line.
+  void lose() noexcept;
+  // The other side agreed to leave HTTP.
+  void enter_tunnel(ExchangeId agreed);
+  // After an exhausted allocator: nothing can be said of what follows.
+  void give_up() noexcept;
+
+  [[nodiscard]] SideState state() const noexcept;
+  [[nodiscard]] Progress& progress() noexcept { return progress_; }
+  [[nodiscard]] ExchangeId id() const noexcept { return id_; }
+
+ protected:
+  enum class State : std::uint8_t {
+    Start,     // between messages, or in a start line
+    Headers,
+    Body,
+    Trailers,
+    Resync,    // waiting for something that looks like a start line
+    Tunnel,    // left HTTP
+    Opaque,    // never was HTTP/1
+    Refused,
+    Ended,
+  };
+  enum class Sniff : std::uint8_t { Undecided, Plausible, Foreign };
+
+  ~Reader() override;
+
+  // The first octet of what may be a start line came: give the message its number.
+  virtual void begin_message() = 0;
+  // Judges the first octets of a line, up to its LF if that is among them. A prefix that is decided
+  // stays decided when octets are added.
+  [[nodiscard]] virtual Sniff sniff(std::string_view prefix, bool resync) const = 0;
+  // Resync: the line, whose prefix was plausible, is a start line.
+  [[nodiscard]] virtual bool is_start_line(std::string_view line) const = 0;
+  // The octets at the start of a line are no start line.
+  virtual void on_foreign(std::string_view prefix) = 0;
+  // Leaves state_ as Headers, or as what on_section_end() or lose() made of it.
+  virtual void on_start_line(const Line& line) = 0;
+  // The header section ended; decides on the body with begin_body().
+  virtual void on_section_end() = 0;
+  virtual void on_message_done(MessageEnd end) = 0;
+
+  // Tells the sink, once for each kind and message. Afterwards refused() may hold.
+  void report(Violation violation);
+  void report_all(const ViolationSet& violations);
+  [[nodiscard]] bool refused() const noexcept { return state_ == State::Refused; }
+  void begin_section();
+  void begin_body(Framing framing, bool decode);
+  void finish_message(MessageEnd end);
+  void body(std::string_view bytes);
+  // lose(), from within a line: its rest is of no interest.
+  void lose_line() noexcept;
+  // The octets of the current line are body.
+  void line_is_body();
+
+  const Side side_;
+  State state_ = State::Start;
+  Framing framing_ = Framing::None;
+  bool begun_ = false;        // the message has its number
+  bool open_ = false;         // its first line was told to the sink, its end was not
+  bool silent_ = false;       // an interim response: its fields are not told
+  bool http10_ = false;
+  std::uint32_t blank_lines_ = 0;
+  ExchangeId id_ = 0;
+  Shared& shared_;
+  LineReader lines_;
+  MessageFacts facts_;
+  ViolationSet reported_;     // of this message
+  Progress progress_;
+
+ private:
+  static constexpr std::size_t kSniff = 24;
+
+  void read_start(std::string_view& in);
+  void read_resync(std::string_view& in);
+  void read_section(std::string_view& in);
+  void read_body(std::string_view& in);
+  void read_chunks(std::string_view& in);
+  using SniffBuffer = std::array<char, kSniff>;
+  [[nodiscard]] std::string_view line_prefix(std::string_view in, SniffBuffer& buffer) const;
+  [[nodiscard]] bool take_line(std::string_view& in, Line& line, Violation too_long);
+  void section_line(const Line& line, std::string_view rest);
+  void gap_in_body(std::uint64_t length);
+  void fold(std::string_view text);
+  void flush_field();
+  void field(std::string_view line);
+  void end_section();
+  void end_headers_early();
+  void release_decoder() noexcept;
+  void on_decoded(std::string_view bytes) override;
+  void on_content_violation(Violation violation) override;
+
+  std::pmr::string field_;          // a field line that may be continued by a fold
+  bool field_waits_ = false;
+  bool folding_ = false;            // the current line continues field_
+  bool first_field_ = true;         // no field line of the section came yet
+  bool sniffed_ = false;            // the current line passed sniff()
+  bool skip_line_ = false;          // Resync: the rest of the current line is of no interest
+  bool body_wanted_ = true;
+  bool decoding_ = false;
+  bool decoder_lost_ = false;       // a gap cut the coded stream
+  bool early_end_ = false;          // the stream ended inside the header section
+  std::uint32_t fields_ = 0;
+  std::uint64_t section_bytes_ = 0;
+  std::uint64_t remaining_ = 0;     // of a body of known length
+  MessageLengths lengths_;
+  ChunkDecoder chunks_;
+  std::unique_ptr<ContentDecoder> decoder_;
+};
+
+class RequestReader final : public Reader {
+ public:
+  explicit RequestReader(Shared& shared) : Reader(Side::Request, shared) {}
+
+ private:
+  void begin_message() override;
+  [[nodiscard]] Sniff sniff(std::string_view prefix, bool resync) const override;
+  [[nodiscard]] bool is_start_line(std::string_view line) const override;
+  void on_foreign(std::string_view prefix) override;
+  void on_start_line(const Line& line) override;
+  void on_section_end() override;
+  void on_message_done(MessageEnd end) override;
+
+  bool connect_or_trace_ = false;
+  bool closing_ = false;  // the last request said Connection: close
+};
+
+class ResponseReader final : public Reader {
+ public:
+  ResponseReader(Shared& shared, RequestReader& requests)
+      : Reader(Side::Response, shared), requests_(requests) {}
+
+ private:
+  void begin_message() override;
+  [[nodiscard]] Sniff sniff(std::string_view prefix, bool resync) const override;
+  [[nodiscard]] bool is_start_line(std::string_view line) const override;
+  void on_foreign(std::string_view prefix) override;
+  void on_start_line(const Line& line) override;
+  void on_section_end() override;
+  void on_message_done(MessageEnd end) override;
+  void begin_http09();
+  [[nodiscard]] bool switches() const noexcept;
+
+  RequestReader& requests_;
+  std::uint16_t status_ = 0;
+  std::uint8_t traits_ = 0;  // of the request that is answered
+  bool queued_ = false;      // it is the front of the queue
+};
+
+}  // namespace weir::http

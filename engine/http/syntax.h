@@ -1,0 +1,99 @@
+// Character classes and small pieces of RFC 9110/9112/3986 syntax that the files of this room share.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace weir::http {
+
+namespace syntax_detail {
+
+enum : std::uint8_t { kToken = 1, kDigit = 2, kHost = 4, kFieldBad = 8, kTargetOdd = 16 };
+
+constexpr std::array<std::uint8_t, 256> classes() {
+  std::array<std::uint8_t, 256> t{};
+  const auto add = [&t](std::string_view chars, std::uint8_t flags) {
+    for (const char c : chars) {
+      auto& entry = t[static_cast<unsigned char>(c)];
+      entry = static_cast<std::uint8_t>(entry | flags);
+    }
+  };
+  add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", kToken | kHost);
+  add("0123456789", kToken | kDigit | kHost);
+  add("!#$%&'*+-.^_`|~", kToken);
+  add("-._~", kHost);
+  // What a URI must percent-encode but clients send; '#' is told apart by the caller.
+  add("\"<>\\^`{|}#", kTargetOdd);
+  for (std::size_t c = 0; c < 256; ++c) {
+    if ((c < 0x20 && c != '\t') || c == 0x7f) t[c] = static_cast<std::uint8_t>(t[c] | kFieldBad);
+    if (c <= 0x20 || c >= 0x7f) t[c] = static_cast<std::uint8_t>(t[c] | kTargetOdd);
+  }
+  return t;
+}
+
+inline constexpr auto kClasses = classes();
+
+constexpr bool is(char c, std::uint8_t flags) {
+  return (kClasses[static_cast<unsigned char>(c)] & flags) != 0;
+}
+
+}  // namespace syntax_detail
+
+constexpr bool is_token_char(char c) { return syntax_detail::is(c, syntax_detail::kToken); }
+constexpr bool is_digit(char c) { return syntax_detail::is(c, syntax_detail::kDigit); }
+constexpr bool is_host_char(char c) { return syntax_detail::is(c, syntax_detail::kHost); }
+constexpr bool is_bad_in_value(char c) { return syntax_detail::is(c, syntax_detail::kFieldBad); }
+constexpr bool is_odd_in_target(char c) { return syntax_detail::is(c, syntax_detail::kTargetOdd); }
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
+// White space that some servers take between the parts of a request line.
+constexpr bool is_any_space(char c) { return is_blank(c) || c == '\v' || c == '\f' || c == '\r'; }
+
+constexpr int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (to_lower(a[i]) != to_lower(b[i])) return false;
+  }
+  return true;
+}
+
+constexpr bool starts_ignoring_case(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() && equals_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
+constexpr bool is_token(std::string_view text) {
+  for (const char c : text) {
+    if (!is_token_char(c)) return false;
+  }
+  return !text.empty();
+}
+
+// Without SP and HTAB at both ends.
+constexpr std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Calls f(element) for each element of a comma-separated list, trimmed; also for empty ones.
+template <class F>
+constexpr void for_each_element(std::string_view list, F&& f) {
+  while (true) {
+    const std::size_t comma = list.find(',');
+    f(trim(list.substr(0, comma)));
+    if (comma == std::string_view::npos) return;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace weir::http
