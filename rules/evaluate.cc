@@ -1,0 +1,313 @@
+#include "rules/evaluate.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "rules/variables.h"
+
+namespace weir::rules {
+
+namespace {
+
+enum class LinkResult : std::uint8_t { NoMatch, Match, Stop };
+
+constexpr std::size_t kMaxMatchedVars = 65536;
+
+// One link of a rule while its targets are gone through.
+class LinkRun {
+ public:
+  LinkRun(TransactionState& tx, const Rule& rule, std::uint32_t index)
+      : tx_(tx), rule_(rule), index_(index), link_(tx.program->links[rule.first_link + index]) {}
+
+  LinkResult run();
+
+ private:
+  bool may_match();
+  void scan_group(GroupState& state);
+  bool removed(const TargetValue& value) const;
+  // Applies the operator to one form of a value. False: stop, the transaction is intercepted.
+  bool test(const TargetValue& target, std::string_view text);
+  bool test_target(TargetValue& target);
+  bool test_scanned(TargetValue& target);
+  bool test_every_step(TargetValue& target);
+  bool matched(const TargetValue& target, std::string_view text);
+  void set_captures(const Captures& captures);
+
+  TransactionState& tx_;
+  const Rule& rule_;
+  std::uint32_t index_;
+  const Link& link_;
+  bool any_ = false;
+};
+
+void set_geo(TransactionState& tx, const GeoRecord& record) {
+  tx.geo.clear();
+  const auto set = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) tx.geo.set(name, fold_hash(name), value);
+  };
+  set("COUNTRY_CODE", record.country_code);
+  set("COUNTRY_NAME", record.country_name);
+  set("COUNTRY_CONTINENT", record.country_continent);
+  set("REGION", record.region);
+  set("CITY", record.city);
+  set("POSTAL_CODE", record.postal_code);
+  if (!record.has_location) return;
+  const auto degrees = [&](double d) {
+    char text[32];
+    const int n = std::snprintf(text, sizeof text, "%f", d);
+    return tx.arena.copy({text, static_cast<std::size_t>(n)});
+  };
+  set("LATITUDE", degrees(record.latitude));
+  set("LONGITUDE", degrees(record.longitude));
+}
+
+// TX:0 … TX:9.
+constexpr std::string_view kDigits = "0123456789";
+
+void LinkRun::set_captures(const Captures& captures) {
+  for (std::size_t i = 0; i < 10; ++i) {
+    const std::string_view name = kDigits.substr(i, 1);
+    if (i < captures.count) {
+      tx_.tx.set(name, fold_hash(name), captures.groups[i]);
+    } else if (!tx_.program->v3()) {  // trap 9: ModSecurity 3 leaves old groups
+      tx_.tx.unset(name, fold_hash(name));
+    }
+  }
+}
+
+bool LinkRun::removed(const TargetValue& value) const {
+  const auto rule = static_cast<std::uint32_t>(&rule_ - tx_.program->rules.data());
+  for (const CtlAction* ctl : tx_.target_removals) {
+    if (!std::binary_search(ctl->rules.begin(), ctl->rules.end(), rule)) continue;
+    for (const TargetSpec& t : ctl->targets) {
+      if (t.variable != value.variable) continue;
+      ++tx_.work;
+      if (t.kind == syntax::Selector::Kind::None) return true;
+      if (!value.count && t.takes(value.key, tx_.scratch.re, tx_.pcre())) return true;
+    }
+  }
+  return false;
+}
+
+bool LinkRun::matched(const TargetValue& target, std::string_view text) {
+  any_ = true;
+  const std::string_view name = name_of(tx_, target);
+  tx_.matched_var = {name, text};
+  if (tx_.matched_vars.size() < kMaxMatchedVars) tx_.matched_vars.push_back({name, text});
+  if (link_.last && rule_.severity > 0 && rule_.severity < tx_.highest_severity) {
+    tx_.highest_severity = rule_.severity;
+  }
+  // Trap 4: once for each matching value, at once, whatever the rest of the chain says (trap 5).
+  for (const Action& action : link_.actions) perform(tx_, rule_, index_, action);
+  return !link_.last || !conclude(tx_, rule_);
+}
+
+bool LinkRun::test(const TargetValue& target, std::string_view text) {
+  ++tx_.work;
+  Captures captures;
+  bool limit_exceeded = false;
+  const std::string_view argument =
+      link_.op_has_macros ? link_.op_macro.expand(tx_) : std::string_view(link_.op_argument);
+  bool result = true;
+  if (link_.op != nullptr) {
+    GeoRecord geo;
+    OperatorContext context{tx_.scratch.re,
+                            tx_.arena,
+                            argument,
+                            link_.capture ? &captures : nullptr,
+                            tx_.pcre(),
+                            &limit_exceeded,
+                            &tx_.work,
+                            tx_.program->geo.get(),
+                            &geo};
+    result = link_.op->match(text, context);
+    if (result && link_.looks_up_geo) set_geo(tx_, geo);
+  }
+  if (limit_exceeded) {
+    tx_.pcre_limits_exceeded = true;
+    constexpr std::string_view kName = "MSC_PCRE_LIMITS_EXCEEDED";
+    tx_.tx.set(kName, fold_hash(kName), "1");
+    result = link_.negated;  // an error is no match, also of a negated operator
+  } else if (result && captures.count > 0) {
+    set_captures(captures);
+  }
+  const bool match = result != link_.negated;
+  if (tx_.trace != nullptr) {
+    TraceSink::Evaluation e;
+    e.rule = trace_step(tx_, rule_, index_);
+    e.target = name_of(tx_, target);
+    e.value = target.text;
+    e.transformed = text;
+    e.op = link_.op_name;
+    e.argument = argument;
+    e.negated = link_.negated;
+    e.matched = match;
+    tx_.trace->on_evaluation(e);
+  }
+  return !match || matched(target, text);
+}
+
+// Trap 17: the original, then every form that a transformation changed.
+bool LinkRun::test_every_step(TargetValue& target) {
+  if (!test(target, target.text)) return false;
+  Slot own;
+  own.text = target.text;
+  Slot& slot = target.slot != nullptr ? *target.slot : own;
+  for (const std::uint16_t node : link_.steps) {
+    const Form& form = tx_.forms.form(slot, node);
+    if (form.changed && !test(target, form.text)) return false;
+  }
+  return true;
+}
+
+bool LinkRun::test_scanned(TargetValue& target) {
+  Form& form = tx_.forms.form(*target.slot, link_.chain);
+  const ReadGroup& group = tx_.program->prefilter.groups[link_.read.group];
+  const std::uint64_t* hits = scan_form(tx_.program->prefilter, group.unit, form, tx_.arena,
+                                        tx_.scratch.hs, tx_.work);
+  const std::uint32_t bit = link_.read.bit;
+  if (hits != nullptr && (hits[bit / 64] >> (bit % 64) & 1U) == 0) return true;
+  return test(target, form.text);
+}
+
+bool LinkRun::test_target(TargetValue& target) {
+  if (link_.multi_match) return test_every_step(target);
+  if (target.slot != nullptr) {
+    if (link_.read.scanned() && tx_.program->optimisations.prefilter) return test_scanned(target);
+    return test(target, tx_.forms.form(*target.slot, link_.chain).text);
+  }
+  if (link_.chain == 0) return test(target, target.text);
+  Slot own;
+  own.text = target.text;
+  return test(target, tx_.forms.form(own, link_.chain).text);
+}
+
+void LinkRun::scan_group(GroupState& state) {
+  const Program& program = *tx_.program;
+  const ReadGroup& group = program.prefilter.groups[link_.read.group];
+  const ScanUnit& unit = program.prefilter.units[group.unit];
+  state.phase = static_cast<std::uint8_t>(tx_.phase);
+  const std::size_t words = unit.words();
+  char* p = tx_.arena.allocate(words * 8, 8);
+  state.words = reinterpret_cast<std::uint64_t*>(p);
+  if (p == nullptr) return;
+  std::fill_n(state.words, words, std::uint64_t{0});
+  TargetList& targets = tx_.scratch.group_targets;
+  targets.clear();
+  for (const TargetSpec& t : program.links[group.link].targets) collect(tx_, t, targets);
+  for (TargetValue& v : targets) {
+    if (v.slot == nullptr) {
+      state.words = nullptr;
+      return;
+    }
+    Form& form = tx_.forms.form(*v.slot, unit.chain);
+    const std::uint64_t* hits =
+        scan_form(program.prefilter, group.unit, form, tx_.arena, tx_.scratch.hs, tx_.work);
+    if (hits == nullptr) {
+      state.words = nullptr;
+      return;
+    }
+    for (std::size_t i = 0; i < words; ++i) state.words[i] |= hits[i];
+  }
+}
+
+bool LinkRun::may_match() {
+  if (!link_.read.scanned() || !tx_.program->optimisations.prefilter) return true;
+  GroupState& state = tx_.groups[link_.read.group];
+  if (state.phase != static_cast<std::uint8_t>(tx_.phase)) scan_group(state);
+  const std::uint32_t bit = link_.read.bit;
+  return state.words == nullptr || (state.words[bit / 64] >> (bit % 64) & 1U) != 0;
+}
+
+LinkResult LinkRun::run() {
+  if (!may_match()) {
+    if (tx_.trace != nullptr) {
+      tx_.trace->on_skipped(trace_step(tx_, rule_, index_), TraceSink::Skipped::Prefilter);
+    }
+    return LinkResult::NoMatch;
+  }
+  TargetList& targets = tx_.scratch.targets;
+  targets.clear();
+  for (const TargetSpec& t : link_.targets) collect(tx_, t, targets);
+  const auto rule = static_cast<std::size_t>(&rule_ - tx_.program->rules.data());
+  // As in ModSecurity 2 removals name the head; further links have no id, tag or message.
+  const bool check = index_ == 0 && tx_.rule_flags_used &&
+                     (tx_.rule_flags[rule] & TransactionState::kTargetsRemoved) != 0;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (check && removed(targets[i])) {
+      if (tx_.trace != nullptr) {
+        tx_.trace->on_target_removed(trace_step(tx_, rule_, index_), name_of(tx_, targets[i]));
+      }
+      continue;
+    }
+    if (!test_target(targets[i])) return LinkResult::Stop;
+  }
+  return any_ ? LinkResult::Match : LinkResult::NoMatch;
+}
+
+LinkResult run_rule(TransactionState& tx, const Rule& rule) {
+  tx.current_rule = &rule;
+  tx.matched_vars.clear();
+  for (std::uint32_t i = 0; i < rule.links; ++i) {
+    const LinkResult result = LinkRun(tx, rule, i).run();
+    if (result != LinkResult::Match) return result;
+  }
+  return LinkResult::Match;
+}
+
+void note_skipped(TransactionState& tx, const Rule& rule, TraceSink::Skipped why) {
+  if (tx.trace != nullptr) tx.trace->on_skipped(trace_step(tx, rule, 0), why);
+}
+
+void note_jump(TransactionState& tx, const std::vector<std::uint32_t>& steps, std::size_t from,
+               std::size_t to) {
+  if (tx.trace == nullptr) return;
+  for (std::size_t i = from; i < to; ++i) {
+    note_skipped(tx, tx.program->rules[steps[i]], TraceSink::Skipped::SkipAfter);
+  }
+}
+
+}  // namespace
+
+TraceSink::RuleStep trace_step(const TransactionState& tx, const Rule& rule, std::uint32_t link) {
+  const Position at = tx.program->links[rule.first_link + link].position;
+  const auto& files = tx.program->files;
+  return {rule.id, link, at.file < files.size() ? std::string_view(files[at.file]) : "", at.line};
+}
+
+void run_phase(TransactionState& tx, Phase phase) {
+  tx.phase = phase;
+  if (tx.trace != nullptr) tx.trace->on_phase(phase);
+  const auto& steps = tx.program->phases[static_cast<std::size_t>(phase)];
+  std::uint32_t skip = 0;
+  for (std::size_t i = 0; i < steps.size();) {
+    if (tx.mode == EngineMode::Off) break;
+    const Rule& rule = tx.program->rules[steps[i]];
+    if (skip > 0) {
+      --skip;
+      note_skipped(tx, rule, TraceSink::Skipped::Skip);
+      ++i;
+      continue;
+    }
+    if (tx.rule_flags_used &&
+        (tx.rule_flags[steps[i]] & TransactionState::kRuleRemoved) != 0) {
+      note_skipped(tx, rule, TraceSink::Skipped::Removed);
+      ++i;
+      continue;
+    }
+    const LinkResult result = run_rule(tx, rule);
+    if (result == LinkResult::Stop) break;
+    if (result == LinkResult::Match && rule.skip_to != Rule::kNoSkip) {
+      note_jump(tx, steps, i + 1, rule.skip_to);
+      i = rule.skip_to;
+      continue;
+    }
+    if (result == LinkResult::Match) skip = rule.skip;
+    ++i;
+  }
+  tx.matched_vars.clear();
+  tx.current_rule = nullptr;
+  tx.phases_done = static_cast<std::uint8_t>(tx.phases_done | 1U << static_cast<unsigned>(phase));
+}
+
+}  // namespace weir::rules

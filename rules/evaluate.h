@@ -1,0 +1,21 @@
+// Running a phase: rules in order, with SecLang's exact semantics (docs/RULES.md, "Traps"). The prefilter
+// is asked first; what it cannot answer, and every hit, is evaluated here.
+#pragma once
+
+#include "rules/transaction_state.h"
+
+namespace weir::rules {
+
+// Runs the rules of `phase`. Sets tx.decision and tx.intercepted if a disruptive action took effect.
+void run_phase(TransactionState& tx, Phase phase);
+
+// actions/: the effects of one link's actions for one matching value.
+void perform(TransactionState& tx, const Rule& rule, std::uint32_t link, const Action& action);
+
+// Notes a match of the whole rule and carries out its disruptive action (actions/disrupt.cc). True if the
+// transaction is intercepted or the rest of the phase is to be left out.
+bool conclude(TransactionState& tx, const Rule& rule);
+
+TraceSink::RuleStep trace_step(const TransactionState& tx, const Rule& rule, std::uint32_t link);
+
+}  // namespace weir::rules

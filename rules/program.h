@@ -1,0 +1,158 @@
+// The program: what bind makes of the syntax tree. Immutable after compile(), shared by threads.
+//
+// A rule is a head (metadata, the disruptive action, flow) and one or more links (targets, operator,
+// transformations, actions of its own): a plain SecRule has one link, a chain several. Every phase is a
+// list of rules; skipAfter is an index into it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/verdict.h"
+#include "rules/diagnostic.h"
+#include "rules/macro.h"
+#include "rules/match_re.h"
+#include "rules/names.h"
+#include "rules/operators/geo.h"
+#include "rules/operators/operator.h"
+#include "rules/prefilter.h"
+#include "rules/ruleset.h"
+#include "rules/settings.h"
+#include "rules/syntax.h"
+#include "rules/values.h"
+
+namespace weir::rules {
+
+// A target, its selector compiled.
+struct TargetSpec {
+  Variable variable{};
+  syntax::Selector::Kind kind = syntax::Selector::Kind::None;
+  std::string key;                // literal or xpath, as written; of a regex its pattern
+  std::uint32_t hash = 0;         // fold_hash(key)
+  std::shared_ptr<const Regex> regex;
+  bool count = false;
+  bool exclude = false;
+  bool wildcard = false;  // ctl only: `*` in a json. key stands for one component
+
+  // Does this selector take a member with this key? (None takes all.)
+  [[nodiscard]] bool takes(std::string_view key, ReScratch& scratch, const ReLimits& limits) const;
+};
+
+// The collections that setvar and friends write.
+enum class Written : std::uint8_t { Tx, Ip, Session, User, Global, Resource };
+constexpr std::size_t kWritten = 6;
+
+struct SetVar {
+  Written collection = Written::Tx;
+  Macro name;                // without the collection
+  std::uint32_t hash = 0;    // of a literal name
+  enum class How : std::uint8_t { Assign, Add, Subtract, Unset } how = How::Assign;
+  Macro value;               // without the sign of Add and Subtract
+};
+
+// expirevar, deprecatevar: a variable of a persistent collection.
+struct TimedVar {
+  bool deprecate = false;
+  Written collection = Written::Ip;
+  Macro name;
+  Macro value;  // seconds; or "amount/period"
+};
+
+struct InitCol {
+  Written collection = Written::Ip;
+  std::string store_name;  // what the store calls it: "ip", "default_SESSION"
+  Macro key;
+};
+
+struct SetEnv {
+  Macro name;
+  Macro value;
+  bool unset = false;
+};
+
+struct CtlAction {
+  Ctl option{};
+  std::string text;                  // the value as written
+  std::int64_t number = 0;           // limits; 0/1 of switches; EngineMode, AuditEngine
+  std::vector<std::uint32_t> rules;  // ruleRemove…: indexes into Program::rules, ascending
+  std::vector<TargetSpec> targets;   // ruleRemoveTarget…
+};
+
+// sanitise*: what the audit log must mask.
+struct Sanitise {
+  ActionName what{};
+  std::string argument;
+};
+
+using Action = std::variant<SetVar, TimedVar, InitCol, SetEnv, CtlAction, Sanitise>;
+
+struct Link {
+  std::vector<TargetSpec> targets;
+  std::unique_ptr<const Operator> op;  // null: SecAction, always matches
+  std::string op_name;
+  std::string op_argument;             // as written
+  Macro op_macro;                      // its compiled form, if it has macros
+  bool op_has_macros = false;
+  bool looks_up_geo = false;           // @geoLookup: its record becomes GEO
+  bool negated = false;
+  bool capture = false;
+  bool multi_match = false;
+  std::uint16_t chain = 0;             // ChainNode
+  std::vector<std::uint16_t> steps;    // multiMatch: the nodes from the first transformation to the last
+  std::vector<Action> actions;         // in order
+  std::uint32_t rule = 0;              // its head
+  bool last = true;                    // of its chain
+  ReadRef read;                        // prefilter: where to look up whether it can match
+  Position position;
+};
+
+struct Rule {
+  std::uint64_t id = 0;
+  Phase phase = Phase::RequestBody;
+  enum class Disruption : std::uint8_t { Pass, Allow, AllowPhase, AllowRequest, Deny, Drop, Redirect };
+  Disruption disruption = Disruption::Pass;
+  std::uint16_t status = 403;
+  bool status_given = false;
+  Macro redirect;
+  Macro message, log_data;
+  std::vector<Macro> tags;
+  std::vector<std::string_view> plain_tags;  // views of `tags`, if none has a macro
+  std::int8_t severity = -1, maturity = -1, accuracy = -1;
+  std::string revision, version;
+  bool log = true, audit = true;
+  std::uint32_t skip = 0;
+  std::uint32_t skip_to = kNoSkip;  // step to go on at; may be the end of the phase
+  std::uint32_t first_link = 0, links = 1;
+  Position position;
+
+  static constexpr std::uint32_t kNoSkip = 0xffffffff;
+};
+
+class Program {
+ public:
+  Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  Settings settings;
+  Semantics semantics = Semantics::ModSecurity2;
+  Optimisations optimisations;
+  std::vector<std::string> files;  // Position::file
+  std::vector<Rule> rules;
+  std::vector<Link> links;
+  std::array<std::vector<std::uint32_t>, 6> phases;  // [1…5]: indexes of rules
+  std::vector<ChainNode> chains{ChainNode{}};
+  std::unique_ptr<const UnicodeMap> unicode;
+  std::shared_ptr<const GeoDatabase> geo;  // SecGeoLookupDb
+  Prefilter prefilter;
+  std::array<bool, 256> reads{};  // by Variable: some target or macro reads it
+  LoadStats stats;
+
+  [[nodiscard]] bool v3() const { return semantics == Semantics::ModSecurity3; }
+};
+
+}  // namespace weir::rules

@@ -1,0 +1,178 @@
+#include "rules/transaction_body.h"
+
+#include "rules/body/urlencoded.h"
+#include "rules/transaction_state.h"
+
+namespace weir::rules {
+
+namespace {
+
+void add_entry(TransactionState& tx, std::vector<Entry>& list, std::string_view name,
+               std::string_view value) {
+  Entry e;
+  e.name.text = tx.arena.copy(name);
+  e.value.text = tx.arena.copy(value);
+  list.push_back(e);
+}
+
+bool reads(const TransactionState& tx, Variable v) {
+  return tx.program->reads[static_cast<std::size_t>(v)];
+}
+
+}  // namespace
+
+bool add_argument(TransactionState& tx, std::string_view name, std::string_view value) {
+  if (tx.request.args.size() >= tx.settings().body.arguments) return false;
+  Entry e;
+  e.name.text = name;
+  e.value.text = value;
+  tx.request.args.push_back(e);
+  return true;
+}
+
+void body_error(TransactionState& tx, std::string_view message) {
+  if (tx.request.error) return;
+  tx.request.error = true;
+  tx.request.error_message = tx.arena.copy(message);
+}
+
+void BodyReader::start(TransactionState& tx) {
+  started_ = true;
+  tx_ = &tx;
+  const std::string_view p = tx.request.processor;
+  kind_ = p.empty()          ? Kind::None
+          : p == "URLENCODED" ? Kind::Urlencoded
+          : p == "MULTIPART"  ? Kind::Multipart
+          : p == "JSON"       ? Kind::Json
+          : p == "XML"        ? Kind::Xml
+                              : Kind::Unknown;
+  // Trap 3: REQUEST_BODY is there for URLENCODED only, or by force; ModSecurity 3 always fills it.
+  tx.request.body_visible =
+      kind_ == Kind::Urlencoded || tx.force_request_body || tx.program->v3();
+  keep_ = tx.request.body_visible || reads(tx, Variable::FULL_REQUEST);
+  const Settings& s = tx.settings();
+  switch (kind_) {
+    case Kind::Multipart: {
+      tx.multipart.present = true;
+      std::string_view type;
+      for (const Entry& e : tx.request.headers) {
+        if (fold_equal(e.name.text, "content-type")) type = e.value.text;
+      }
+      multipart_.begin(type, s.body, *this);
+      break;
+    }
+    case Kind::Json:
+      json_.begin(s.body,
+                  tx.program->v3() ? body::JsonNames::ModSecurity3 : body::JsonNames::ModSecurity2,
+                  *this);
+      break;
+    case Kind::Xml: {
+      using X = body::XmlArguments;
+      xml_.begin(s.body, *this,
+                 s.xml_into_args == Settings::XmlArgs::On         ? X::On
+                 : s.xml_into_args == Settings::XmlArgs::OnlyArgs ? X::OnlyArgs
+                                                                  : X::Off);
+      break;
+    }
+    case Kind::Unknown:
+      body_error(tx, tx.join({"Unknown request body processor: ", p}));
+      break;
+    case Kind::None:
+    case Kind::Urlencoded: break;
+  }
+}
+
+void BodyReader::feed(TransactionState& tx, std::string_view bytes) {
+  if (!started_) start(tx);
+  if (keep_) tx.request.body.append(bytes);
+  switch (kind_) {
+    case Kind::Multipart: multipart_.feed(bytes); break;
+    case Kind::Json: json_.feed(bytes); break;
+    case Kind::Xml: xml_.feed(bytes); break;
+    default: break;
+  }
+}
+
+void BodyReader::finish(TransactionState& tx, bool truncated) {
+  if (!started_) {
+    if (tx.request.body_length == 0) {
+      tx.request.body_visible = tx.force_request_body || tx.program->v3();
+      return;  // nothing came: nothing to judge
+    }
+    start(tx);
+  }
+  switch (kind_) {
+    case Kind::Urlencoded:
+      tx.work +=
+          body::parse_urlencoded(tx.request.body, tx.settings().body, tx.arena, *this).work;
+      break;
+    case Kind::Multipart:
+      multipart_.finish(truncated);
+      tx.work += multipart_.work();
+      break;
+    case Kind::Json:
+      json_.finish(truncated);
+      tx.work += json_.work();
+      break;
+    case Kind::Xml:
+      xml_.finish(truncated);
+      tx.work += xml_.work();
+      break;
+    case Kind::None:
+    case Kind::Unknown: break;
+  }
+}
+
+bool BodyReader::over_no_files_limit(TransactionState& tx) {
+  if (!started_ || kind_ == Kind::None) {
+    if (!tx.force_request_body) return false;
+  }
+  const std::uint64_t length =
+      kind_ == Kind::Multipart ? multipart_.no_files_length() : tx.request.body_length;
+  if (length < tx.settings().request_body_no_files_limit) return false;
+  body_error(tx, tx.join({"Request body no files data length is larger than the configured limit (",
+                          tx.number(static_cast<std::int64_t>(
+                              tx.settings().request_body_no_files_limit)),
+                          ")."}));
+  return true;
+}
+
+bool BodyReader::on_argument(std::string_view name, std::string_view value) {
+  // Arguments of an urlencoded body are views of the body or in the arena already.
+  if (kind_ == Kind::Urlencoded) return add_argument(*tx_, name, value);
+  return add_argument(*tx_, tx_->arena.copy(name), tx_->arena.copy(value));
+}
+
+void BodyReader::on_file(std::string_view name, std::string_view filename, std::string_view content,
+                         std::uint64_t size) {
+  MultipartData& m = tx_->multipart;
+  add_entry(*tx_, m.files, name, filename);
+  add_entry(*tx_, m.sizes, name, tx_->number(static_cast<std::int64_t>(size)));
+  if (reads(*tx_, Variable::FILES_TMP_CONTENT)) add_entry(*tx_, m.contents, name, content);
+  m.files_size += size;
+}
+
+void BodyReader::on_part_header(std::string_view part, std::string_view line) {
+  add_entry(*tx_, tx_->multipart.part_headers, part, line);
+}
+
+void BodyReader::on_multipart_flag(body::MultipartFlag flag) {
+  tx_->multipart.flags |= 1U << static_cast<unsigned>(flag);
+}
+
+void BodyReader::on_part_name(std::string_view name, std::string_view filename) {
+  tx_->multipart.name = tx_->arena.copy(name);
+  tx_->multipart.filename = tx_->arena.copy(filename);
+}
+
+void BodyReader::on_xml_text(std::string_view text) { add_entry(*tx_, tx_->xml, "/*", text); }
+
+void BodyReader::on_xml_attribute(std::string_view value) {
+  add_entry(*tx_, tx_->xml, "//@*", value);
+}
+
+void BodyReader::on_urlencoded_error() { tx_->request.urlencoded_error = true; }
+
+void BodyReader::on_error(std::string_view message) { body_error(*tx_, message); }
+
+}  // namespace weir::rules

@@ -1,0 +1,193 @@
+// The inside of a Transaction, shared by the engine's own files. Not part of the public face.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/arena.h"
+#include "rules/collections.h"
+#include "rules/explain.h"
+#include "rules/match_hs.h"
+#include "rules/match_re.h"
+#include "rules/program.h"
+#include "rules/store.h"
+#include "rules/transaction.h"
+#include "rules/transaction_body.h"
+#include "rules/values.h"
+
+namespace weir::rules {
+
+// One value that a target list selected. Views live as long as the transaction.
+struct TargetValue {
+  Variable variable{};
+  bool has_key = false;
+  bool count = false;
+  std::string_view key;        // ARGS:key
+  std::string_view full_name;  // MATCHED_VARS keep the name of what matched
+  std::string_view text;       // untransformed
+  Slot* slot = nullptr;        // where its forms are kept; null for values made on the spot
+};
+
+using TargetList = std::vector<TargetValue>;
+
+struct Scratch::State {
+  ReScratch re;
+  HsScratch hs;
+  std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits
+  TargetList targets;                     // of the link that is evaluated
+  TargetList group_targets;               // of the read group that is scanned
+  std::string text;                       // for building strings
+};
+
+// A persistent collection as this transaction sees it.
+struct OpenCollection {
+  bool open = false;
+  bool fresh = false;    // the store had nothing
+  bool written = false;  // by this transaction
+  std::string_view store_name;
+  std::string_view key;
+  VarTable vars;
+};
+
+struct MatchedVar {
+  std::string_view name;
+  std::string_view value;
+};
+
+// Answer of the prefilter for one read group, valid for the phase in which it was made.
+struct GroupState {
+  std::uint64_t* words = nullptr;
+  std::uint8_t phase = 0;
+};
+
+struct RequestData {
+  std::string_view method, target, protocol, line;
+  std::string_view path, query;  // path decoded and normalised; query raw
+  bool has_query = false;
+  std::vector<Entry> headers;
+  std::vector<Entry> cookies;
+  std::vector<Entry> args;       // of the query, then of the body
+  std::size_t query_args = 0;
+  std::string body;
+  std::uint64_t body_length = 0;  // bytes that came, kept or not
+  std::string_view processor;     // REQBODY_PROCESSOR: "URLENCODED", …
+  bool body_visible = false;      // REQUEST_BODY is filled
+  bool body_done = false;
+  bool error = false;             // REQBODY_ERROR
+  std::string_view error_message;
+  bool urlencoded_error = false;
+  bool inbound_error = false;     // INBOUND_DATA_ERROR: over the limit
+};
+
+struct MultipartData {
+  std::vector<Entry> files;         // part name -> file name
+  std::vector<Entry> sizes;         // part name -> size
+  std::vector<Entry> contents;      // part name -> content, if a rule reads it
+  std::vector<Entry> part_headers;  // part name -> header line
+  std::uint64_t files_size = 0;
+  std::uint64_t file_bytes = 0;     // what the no-files limit leaves out
+  std::uint32_t flags = 0;          // bits of body::MultipartFlag
+  std::string_view name, filename;  // of the last part
+  bool present = false;
+};
+
+struct ResponseData {
+  std::string_view protocol, reason;
+  std::uint16_t status = 0;
+  bool present = false;
+  std::vector<Entry> headers;
+  std::string body;
+  std::uint64_t body_length = 0;
+  bool wanted = false;  // content type is among SecResponseBodyMimeType
+  bool body_done = false;
+  bool outbound_error = false;
+};
+
+struct TransactionState {
+  explicit TransactionState(Scratch& s, CollectionStore* store_);
+
+  Scratch::State& scratch;
+  CollectionStore* store;
+  TraceSink* trace = nullptr;
+  std::shared_ptr<const RuleSet> rules;
+  const Program* program = nullptr;
+  base::Arena arena;
+  FormContext forms;
+  mutable std::uint64_t work = 0;
+
+  // What ctl: may change.
+  EngineMode mode = EngineMode::Off;
+  bool request_body_access = false;
+  bool response_body_access = false;
+  bool force_request_body = false;
+  bool force_response_body = false;
+  std::uint64_t request_body_limit = 0;
+  std::uint64_t response_body_limit = 0;
+  LimitAction request_limit_action = LimitAction::Reject;
+  LimitAction response_limit_action = LimitAction::Reject;
+  AuditEngine audit_engine = AuditEngine::Off;
+  std::string_view audit_parts;
+  std::vector<const Sanitise*> sanitise;
+
+  Transaction::Peers peers;
+  std::string_view unique_id, client_text, server_text;
+  Timestamp started, now;
+  Phase phase = Phase::RequestHeaders;
+  std::uint8_t phases_done = 0;  // bit n: phase n has run
+
+  RequestData request;
+  BodyReader body_reader;
+  MultipartData multipart;
+  std::vector<Entry> xml;  // "/*" and "//@*"
+  ResponseData response;
+  std::array<Slot, 256> scalars;
+  std::bitset<256> scalar_ready;
+
+  VarTable tx, env, geo;
+  std::array<OpenCollection, kWritten> collections;
+  std::string_view session_id, user_id;
+
+  // Matching.
+  const Rule* current_rule = nullptr;
+  std::vector<MatchedVar> matched_vars;  // of the current chain
+  MatchedVar matched_var;                // the last, of any rule
+  int highest_severity = 255;
+  bool pcre_limits_exceeded = false;
+  std::vector<std::uint8_t> rule_flags;  // by rule: kRuleRemoved, kTargetsRemoved
+  bool rule_flags_used = false;
+  std::vector<const CtlAction*> target_removals;
+  std::vector<GroupState> groups;
+
+  // Outcome.
+  Decision decision;
+  bool intercepted = false;  // a disruptive decision that is in effect
+  bool allow_all = false, allow_request = false;
+  std::vector<Match> matches;
+  std::vector<std::uint8_t> rule_matched;  // by rule: has a Match already
+  std::uint32_t dropped_matches = 0;
+  bool finished = false;
+
+  static constexpr std::uint8_t kRuleRemoved = 1;
+  static constexpr std::uint8_t kTargetsRemoved = 2;
+  // Repeated matches of rules that have one already are recorded up to this many in all.
+  static constexpr std::size_t kMaxMatches = 1024;
+
+  [[nodiscard]] const Settings& settings() const { return program->settings; }
+  [[nodiscard]] const ReLimits& pcre() const { return program->settings.pcre; }
+  // A decimal number in the arena.
+  [[nodiscard]] std::string_view number(std::int64_t n);
+  // a + b in the arena; empty if memory is out.
+  [[nodiscard]] std::string_view join(std::initializer_list<std::string_view> parts);
+};
+
+struct Transaction::State : TransactionState {
+  using TransactionState::TransactionState;
+};
+
+}  // namespace weir::rules

@@ -1,0 +1,58 @@
+#include "rules/values.h"
+
+#include <array>
+
+namespace weir::rules {
+
+Form* FormContext::transform(std::string_view in, Transform t) const {
+  if (work != nullptr) *work += in.size() + 1;
+  Form* made = arena->make<Form>();
+  if (made == nullptr) return nullptr;
+  const bool exhausted_before = arena->exhausted();
+  const Transformed out = apply(t, in, *arena, unicode);
+  if (!exhausted_before && arena->exhausted()) {
+    made->text = in;
+    return made;
+  }
+  made->text = out.value;
+  made->changed = out.changed;
+  return made;
+}
+
+Form& FormContext::spare(std::string_view text) const {
+  spare_ = Form{text, false, nullptr};
+  return spare_;
+}
+
+Form& FormContext::form(Slot& slot, std::uint16_t node) const {
+  if (slot.forms == nullptr || !cache) {
+    const std::size_t n = chains->size();
+    char* p = arena->allocate(n * sizeof(Form*), alignof(Form*));
+    if (p == nullptr) return spare(slot.text);
+    slot.forms = reinterpret_cast<Form**>(p);
+    for (std::size_t i = 0; i < n; ++i) slot.forms[i] = nullptr;
+  }
+  if (slot.forms[0] == nullptr) {
+    slot.forms[0] = arena->make<Form>(slot.text, false, nullptr);
+    if (slot.forms[0] == nullptr) return spare(slot.text);
+  }
+  // Up to the nearest ancestor that is there, then down again.
+  std::array<std::uint16_t, kMaxChain + 1> path{};
+  std::size_t depth = 0;
+  std::uint16_t at = node;
+  while (slot.forms[at] == nullptr) {
+    path[depth++] = at;
+    at = (*chains)[at].parent;
+  }
+  Form* form = slot.forms[at];
+  while (depth > 0) {
+    at = path[--depth];
+    Form* next = transform(form->text, (*chains)[at].transform);
+    if (next == nullptr) return spare(form->text);
+    slot.forms[at] = next;
+    form = next;
+  }
+  return *form;
+}
+
+}  // namespace weir::rules

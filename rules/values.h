@@ -1,0 +1,73 @@
+// Values and what transformations make of them. A Slot is one value of a variable; its forms (the value
+// after each chain of transformations that some rule asked for) are computed once and kept for the life of
+// the transaction. Chains share their prefixes: they are paths in a trie whose node 0 is "no
+// transformation".
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/arena.h"
+#include "rules/transforms/transform.h"
+
+namespace weir::rules {
+
+// The trie of transformation chains of a program.
+struct ChainNode {
+  std::uint16_t parent = 0;
+  Transform transform = Transform::None;
+  std::uint16_t depth = 0;  // transformations on the way from the root
+};
+
+constexpr std::size_t kMaxChain = 64;  // transformations of one rule; more is an error at load
+
+// Which of a scan unit's patterns may occur in a form (prefilter.h); one for each unit that asked.
+struct Hits {
+  std::uint32_t unit = 0;
+  std::uint64_t* words = nullptr;
+  Hits* next = nullptr;
+};
+
+struct Form {
+  std::string_view text;
+  bool changed = false;    // by the last transformation of the chain (what multiMatch asks)
+  Hits* hits = nullptr;
+};
+
+struct Slot {
+  std::string_view text;
+  Form** forms = nullptr;  // by chain node; null until the first transformation
+
+  void set(std::string_view t) {
+    text = t;
+    forms = nullptr;
+  }
+};
+
+// One member of a collection: ARGS:name, REQUEST_HEADERS:Host, …
+struct Entry {
+  Slot name;
+  Slot value;
+};
+
+class FormContext {
+ public:
+  base::Arena* arena = nullptr;
+  const std::vector<ChainNode>* chains = nullptr;
+  const UnicodeMap* unicode = nullptr;
+  std::uint64_t* work = nullptr;
+  bool cache = true;  // LoadOptions.optimisations.transform_cache
+
+  // `slot`'s value after the chain that ends at `node`. The reference lives as long as the arena's
+  // content. If memory runs out the value comes back untransformed.
+  Form& form(Slot& slot, std::uint16_t node) const;
+
+ private:
+  Form* transform(std::string_view in, Transform t) const;
+  // What is handed out when even a Form cannot be had.
+  Form& spare(std::string_view text) const;
+  mutable Form spare_;
+};
+
+}  // namespace weir::rules

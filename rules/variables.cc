@@ -1,0 +1,333 @@
+#include "rules/variables.h"
+
+#include <algorithm>
+
+namespace weir::rules {
+
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
+const VarTable* written_table(TransactionState& tx, Variable v) {
+  const auto open = [&](Written w) -> const VarTable* {
+    OpenCollection& c = tx.collections[static_cast<std::size_t>(w)];
+    return c.open ? &c.vars : nullptr;
+  };
+  switch (v) {
+    case Variable::TX: return &tx.tx;
+    case Variable::ENV: return &tx.env;
+    case Variable::GEO: return &tx.geo;
+    case Variable::IP: return open(Written::Ip);
+    case Variable::SESSION: return open(Written::Session);
+    case Variable::USER: return open(Written::User);
+    case Variable::GLOBAL: return open(Written::Global);
+    case Variable::RESOURCE: return open(Written::Resource);
+    default: return nullptr;
+  }
+}
+
+bool is_written(Variable v) {
+  switch (v) {
+    case Variable::TX:
+    case Variable::ENV:
+    case Variable::GEO:
+    case Variable::IP:
+    case Variable::SESSION:
+    case Variable::USER:
+    case Variable::GLOBAL:
+    case Variable::RESOURCE: return true;
+    default: return false;
+  }
+}
+
+TargetValue keyed(Variable v, std::string_view key, std::string_view text) {
+  TargetValue t;
+  t.variable = v;
+  t.has_key = true;
+  t.key = key;
+  t.text = text;
+  return t;
+}
+
+void collect_written(TransactionState& tx, const TargetSpec& t, TargetList& out) {
+  const VarTable* table = written_table(tx, t.variable);
+  if (table == nullptr) return;
+  if (t.kind == syntax::Selector::Kind::Literal) {
+    const VarTable::Var* v = table->find(t.key, t.hash);
+    if (v != nullptr) out.push_back(keyed(t.variable, v->name, v->value));
+    return;
+  }
+  for (const VarTable::Var& v : table->all()) {
+    ++tx.work;
+    if (v.live && t.takes(v.name, tx.scratch.re, tx.pcre())) {
+      out.push_back(keyed(t.variable, v.name, v.value));
+    }
+  }
+}
+
+void collect_matched(TransactionState& tx, const TargetSpec& t, TargetList& out) {
+  const bool names = t.variable == Variable::MATCHED_VARS_NAMES;
+  for (const MatchedVar& m : tx.matched_vars) {
+    if (!t.takes(m.name, tx.scratch.re, tx.pcre())) continue;
+    TargetValue v = keyed(t.variable, m.name, names ? m.name : m.value);
+    v.full_name = m.name;  // trap 8: the name stays that of what matched
+    out.push_back(v);
+  }
+}
+
+bool list_of(TransactionState& tx, Variable v, ListView& out) {
+  return request_list(tx, v, out) || body_list(tx, v, out) || response_list(tx, v, out);
+}
+
+void collect_list(TransactionState& tx, const TargetSpec& t, const ListView& list,
+                  TargetList& out) {
+  for (std::size_t i = 0; i < list.count; ++i) {
+    Entry& e = list.entries[i];
+    ++tx.work;
+    if (!t.takes(e.name.text, tx.scratch.re, tx.pcre())) continue;
+    Slot& slot = list.names ? e.name : e.value;
+    TargetValue v = keyed(t.variable, e.name.text, slot.text);
+    v.slot = &slot;
+    // ModSecurity 2 knows XML values by the collection's name alone (trap 29).
+    if (t.variable == Variable::XML && !tx.program->v3()) v.has_key = false;
+    out.push_back(v);
+  }
+}
+
+Slot* static_scalar(TransactionState& tx, Variable v) {
+  const auto i = static_cast<std::size_t>(v);
+  if (!tx.scalar_ready[i]) {
+    std::optional<std::string_view> text = request_scalar(tx, v);
+    if (!text) text = response_scalar(tx, v);
+    if (!text) return nullptr;
+    tx.scalars[i].set(*text);
+    tx.scalar_ready[i] = true;
+  }
+  return &tx.scalars[i];
+}
+
+void collect_scalar(TransactionState& tx, const TargetSpec& t, TargetList& out) {
+  TargetValue v;
+  v.variable = t.variable;
+  if (Slot* slot = static_scalar(tx, t.variable); slot != nullptr) {
+    v.slot = slot;
+    v.text = slot->text;
+    out.push_back(v);
+    return;
+  }
+  std::optional<std::string_view> text = body_scalar(tx, t.variable);
+  if (!text) text = moment_scalar(tx, t.variable);
+  if (!text) return;
+  v.text = *text;
+  out.push_back(v);
+}
+
+// RULE:id and its like: the head's metadata, macros not expanded.
+std::optional<std::string_view> rule_value(TransactionState& tx, std::string_view key) {
+  const Rule* r = tx.current_rule;
+  if (r == nullptr) return std::nullopt;
+  const auto some = [](std::string_view s) {
+    return s.empty() ? std::nullopt : std::optional<std::string_view>(s);
+  };
+  const auto numeral = [&](int n) {
+    return n < 0 ? std::nullopt : std::optional<std::string_view>(tx.number(n));
+  };
+  if (fold_equal(key, "id")) return tx.number(static_cast<std::int64_t>(r->id));
+  if (fold_equal(key, "msg")) return some(r->message.text());
+  if (fold_equal(key, "logdata")) return some(r->log_data.text());
+  if (fold_equal(key, "rev")) return some(r->revision);
+  if (fold_equal(key, "ver")) return some(r->version);
+  if (fold_equal(key, "severity")) return numeral(r->severity);
+  if (fold_equal(key, "maturity")) return numeral(r->maturity);
+  if (fold_equal(key, "accuracy")) return numeral(r->accuracy);
+  return std::nullopt;
+}
+
+void select(TransactionState& tx, const TargetSpec& t, TargetList& out) {
+  ListView list;
+  if (t.variable == Variable::RULE) {
+    if (const auto text = rule_value(tx, t.key); text) {
+      TargetValue v;
+      v.variable = Variable::RULE;
+      v.text = *text;
+      out.push_back(v);
+    }
+    return;
+  }
+  if (is_written(t.variable)) {
+    collect_written(tx, t, out);
+  } else if (t.variable == Variable::MATCHED_VARS || t.variable == Variable::MATCHED_VARS_NAMES) {
+    collect_matched(tx, t, out);
+  } else if (list_of(tx, t.variable, list)) {
+    collect_list(tx, t, list, out);
+  } else {
+    collect_scalar(tx, t, out);
+  }
+}
+
+}  // namespace
+
+namespace {
+
+// A JSON path in which `*` stands for one component: json.items.*.name. Linear: a component ends at the
+// next dot, so there is nothing to go back to.
+bool path_matches(std::string_view pattern, std::string_view path) {
+  for (;;) {
+    const std::size_t p = pattern.find('.');
+    const std::size_t k = path.find('.');
+    const std::string_view want = pattern.substr(0, p);
+    if (want != "*" && !fold_equal(want, path.substr(0, k))) return false;
+    if (p == std::string_view::npos || k == std::string_view::npos) return p == k;
+    pattern.remove_prefix(p + 1);
+    path.remove_prefix(k + 1);
+  }
+}
+
+}  // namespace
+
+bool TargetSpec::takes(std::string_view member, ReScratch& scratch, const ReLimits& limits) const {
+  switch (kind) {
+    case syntax::Selector::Kind::None: return true;
+    case syntax::Selector::Kind::Literal:
+      return wildcard ? path_matches(key, member) : fold_equal(member, key);
+    case syntax::Selector::Kind::XPath: return member == key;
+    case syntax::Selector::Kind::Regex:
+      return regex->search(member, scratch, limits) != ReResult::NoMatch;
+  }
+  return false;
+}
+
+void collect(TransactionState& tx, const TargetSpec& target, TargetList& out) {
+  if (target.exclude) {
+    std::erase_if(out, [&](const TargetValue& v) {
+      if (v.variable != target.variable || v.count) return false;
+      ++tx.work;
+      return target.takes(v.key, tx.scratch.re, tx.pcre());
+    });
+    return;
+  }
+  const std::size_t before = out.size();
+  select(tx, target, out);
+  if (!target.count) return;
+  const std::size_t n = out.size() - before;
+  out.resize(before);
+  TargetValue v;
+  v.variable = target.variable;
+  v.count = true;
+  v.key = target.key;
+  v.text = tx.number(static_cast<std::int64_t>(n));
+  out.push_back(v);
+}
+
+std::optional<std::string_view> first_value(TransactionState& tx, Variable variable, bool has_key,
+                                            std::string_view key, std::uint32_t hash) {
+  if (variable == Variable::RULE) return rule_value(tx, key);
+  if (is_written(variable)) {
+    const VarTable* table = written_table(tx, variable);
+    if (table == nullptr) return std::nullopt;
+    if (has_key) {
+      const VarTable::Var* v = table->find(key, hash);
+      return v == nullptr ? std::nullopt : std::optional<std::string_view>(v->value);
+    }
+    for (const VarTable::Var& v : table->all()) {
+      if (v.live) return v.value;
+    }
+    return std::nullopt;
+  }
+  if (variable == Variable::MATCHED_VARS || variable == Variable::MATCHED_VARS_NAMES) {
+    for (const MatchedVar& m : tx.matched_vars) {
+      if (has_key && !fold_equal(m.name, key)) continue;
+      return variable == Variable::MATCHED_VARS ? m.value : m.name;
+    }
+    return std::nullopt;
+  }
+  ListView list;
+  if (list_of(tx, variable, list)) {
+    for (std::size_t i = 0; i < list.count; ++i) {
+      const Entry& e = list.entries[i];
+      if (has_key && !fold_equal(e.name.text, key)) continue;
+      return list.names ? e.name.text : e.value.text;
+    }
+    return std::nullopt;
+  }
+  if (const Slot* slot = static_scalar(tx, variable); slot != nullptr) return slot->text;
+  std::optional<std::string_view> text = body_scalar(tx, variable);
+  if (!text) text = moment_scalar(tx, variable);
+  return text;
+}
+
+std::string_view escape_name(TransactionState& tx, std::string_view name) {
+  const auto plain = [](char c) {
+    const auto b = static_cast<std::uint8_t>(c);
+    return b >= 0x20 && b < 0x7f && c != '\\';
+  };
+  if (std::all_of(name.begin(), name.end(), plain)) return name;
+  char* const out = tx.arena.allocate(name.size() * 4);
+  if (out == nullptr) return name;
+  std::size_t n = 0;
+  for (const char c : name) {
+    const auto b = static_cast<std::uint8_t>(c);
+    if (plain(c)) {
+      out[n++] = c;
+      continue;
+    }
+    out[n++] = '\\';
+    switch (c) {
+      case '\b': out[n++] = 'b'; break;
+      case '\n': out[n++] = 'n'; break;
+      case '\r': out[n++] = 'r'; break;
+      case '\t': out[n++] = 't'; break;
+      case '\v': out[n++] = 'v'; break;
+      case '\\': out[n++] = '\\'; break;
+      default:
+        out[n++] = 'x';
+        out[n++] = kHex[b >> 4];
+        out[n++] = kHex[b & 15];
+    }
+  }
+  tx.arena.shrink(out, name.size() * 4, n);
+  return {out, n};
+}
+
+std::string_view name_of(TransactionState& tx, const TargetValue& value) {
+  if (!value.full_name.empty()) return value.full_name;
+  const std::string_view variable = variable_name(value.variable);
+  if (!value.has_key || value.count) return variable;
+  return tx.join({variable, ":", escape_name(tx, value.key)});
+}
+
+bool is_static(Variable v) {
+  switch (v) {
+    case Variable::ARGS:
+    case Variable::ARGS_GET:
+    case Variable::ARGS_GET_NAMES:
+    case Variable::ARGS_NAMES:
+    case Variable::ARGS_POST:
+    case Variable::ARGS_POST_NAMES:
+    case Variable::FILES:
+    case Variable::FILES_NAMES:
+    case Variable::FILES_TMP_CONTENT:
+    case Variable::FULL_REQUEST:
+    case Variable::MULTIPART_PART_HEADERS:
+    case Variable::QUERY_STRING:
+    case Variable::REQUEST_BASENAME:
+    case Variable::REQUEST_BODY:
+    case Variable::REQUEST_COOKIES:
+    case Variable::REQUEST_COOKIES_NAMES:
+    case Variable::REQUEST_FILENAME:
+    case Variable::REQUEST_HEADERS:
+    case Variable::REQUEST_HEADERS_NAMES:
+    case Variable::REQUEST_LINE:
+    case Variable::REQUEST_METHOD:
+    case Variable::REQUEST_PROTOCOL:
+    case Variable::REQUEST_URI:
+    case Variable::REQUEST_URI_RAW:
+    case Variable::RESPONSE_BODY:
+    case Variable::RESPONSE_HEADERS:
+    case Variable::RESPONSE_HEADERS_NAMES:
+    case Variable::XML: return true;
+    default: return false;
+  }
+}
+
+}  // namespace weir::rules
