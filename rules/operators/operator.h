@@ -32,7 +32,7 @@ struct OperatorContext {
   base::Arena& arena;         // the transaction's
   std::string_view argument;  // macro-expanded, where the operator has macros(); else the literal
   Captures* captures = nullptr;  // null: not wanted
-  ReLimits limits;               // SecPcreMatchLimit and -Recursion
+  ReLimits limits{};               // SecPcreMatchLimit and -Recursion
   bool* limit_exceeded =
       nullptr;  // set if a regular expression hit its limits (TX:MSC_PCRE_LIMITS_EXCEEDED)
   std::uint64_t* work = nullptr;     // bytes looked at are added

@@ -217,11 +217,9 @@ Transformed sql_hex_decode(std::string_view in, base::Arena& arena) {
 }
 
 Transformed url_encode(std::string_view in, base::Arena& arena) {
-  std::size_t first = 0;
-  while (first < in.size() && plain_in_url(static_cast<std::uint8_t>(in[first])))
-    ++first;
-  if (first == in.size()) return unchanged(in);
-  Writer out(arena, in, 3 * in.size());
+  const std::size_t escaped = count_bytes(in, [](std::uint8_t c) { return !plain_in_url(c); });
+  if (escaped == 0) return unchanged(in);
+  Writer out(arena, in, in.size() + 2 * escaped);
   if (!out.ok()) return Writer::failed();
   for (const char ch : in) {
     const auto c = static_cast<std::uint8_t>(ch);

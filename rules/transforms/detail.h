@@ -82,6 +82,15 @@ std::size_t find_first(std::string_view s, Wanted wanted, std::size_t from = 0) 
   return i;
 }
 
+// Number of bytes for which `wanted` holds.
+template <class Wanted>
+std::size_t count_bytes(std::string_view s, Wanted wanted) {
+  std::size_t n = 0;
+  for (const char c : s)
+    n += static_cast<std::size_t>(wanted(static_cast<std::uint8_t>(c)));
+  return n;
+}
+
 inline std::size_t find_byte(std::string_view s, char c, std::size_t from = 0) {
   const std::size_t at = s.find(c, from);
   return at == std::string_view::npos ? s.size() : at;

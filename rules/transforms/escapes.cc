@@ -262,9 +262,13 @@ void put_unicode(std::uint32_t code, Writer& out) {
   }
 }
 
-bool overlong_or_surrogate(const Sequence& s) {
+bool is_overlong(const Sequence& s) {
   return (s.length == 2 && s.code < 0x80) || (s.length == 3 && s.code < 0x800) ||
-         (s.length == 4 && s.code < 0x10000) || (s.code >= 0xd800 && s.code <= 0xdfff);
+         (s.length == 4 && s.code < 0x10000);
+}
+
+bool is_surrogate(const Sequence& s) {
+  return s.code >= 0xd800 && s.code <= 0xdfff;
 }
 
 }  // namespace
@@ -276,7 +280,9 @@ Transformed utf8_to_unicode(std::string_view in, base::Arena& arena) {
   const std::size_t first = find_first(
       in, [](std::uint8_t c) { return static_cast<int>(c >= 0x80) | static_cast<int>(c == 0); });
   if (first == in.size()) return unchanged(in);
-  Writer out(arena, in, output_bound(Transform::Utf8ToUnicode, in.size()));
+  // Only bytes above 7f grow, to four times themselves at most.
+  const std::size_t high = count_bytes(in, [](std::uint8_t c) { return c >= 0x80; });
+  Writer out(arena, in, in.size() + 3 * high);
   if (!out.ok()) return Writer::failed();
   out.put(in.substr(0, first));
   const Bytes bytes(in);
@@ -295,7 +301,8 @@ Transformed utf8_to_unicode(std::string_view in, base::Arena& arena) {
         continue;
       }
       put_unicode(s.code, out);
-      if (overlong_or_surrogate(s)) out.put(c);
+      if (is_surrogate(s)) out.put(c);
+      if (is_overlong(s)) out.put(c);
       i += s.length;
     }
   }

@@ -1,7 +1,7 @@
 // normalisePath and normalisePathWin: empty segments, "." and ".." go away.
 //
 // Not RFC 3986's remove_dot_segments: a segment is closed by what follows its last byte, so ".." is
-// any segment that *ends* in two dots ("a../b" loses "a.."), a relative path keeps the ".." that
+// any segment that *ends* in two dots ("/a../b" is "/b"), a relative path keeps the ".." that
 // would leave it, and a slash at the end stays only if there was one. The cases of ModSecurity's
 // tests pin this down.
 #include "rules/transforms/detail.h"
