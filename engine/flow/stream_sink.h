@@ -8,7 +8,8 @@
 
 namespace weir::flow {
 
-class Flow;  // engine/flow/flow.h
+class Flow;                   // engine/flow/flow.h
+enum class Anomaly : std::uint8_t;  // engine/flow/flow.h
 
 enum class Direction : std::uint8_t { ToServer = 0, ToClient = 1 };
 
@@ -60,6 +61,11 @@ class StreamSink {
   virtual void on_end(Flow& flow, Direction direction, EndCause cause) = 0;
   // The flow is about to be forgotten (after on_end for both directions): release Flow::user.
   virtual void on_close(Flow& flow) = 0;
+  // Something odd, at most once of each kind per flow (Flow::anomalies has the bits). `direction` is that
+  // of the segment that showed it.
+  virtual void on_anomaly(Flow& flow, Direction direction, Anomaly anomaly) {
+    (void)flow, (void)direction, (void)anomaly;
+  }
 };
 
 }  // namespace weir::flow

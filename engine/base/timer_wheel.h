@@ -1,0 +1,110 @@
+// TimerWheel: when to look at which record, by the time of the packets.
+//
+// One ring of slots of `resolution` each. Records carry their own TimerLink; the wheel stores only heads.
+// A record due later than the ring is long is put into the last slot, and whoever it is reported to
+// schedules it again: the owner knows the true deadline, the wheel only promises to ask in time (never
+// early, at most one resolution late). So a record need not be moved each time its deadline is extended.
+//
+// advance() does a bounded amount of work and goes on where it stopped. Time never runs backwards here.
+// Not thread-safe; one owner. Deterministic: first in, first reported within a slot.
+#pragma once
+
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/pool.h"
+#include "engine/packet.h"
+
+namespace weir::base {
+
+struct TimerLink {
+  std::uint32_t previous = kNone;
+  std::uint32_t next = kNone;
+  std::uint32_t slot = kNone;  // kNone = not scheduled
+};
+
+// LinkOf: a callable (std::uint32_t record) -> TimerLink&.
+template <class LinkOf>
+class TimerWheel {
+ public:
+  TimerWheel(LinkOf link_of, Duration resolution, std::size_t slots)
+      : link_of_(link_of), resolution_(resolution.ns), slots_(std::bit_ceil(slots)) {}
+
+  // REQUIRES: advance() was called once, which sets where time begins.
+  void schedule(std::uint32_t record, Timestamp due) {
+    assert(started_);
+    cancel(record);
+    const std::int64_t ring = static_cast<std::int64_t>(slots_.size());
+    // Rounded up: never reported before it is due.
+    std::int64_t tick = floor_tick(due) + 1;
+    if (tick <= current_) tick = current_ + 1;
+    if (tick > current_ + ring - 1) tick = current_ + ring - 1;
+    const auto slot = static_cast<std::uint32_t>(tick & (ring - 1));
+    TimerLink& link = link_of_(record);
+    Slot& list = slots_[slot];
+    link = {list.last, kNone, slot};
+    if (list.last == kNone) {
+      list.first = record;
+    } else {
+      link_of_(list.last).next = record;
+    }
+    list.last = record;
+  }
+
+  void cancel(std::uint32_t record) {
+    TimerLink& link = link_of_(record);
+    if (link.slot == kNone) return;
+    Slot& list = slots_[link.slot];
+    (link.previous == kNone ? list.first : link_of_(link.previous).next) = link.next;
+    (link.next == kNone ? list.last : link_of_(link.next).previous) = link.previous;
+    link = {};
+  }
+
+  // Reports records that are due at `now`, each unscheduled first; `budget` bounds slots passed plus
+  // records reported. `report(record)` may schedule and cancel. Returns whether all due were reported.
+  template <class Report>
+  bool advance(Timestamp now, std::size_t budget, Report&& report) {
+    const std::int64_t target = floor_tick(now);
+    if (!started_) current_ = target;
+    started_ = true;
+    const std::int64_t ring = static_cast<std::int64_t>(slots_.size());
+    // After a long silence once around is enough: nothing is scheduled further ahead.
+    if (target - current_ > ring) current_ = target - ring;
+    for (;;) {
+      Slot& list = slots_[static_cast<std::size_t>(current_ & (ring - 1))];
+      while (list.first != kNone) {
+        if (budget == 0) return false;
+        --budget;
+        const std::uint32_t record = list.first;
+        cancel(record);
+        report(record);
+      }
+      if (current_ >= target) return true;
+      if (budget == 0) return false;
+      --budget;
+      ++current_;
+    }
+  }
+
+ private:
+  struct Slot {
+    std::uint32_t first = kNone;
+    std::uint32_t last = kNone;
+  };
+
+  [[nodiscard]] std::int64_t floor_tick(Timestamp t) const {
+    const std::int64_t q = t.ns / resolution_;
+    return t.ns % resolution_ < 0 ? q - 1 : q;
+  }
+
+  LinkOf link_of_;
+  std::int64_t resolution_;
+  std::vector<Slot> slots_;
+  std::int64_t current_ = 0;
+  bool started_ = false;
+};
+
+}  // namespace weir::base

@@ -1,0 +1,133 @@
+// Flow: one TCP connection past its handshake, and HalfStream, one direction of it.
+//
+// A HalfStream is the data that one end (its sender) sends to the other (its receiver). Everything is
+// counted in stream offsets: 64-bit, 0 = the first byte after the SYN (or the first byte seen), unwrapped
+// from sequence numbers by their signed distance to the next expected one (RFC 9293 3.4). Offsets are
+// signed because segments may name sequence numbers before the start.
+//
+// Flows live in a pool of the Tracker. `user` and `busy` belong to the listener; the rest is the model's,
+// and read-only outside. An idle connection without buffered data costs sizeof(Flow).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "engine/base/timer_wheel.h"
+#include "engine/flow/key.h"
+#include "engine/flow/page_store.h"
+#include "engine/flow/stream_sink.h"
+
+namespace weir::flow {
+
+inline constexpr std::int64_t kNever = -1;            // an offset that is not known
+inline constexpr std::uint8_t kNoScale = 0xff;        // window scale not negotiated
+inline constexpr std::uint8_t kUnknownScale = 14;     // midstream: the largest (RFC 7323 2.3)
+
+struct HalfStream {
+  std::int64_t next = 0;       // everything below was delivered (or is a gap)
+  std::int64_t acked = 0;      // highest offset the receiver has acknowledged
+  std::int64_t claimed = 0;    // acknowledged beyond what was seen sent: believed once that is seen
+  std::int64_t sent = 0;       // highest offset seen sent, FIN included (SND.NXT)
+  std::int64_t edge = 0;       // highest right edge of the window the receiver ever offered
+  std::int64_t fin = kNever;   // offset of the FIN
+  std::int64_t urgent = kNever;  // offset of the urgent byte, if it is still ahead
+  std::int64_t removed = 0;      // urgent bytes taken out so far
+  std::int64_t hole_since = 0;   // packet time (ns) at which the present hole was first seen
+  PageList pages;
+  std::uint32_t origin = 0;       // sequence number of offset 0
+  std::uint32_t behind = 0;       // bytes present beyond `next`
+  std::uint32_t pieces = base::kNone;    // boundaries of out-of-order segments, by offset
+  std::uint32_t suspects = base::kNone;  // segments set aside, oldest first
+  std::uint32_t timestamp = 0;    // TS.Recent of the receiver (RFC 7323 4.3)
+  std::uint32_t timestamp_at = 0;  // packet time of it in seconds
+  std::uint32_t offered = 0;      // largest window the sender itself has offered, scaled
+  std::uint32_t window = 0;       // window the sender offered last, scaled
+  std::uint32_t refused_at = 0;   // packet time in seconds of the first of `refusals`
+  std::uint16_t segments_behind = 0;
+  std::uint16_t suspect_count = 0;
+  std::uint16_t mss = 0;          // of the sender's SYN; 0 = unknown
+  std::uint8_t scale = kNoScale;  // of the windows that the sender offers
+  std::uint8_t refusals = 0;      // segments refused since the receiver was last seen
+  bool anchored : 1 = false;      // origin is known from a segment of the sender
+  bool origin_known : 1 = false;  // origin is known from the handshake
+  bool ack_known : 1 = false;     // the receiver has acknowledged something: acked and edge are known
+  bool has_timestamp : 1 = false;
+  bool skip : 1 = false;          // the listener wants no more bytes
+  bool fin_reached : 1 = false;   // next == fin, nothing may follow
+  bool ended : 1 = false;         // on_end was called
+  bool truncated : 1 = false;     // a segment was cut by the snaplen
+
+  // The offset that `seq` names, nearest to the expected one.
+  [[nodiscard]] std::int64_t offset_of(std::uint32_t seq) const {
+    return next + static_cast<std::int32_t>(seq - seq_of(next));
+  }
+  [[nodiscard]] std::uint32_t seq_of(std::int64_t offset) const {
+    return origin + static_cast<std::uint32_t>(offset);
+  }
+  // RCV.NXT of the receiver once it has everything delivered.
+  [[nodiscard]] std::int64_t expected() const { return next + (fin_reached ? 1 : 0); }
+};
+
+enum class FlowState : std::uint8_t {
+  Open,
+  Reset,   // a valid RST passed; passive: `user` still lives, for the reset may prove undelivered
+  Closed,  // both directions ended, the listener was told; remembered for a while
+};
+
+class Flow {
+ public:
+  FlowKey key;
+  std::uint64_t id = 0;      // keyed hash of key and start: stable between runs over one capture
+  void* user = nullptr;      // the listener's; set in on_open, released in on_close
+  Timestamp first_time;
+  Timestamp last_time;
+  std::array<std::uint64_t, 2> packets{};  // by Direction; accepted segments
+  std::array<std::uint64_t, 2> bytes{};    // by Direction; delivered to the listener or skipped
+  std::array<HalfStream, 2> halves;        // by Direction of the data
+  base::TimerLink timer;
+  std::uint32_t lru_previous = base::kNone;
+  std::uint32_t lru_next = base::kNone;
+  std::uint32_t hash = 0;
+  std::uint32_t successor = base::kNone;  // half-open connection that would replace this one
+  std::int64_t lru_time = 0;
+  std::int64_t state_time = 0;  // packet time (ns) at which `state` was entered
+  std::uint32_t anomalies = 0;  // bits by Anomaly
+  FlowState state = FlowState::Open;
+  std::uint8_t lru_class = 0;
+  bool client_is_low = false;
+  bool handshake_seen = false;  // both SYN and SYN/ACK were
+  bool timestamps = false;      // RFC 7323 timestamps negotiated (or, midstream, seen from both)
+  bool lossy = false;           // the capture has proved to lack segments
+  bool busy = false;            // the listener's: a transaction is running; evicted last
+  Direction reset_from = Direction::ToServer;  // direction of the RST
+
+  [[nodiscard]] HalfStream& half(Direction d) { return halves[static_cast<std::size_t>(d)]; }
+  [[nodiscard]] const HalfStream& half(Direction d) const {
+    return halves[static_cast<std::size_t>(d)];
+  }
+  [[nodiscard]] net::Endpoint client() const { return client_is_low ? key.low() : key.high(); }
+  [[nodiscard]] net::Endpoint server() const { return client_is_low ? key.high() : key.low(); }
+
+  // Exact sequence number that the receiver of direction `d` expects next: what a RST or data made by
+  // Weir towards it must carry (RFC 5961 3.2).
+  [[nodiscard]] std::uint32_t expected_seq(Direction d) const {
+    return half(d).seq_of(half(d).expected());
+  }
+};
+static_assert(sizeof(Flow) <= 512);
+
+// What was odd in a connection; reported at most once each per flow and direction of time.
+enum class Anomaly : std::uint8_t {
+  OverlapConflict,   // a retransmission differs from what was seen first
+  UrgentData,        // URG was set
+  SynData,           // data in a SYN
+  SeveralSyns,       // SYNs of one connection with different sequence numbers
+  SynInEstablished,  // a SYN on a live connection
+  RefusedData,       // data that the endpoint should not take: bad ACK, window, checksum, timestamp …
+  RescuedData,       // such data that the receiver nevertheless acknowledged
+  BadReset,          // a RST that the endpoint should not take
+  DataAfterEnd,      // data after FIN or RST
+  ManySegments,      // an absurd number of out-of-order segments
+};
+
+}  // namespace weir::flow

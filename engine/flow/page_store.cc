@@ -1,0 +1,272 @@
+#include "engine/flow/page_store.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+namespace weir::flow {
+namespace {
+
+using base::kNone;
+
+constexpr std::int64_t page_number(std::int64_t offset) { return offset / kPageBytes; }
+
+// Calls f(word index, mask) for the bits [from, to) of a page.
+template <class F>
+void for_words(std::uint32_t from, std::uint32_t to, F&& f) {
+  while (from < to) {
+    const std::uint32_t word = from / 64;
+    const std::uint32_t stop = std::min(to, (word + 1) * 64);
+    const std::uint32_t count = stop - from;
+    const std::uint64_t ones = count == 64 ? ~0ULL : (1ULL << count) - 1;
+    f(word, ones << (from % 64));
+    from = stop;
+  }
+}
+
+std::uint32_t count_present(const Page& page, std::uint32_t from, std::uint32_t to) {
+  std::uint32_t n = 0;
+  for_words(from, to, [&](std::uint32_t word, std::uint64_t mask) {
+    n += static_cast<std::uint32_t>(std::popcount(page.present[word] & mask));
+  });
+  return n;
+}
+
+// The first present byte at or after `from`, or kPageBytes.
+std::uint32_t find_present(const Page& page, std::uint32_t from) {
+  std::uint64_t mask = ~0ULL << (from % 64);
+  for (std::uint32_t word = from / 64; word < page.present.size(); ++word) {
+    if (const std::uint64_t bits = page.present[word] & mask; bits != 0) {
+      return word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+    }
+    mask = ~0ULL;
+  }
+  return kPageBytes;
+}
+
+std::uint32_t find_absent(const Page& page, std::uint32_t from) {
+  std::uint64_t mask = ~0ULL << (from % 64);
+  for (std::uint32_t word = from / 64; word < page.present.size(); ++word) {
+    if (const std::uint64_t bits = ~page.present[word] & mask; bits != 0) {
+      return word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+    }
+    mask = ~0ULL;
+  }
+  return kPageBytes;
+}
+
+std::uint32_t most_pages(std::uint64_t bytes) {
+  // The worst case, a directory for each page, still fits the cap.
+  const std::uint64_t n = bytes / (sizeof(Page) + sizeof(PageDirectory));
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(n, 4, kNone - 1));
+}
+
+}  // namespace
+
+PageStore::PageStore(std::uint64_t bytes)
+    : pages_(most_pages(bytes)), directories_(most_pages(bytes)) {}
+
+const Page* PageStore::find(const PageList& list, std::int64_t number) const {
+  for (std::uint32_t d = list.head; d != kNone;) {
+    const PageDirectory& directory = directories_[d];
+    if (number < directory.first) return nullptr;
+    if (number < directory.first + kDirectoryPages) {
+      const std::uint32_t page = directory.pages[static_cast<std::size_t>(number - directory.first)];
+      return page == kNone ? nullptr : &pages_[page];
+    }
+    d = directory.next;
+  }
+  return nullptr;
+}
+
+Page* PageStore::find(PageList& list, std::int64_t number) {
+  return const_cast<Page*>(std::as_const(*this).find(list, number));
+}
+
+bool PageStore::obtain(PageList& list, std::int64_t number) {
+  std::uint32_t* link = &list.head;
+  while (*link != kNone && number >= directories_[*link].first + kDirectoryPages) {
+    link = &directories_[*link].next;
+  }
+  if (*link == kNone || number < directories_[*link].first) {
+    if (pages_.full()) return false;
+    const std::uint32_t fresh = directories_.allocate();
+    if (fresh == kNone) return false;
+    PageDirectory& directory = directories_[fresh];
+    directory.first = number / kDirectoryPages * kDirectoryPages;
+    directory.next = *link;
+    directory.pages.fill(kNone);
+    *link = fresh;
+  }
+  PageDirectory& directory = directories_[*link];
+  std::uint32_t& slot = directory.pages[static_cast<std::size_t>(number - directory.first)];
+  if (slot != kNone) return true;
+  slot = pages_.allocate();
+  if (slot == kNone) return false;
+  ++directory.used;
+  ++list.pages;
+  return true;
+}
+
+bool PageStore::reserve(PageList& list, std::int64_t from, std::int64_t to) {
+  for (std::int64_t n = page_number(from); n * kPageBytes < to; ++n) {
+    if (!obtain(list, n)) {
+      drop_empty(list, page_number(from), n);
+      return false;
+    }
+  }
+  return true;
+}
+
+void PageStore::drop_empty(PageList& list, std::int64_t from_page, std::int64_t to_page) {
+  std::uint32_t* link = &list.head;
+  while (*link != kNone) {
+    PageDirectory& directory = directories_[*link];
+    for (std::uint32_t i = 0; i < kDirectoryPages; ++i) {
+      const std::int64_t number = directory.first + i;
+      const std::uint32_t page = directory.pages[i];
+      if (page == kNone || number < from_page || number > to_page) continue;
+      if (find_present(pages_[page], 0) != kPageBytes) continue;
+      pages_.release(page);
+      directory.pages[i] = kNone;
+      --directory.used;
+      --list.pages;
+    }
+    if (directory.used == 0) {
+      const std::uint32_t empty = *link;
+      *link = directory.next;
+      directories_.release(empty);
+    } else {
+      link = &directory.next;
+    }
+  }
+}
+
+std::uint32_t PageStore::missing_pages(const PageList& list, std::int64_t from,
+                                       std::int64_t to) const {
+  std::uint32_t n = 0;
+  for (std::int64_t number = page_number(from); number * kPageBytes < to; ++number) {
+    if (find(list, number) == nullptr) ++n;
+  }
+  return n;
+}
+
+bool PageStore::differs(const PageList& list, std::int64_t offset, Bytes bytes) const {
+  if (list.pages == 0) return false;
+  while (!bytes.empty()) {
+    const auto from = static_cast<std::uint32_t>(offset % kPageBytes);
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), kPageBytes - from));
+    if (const Page* page = find(list, page_number(offset)); page != nullptr) {
+      const std::uint32_t held = count_present(*page, from, from + n);
+      if (held == n) {
+        if (std::memcmp(page->bytes.data() + from, bytes.data(), n) != 0) return true;
+      } else if (held != 0) {
+        for (std::uint32_t i = 0; i < n; ++i) {
+          const std::uint32_t at = from + i;
+          if ((page->present[at / 64] >> (at % 64) & 1U) != 0 && page->bytes[at] != bytes[i]) {
+            return true;
+          }
+        }
+      }
+    }
+    offset += n;
+    bytes = bytes.subspan(n);
+  }
+  return false;
+}
+
+template <bool kOver>
+std::uint32_t PageStore::write(PageList& list, std::int64_t offset, Bytes bytes) {
+  std::uint32_t fresh = 0;
+  while (!bytes.empty()) {
+    const auto from = static_cast<std::uint32_t>(offset % kPageBytes);
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), kPageBytes - from));
+    Page* page = find(list, page_number(offset));
+    assert(page != nullptr);
+    const std::uint32_t held = count_present(*page, from, from + n);
+    fresh += n - held;
+    if (kOver || held == 0) {
+      std::memcpy(page->bytes.data() + from, bytes.data(), n);
+    } else if (held != n) {
+      for (std::uint32_t i = 0; i < n; ++i) {
+        const std::uint32_t at = from + i;
+        if ((page->present[at / 64] >> (at % 64) & 1U) == 0) page->bytes[at] = bytes[i];
+      }
+    }
+    for_words(from, from + n,
+              [page](std::uint32_t word, std::uint64_t mask) { page->present[word] |= mask; });
+    offset += n;
+    bytes = bytes.subspan(n);
+  }
+  return fresh;
+}
+
+std::uint32_t PageStore::write_absent(PageList& list, std::int64_t offset, Bytes bytes) {
+  return write<false>(list, offset, bytes);
+}
+
+std::uint32_t PageStore::write_over(PageList& list, std::int64_t offset, Bytes bytes) {
+  return write<true>(list, offset, bytes);
+}
+
+Bytes PageStore::run_at(const PageList& list, std::int64_t offset) const {
+  const Page* page = find(list, page_number(offset));
+  if (page == nullptr) return {};
+  const auto from = static_cast<std::uint32_t>(offset % kPageBytes);
+  const std::uint32_t to = find_absent(*page, from);
+  return Bytes(page->bytes).subspan(from, to - from);
+}
+
+std::int64_t PageStore::next_present(const PageList& list, std::int64_t from) const {
+  for (std::uint32_t d = list.head; d != kNone; d = directories_[d].next) {
+    const PageDirectory& directory = directories_[d];
+    const std::int64_t skip = page_number(from) - directory.first;
+    if (skip >= kDirectoryPages) continue;
+    for (auto i = static_cast<std::size_t>(std::max<std::int64_t>(skip, 0)); i < kDirectoryPages; ++i) {
+      if (directory.pages[i] == kNone) continue;
+      const std::int64_t start = (directory.first + static_cast<std::int64_t>(i)) * kPageBytes;
+      const auto at = static_cast<std::uint32_t>(std::max<std::int64_t>(from - start, 0));
+      const std::uint32_t hit = find_present(pages_[directory.pages[i]], at);
+      if (hit != kPageBytes) return start + hit;
+    }
+  }
+  return -1;
+}
+
+void PageStore::release_below(PageList& list, std::int64_t offset) {
+  const std::int64_t keep = page_number(offset);  // the first page to keep
+  while (list.head != kNone) {
+    PageDirectory& directory = directories_[list.head];
+    if (directory.first >= keep) return;
+    const auto end = static_cast<std::size_t>(
+        std::min<std::int64_t>(keep - directory.first, kDirectoryPages));
+    for (std::size_t i = 0; i < end && directory.used != 0; ++i) {
+      if (directory.pages[i] == kNone) continue;
+      pages_.release(directory.pages[i]);
+      directory.pages[i] = kNone;
+      --directory.used;
+      --list.pages;
+    }
+    if (directory.used != 0) return;
+    const std::uint32_t empty = list.head;
+    list.head = directory.next;
+    directories_.release(empty);
+  }
+}
+
+void PageStore::release_all(PageList& list) {
+  while (list.head != kNone) {
+    PageDirectory& directory = directories_[list.head];
+    for (const std::uint32_t page : directory.pages) {
+      if (page != kNone) pages_.release(page);
+    }
+    const std::uint32_t empty = list.head;
+    list.head = directory.next;
+    directories_.release(empty);
+  }
+  list.pages = 0;
+}
+
+}  // namespace weir::flow

@@ -1,0 +1,327 @@
+// Finding, opening, expiring and forgetting connections.
+#include "engine/flow/tracker.h"
+
+#include <algorithm>
+
+namespace weir::flow {
+namespace {
+
+using base::kNone;
+
+// Work per segment spent on expiring others; on_time does more.
+constexpr std::size_t kBudgetPerSegment = 8;
+constexpr std::size_t kBudgetPerTick = 4096;
+
+}  // namespace
+
+Tracker::Tracker(const FlowLimits& limits, const FlowOptions& options, StreamSink& sink)
+    : options_(options),
+      limits_(limits),
+      sink_(sink),
+      pages_(limits.buffered_bytes),
+      pieces_(options.mode == Mode::Passive ? limits.pieces : 0),
+      suspects_(options.mode == Mode::Passive ? limits.suspects : 0),
+      table_(limits, options, pages_),
+      server_port_(65536) {
+  for (const std::uint16_t port : options_.server_ports) server_port_[port] = true;
+  if (inline_mode()) options_.overlap = OverlapPolicy::First;
+}
+
+std::uint64_t Tracker::memory_ceiling() const {
+  std::uint64_t n = pages_.memory() + table_.memory() +
+                    std::uint64_t{limits_.handshake_extras} * sizeof(HandshakeExtra);
+  if (!inline_mode()) {
+    n += std::uint64_t{limits_.pieces} * sizeof(Piece) +
+         std::uint64_t{limits_.suspects} * sizeof(Suspect);
+  }
+  return n;
+}
+
+SegmentVerdict Tracker::on_segment(const net::TcpSegment& s) noexcept {
+  if (!begun_) {
+    begun_ = true;
+    now_ = begin_ = s.time;
+  }
+  now_ = std::max(now_, s.time);
+  pass_time(kBudgetPerSegment);
+  ++counters_.segments;
+  counters_.payload_bytes += s.payload.size();
+  const std::uint64_t before = counters_.delivered_bytes;
+  SegmentVerdict v = classify(s);
+  v.delivered = counters_.delivered_bytes - before;
+  if (v.fate() == Fate::Forward) {
+    ++counters_.forwarded;
+  } else {
+    ++counters_.dropped[static_cast<std::size_t>(v.reason())];
+  }
+  counters_.flows_now = table_.flows();
+  counters_.half_open_now = table_.half_open().size();
+  counters_.buffered_now = std::uint64_t{pages_.pages_used()} * sizeof(Page);
+  return v;
+}
+
+// What makes a segment void whatever the connection's state.
+DropReason Tracker::malformed(const net::TcpSegment& s) const {
+  if (s.checksum_bad) return DropReason::BadChecksum;
+  if (s.options.authentication) return DropReason::Authentication;
+  // Linux stops parsing at a bad length and takes the data; refusing is safe inline, not in a capture.
+  if (s.options.malformed && inline_mode()) return DropReason::MalformedOptions;
+  if (s.missing != 0 && inline_mode()) return DropReason::Truncated;
+  if (s.has(net::kSyn) && (s.has(net::kFin) || s.has(net::kRst))) return DropReason::InvalidFlags;
+  if (!s.has(net::kSyn) && !s.has(net::kRst) && !s.has(net::kAck)) return DropReason::NoAckFlag;
+  return DropReason::None;
+}
+
+SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
+  const KeyedSegment k = make_key(s, options_.vlans_in_key);
+  const std::uint32_t hash = table_.hash_of(k.key);
+  FlowTable::Found found = table_.find(k.key, hash);
+  // Whoever is overdue is gone, whether or not the wheel has come round to it.
+  if (found.flow != nullptr && deadline(*found.flow) <= now_) {
+    finish(*found.flow, EndCause::Timeout);
+    found = table_.find(k.key, hash);
+  }
+  if (found.half_open != kNone &&
+      table_.half_open()[found.half_open].start + options_.timeouts.half_open <= now_) {
+    ++counters_.half_open_expired;
+    table_.remove_half_open(found.half_open);
+    found = {};
+  }
+  const DropReason bad = malformed(s);
+  if (found.flow != nullptr) {
+    Flow& f = *found.flow;
+    const Direction d = k.from_low == f.client_is_low ? Direction::ToServer : Direction::ToClient;
+    if (bad != DropReason::None) return refuse(f, d, s, bad);
+    if (belongs_to_successor(f, d, s)) {
+      const std::uint32_t successor = f.successor;
+      table_.promote_successor(f);
+      finish(f, EndCause::Replaced);
+      return on_half_open(successor, s, k.from_low);
+    }
+    if (s.has(net::kSyn)) return on_syn(f, d, s);
+    return on_flow(f, d, s);
+  }
+  if (bad != DropReason::None) return SegmentVerdict::drop(bad);
+  if (found.half_open != kNone) return on_half_open(found.half_open, s, k.from_low);
+  return on_unknown(s, k, hash);
+}
+
+SegmentVerdict Tracker::on_unknown(const net::TcpSegment& s, const KeyedSegment& k,
+                                   std::uint32_t hash) {
+  if (s.has(net::kSyn) && !s.has(net::kAck)) return begin(s, k, hash, nullptr);
+  MidstreamPolicy policy = options_.midstream;
+  if (inline_mode() && now_ - begin_ < options_.midstream_grace) policy = MidstreamPolicy::Adopt;
+  SegmentVerdict v = SegmentVerdict::drop(DropReason::Midstream);
+  switch (policy) {
+    case MidstreamPolicy::Adopt:
+      if (s.has(net::kRst)) return accepted(s);  // carries nothing that anyone would read
+      if (s.has(net::kSyn)) return begin(s, k, hash, nullptr);
+      // A bare ACK tells nothing that is needed; a flood of them must not fill the table.
+      if (s.payload.empty() && s.missing == 0) return accepted(s);
+      return adopt(s, k, hash);
+    case MidstreamPolicy::Pass:
+      ++counters_.passed_midstream;
+      return accepted(s);
+    case MidstreamPolicy::Drop:
+      return v;
+    case MidstreamPolicy::Reject:
+      v.reject = !s.has(net::kRst);
+      return v;
+  }
+  return v;
+}
+
+bool Tracker::sent_by_client(const net::TcpSegment& s) const {
+  const bool to = server_port_[s.destination.port];
+  const bool from = server_port_[s.source.port];
+  if (to != from) return to;
+  return s.destination.port <= s.source.port;
+}
+
+SegmentVerdict Tracker::adopt(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash) {
+  const bool from_client = sent_by_client(s);
+  const Direction d = from_client ? Direction::ToServer : Direction::ToClient;
+  Flow* f = open_flow(k.key, hash, s.time, from_client == k.from_low);
+  if (f == nullptr) return SegmentVerdict::drop(DropReason::FlowLimit);
+  ++counters_.adopted;
+  for (HalfStream& h : f->halves) h.scale = kUnknownScale;
+  f->half(opposite(d)).origin = s.ack;  // provisional, until that end is seen
+  sink_.on_open(*f);
+  SegmentVerdict v = on_flow(*f, d, s);
+  v.opened = true;
+  return v;
+}
+
+Flow* Tracker::open_flow(const FlowKey& key, std::uint32_t hash, Timestamp start,
+                         bool client_is_low) {
+  if (table_.full() && !make_room()) return nullptr;
+  Flow* f = table_.add_flow(key, hash);
+  if (f == nullptr) return nullptr;
+  f->id = flow_id(key, start, options_.id_k0, options_.id_k1);
+  f->first_time = start;
+  f->last_time = now_;
+  f->lru_time = now_.ns;
+  f->client_is_low = client_is_low;
+  arm(*f);
+  ++counters_.opened;
+  return f;
+}
+
+// Gives up the flow that is missed least. Inline, a running transaction is not sacrificed to a newcomer.
+bool Tracker::make_room() {
+  for (std::size_t c = 0; c < kLruClasses; ++c) {
+    const auto cls = static_cast<LruClass>(c);
+    if (cls == LruClass::Busy && inline_mode()) return false;
+    if (Flow* f = table_.oldest(cls); f != nullptr) {
+      ++counters_.evicted[c];
+      finish(*f, EndCause::Evicted);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Tracker::pass_time(std::size_t budget) {
+  table_.advance(now_, budget, [this](Flow& f) { on_timer(f); });
+  HalfOpenStore& half_open = table_.half_open();
+  for (std::size_t i = 0; i < budget && half_open.oldest() != kNone; ++i) {
+    const std::uint32_t oldest = half_open.oldest();
+    if (half_open[oldest].start + options_.timeouts.half_open > now_) return;
+    ++counters_.half_open_expired;
+    table_.remove_half_open(oldest);
+  }
+}
+
+void Tracker::on_time(Timestamp now) noexcept {
+  if (!begun_) {
+    begun_ = true;
+    begin_ = now;
+    now_ = now;
+  }
+  now_ = std::max(now_, now);
+  pass_time(kBudgetPerTick);
+  counters_.flows_now = table_.flows();
+  counters_.half_open_now = table_.half_open().size();
+  counters_.buffered_now = std::uint64_t{pages_.pages_used()} * sizeof(Page);
+}
+
+Timestamp Tracker::deadline(const Flow& f) const {
+  const Timestamp entered{f.state_time};
+  switch (f.state) {
+    case FlowState::Closed:
+      return entered + options_.timeouts.closed;
+    case FlowState::Reset:
+      return entered + (f.halves[0].ended ? options_.timeouts.closed : options_.timeouts.reset);
+    case FlowState::Open:
+      break;
+  }
+  return f.last_time + options_.timeouts.established;
+}
+
+// Asks for the flow at its deadline, or earlier while a hole of a one-sided flow is waited for.
+void Tracker::arm(Flow& f) {
+  Timestamp due = deadline(f);
+  for (const Direction d : {Direction::ToServer, Direction::ToClient}) {
+    if (f.half(d).behind != 0 && one_sided(f, d)) {
+      due = std::min(due, Timestamp{f.half(d).hole_since} + options_.timeouts.hole);
+    }
+  }
+  table_.schedule(f, due);
+}
+
+void Tracker::on_timer(Flow& f) {
+  if (deadline(f) > now_) {
+    settle_holes(f, Direction::ToServer);
+    settle_holes(f, Direction::ToClient);
+    arm(f);
+    return;
+  }
+  if (f.state == FlowState::Reset && !f.halves[0].ended) {
+    // Nothing has spoken against the reset: the connection is over, its record stays for a while.
+    end_direction(f, Direction::ToServer, EndCause::Reset);
+    end_direction(f, Direction::ToClient, EndCause::Reset);
+    sink_.on_close(f);
+    f.user = nullptr;
+    f.state_time = now_.ns;
+    arm(f);
+    return;
+  }
+  finish(f, EndCause::Timeout);
+}
+
+void Tracker::end_direction(Flow& f, Direction d, EndCause cause) {
+  HalfStream& h = f.half(d);
+  if (h.ended) return;
+  h.ended = true;
+  ++counters_.ended[static_cast<std::size_t>(cause)];
+  sink_.on_end(f, d, cause);
+}
+
+void Tracker::close_if_ended(Flow& f) {
+  if (f.state != FlowState::Open || !f.halves[0].ended || !f.halves[1].ended) return;
+  sink_.on_close(f);
+  f.user = nullptr;
+  f.busy = false;
+  f.state = FlowState::Closed;
+  f.state_time = now_.ns;
+  arm(f);
+}
+
+void Tracker::finish(Flow& f, EndCause cause) {
+  const bool told = f.halves[0].ended && f.halves[1].ended;
+  if (!told) {
+    if (f.state == FlowState::Reset) cause = EndCause::Reset;
+    for (const Direction d : {Direction::ToServer, Direction::ToClient}) {
+      if (!f.half(d).ended) flush(f, d);
+      // A FIN whose acknowledgement was not seen is still the reason of the end.
+      end_direction(f, d, f.half(d).fin_reached ? EndCause::Fin : cause);
+    }
+    sink_.on_close(f);
+    f.user = nullptr;
+  }
+  if (!f.halves[0].anchored || !f.halves[1].anchored) ++counters_.one_sided;
+  for (HalfStream& h : f.halves) release_buffers(h);
+  table_.remove_flow(f);
+}
+
+void Tracker::end_of_input() noexcept {
+  for (std::size_t c = 0; c < kLruClasses; ++c) {
+    while (Flow* f = table_.oldest(static_cast<LruClass>(c))) finish(*f, EndCause::EndOfInput);
+  }
+  HalfOpenStore& half_open = table_.half_open();
+  while (half_open.oldest() != kNone) table_.remove_half_open(half_open.oldest());
+  counters_.flows_now = 0;
+  counters_.half_open_now = 0;
+  counters_.buffered_now = std::uint64_t{pages_.pages_used()} * sizeof(Page);
+}
+
+void Tracker::note(Flow& f, Direction d, Anomaly a) {
+  const std::uint32_t bit = 1U << static_cast<unsigned>(a);
+  if ((f.anomalies & bit) != 0) return;
+  f.anomalies |= bit;
+  if (!f.halves[0].ended || !f.halves[1].ended) sink_.on_anomaly(f, d, a);
+}
+
+SegmentVerdict Tracker::accepted(Flow& f, Direction d, const net::TcpSegment& s) {
+  ++f.packets[static_cast<std::size_t>(d)];
+  if (f.state == FlowState::Open) f.last_time = now_;
+  LruClass cls = f.busy ? LruClass::Busy : LruClass::Idle;
+  if (f.halves[0].skip && f.halves[1].skip) cls = LruClass::Skipped;
+  if (f.state != FlowState::Open) cls = LruClass::Closed;
+  table_.touch(f, cls, now_);
+  SegmentVerdict v = accepted(s);
+  v.flow = &f;
+  v.direction = d;
+  return v;
+}
+
+SegmentVerdict Tracker::accepted(const net::TcpSegment& s) {
+  SegmentVerdict v = SegmentVerdict::forward(Accepted{});
+  if (inline_mode()) {
+    v.clear_urgent = s.has(net::kUrg) || s.urgent != 0;
+    v.strip_fast_open = s.options.fast_open;
+  }
+  return v;
+}
+
+}  // namespace weir::flow

@@ -1,0 +1,154 @@
+// Tracker: the TCP model. Takes segments of both directions in the order of arrival, says of each whether
+// an endpoint may see it, and hands the bytes that the receiver will read to a StreamSink.
+//
+// What it promises:
+// * Bytes are delivered once, in order, as soon as they are contiguous (on arrival, not when
+//   acknowledged); a hole is a typed StreamGap, never invented bytes.
+// * A segment is forwarded only if it is part of the model (Accepted), so inline nothing reaches a
+//   receiver that was not inspected. First data wins: every byte forwarded and not yet acknowledged is
+//   kept, and a segment that differs from it is dropped.
+// * Passive, it tells what a Linux receiver took (RFC 9293, 7323, 5961; where these leave a choice, as
+//   measured), and is lenient where the capture lacks what a check needs. A segment that the receiver
+//   should refuse is set aside; if the receiver then acknowledges its place and nothing else was seen
+//   there, it was taken after all, and is delivered late.
+// * Memory is bounded by FlowLimits and reserved at construction; work per call is bounded.
+// * Deterministic: the same segments give the same callbacks. Time is that of the packets.
+//
+// Parts: tracker.cc (finding and forgetting), tracker_handshake.cc, tracker_segment.cc (acceptance of a
+// segment, RFC 9293 3.10.7.4), tracker_data.cc (placing, delivering, holes).
+// Not thread-safe; one per worker. The sink must not call back into the Tracker.
+// Tested by tests/unit/flow and tests/fuzz/flow (against a map of byte to first writer).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/flow/flow.h"
+#include "engine/flow/options.h"
+#include "engine/flow/page_store.h"
+#include "engine/flow/pieces.h"
+#include "engine/flow/stream_sink.h"
+#include "engine/flow/suspects.h"
+#include "engine/flow/table.h"
+#include "engine/flow/verdict.h"
+#include "engine/limits.h"
+#include "engine/net/segment.h"
+
+namespace weir::flow {
+
+class Tracker {
+ public:
+  Tracker(const FlowLimits& limits, const FlowOptions& options, StreamSink& sink);
+  Tracker(const Tracker&) = delete;
+  Tracker& operator=(const Tracker&) = delete;
+
+  // The views in `segment` need live only during the call.
+  [[nodiscard]] SegmentVerdict on_segment(const net::TcpSegment& segment) noexcept;
+  // Time passes without segments: expires connections, a bounded number per call.
+  void on_time(Timestamp now) noexcept;
+  // No segment will follow: ends and closes every flow.
+  void end_of_input() noexcept;
+
+  [[nodiscard]] const FlowCounters& counters() const { return counters_; }
+  [[nodiscard]] const FlowOptions& options() const { return options_; }
+  // The most memory this tracker will ever use, in bytes.
+  [[nodiscard]] std::uint64_t memory_ceiling() const;
+
+ private:
+  struct Placement;
+
+  // tracker.cc
+  [[nodiscard]] bool inline_mode() const { return options_.mode == Mode::Inline; }
+  [[nodiscard]] DropReason malformed(const net::TcpSegment& s) const;
+  SegmentVerdict classify(const net::TcpSegment& s);
+  SegmentVerdict on_unknown(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash);
+  SegmentVerdict adopt(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash);
+  [[nodiscard]] bool sent_by_client(const net::TcpSegment& s) const;
+  void pass_time(std::size_t budget);
+  [[nodiscard]] Timestamp deadline(const Flow& f) const;
+  void on_timer(Flow& f);
+  Flow* open_flow(const FlowKey& key, std::uint32_t hash, Timestamp start, bool client_is_low);
+  bool make_room();
+  void finish(Flow& f, EndCause cause);  // flush, end, close, forget
+  void end_direction(Flow& f, Direction d, EndCause cause);
+  void close_if_ended(Flow& f);
+  void arm(Flow& f);
+  void note(Flow& f, Direction d, Anomaly a);
+  SegmentVerdict accepted(Flow& f, Direction d, const net::TcpSegment& s);
+  SegmentVerdict accepted(const net::TcpSegment& s);
+
+  // tracker_handshake.cc
+  SegmentVerdict begin(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash,
+                       Flow* owner);
+  SegmentVerdict on_half_open(std::uint32_t index, const net::TcpSegment& s, bool from_low);
+  SegmentVerdict half_open_syn(HalfOpen& h, const net::TcpSegment& s, bool from_client);
+  SegmentVerdict half_open_synack(HalfOpen& h, const net::TcpSegment& s, bool from_client);
+  SegmentVerdict half_open_segment(std::uint32_t index, const net::TcpSegment& s, bool from_client);
+  SegmentVerdict promote(std::uint32_t index, const SynRecord* syn, const SynAckRecord* synack,
+                         const net::TcpSegment& s, Direction d);
+  SegmentVerdict on_syn(Flow& f, Direction d, const net::TcpSegment& s);
+  SegmentVerdict on_late_synack(Flow& f, Direction d, const net::TcpSegment& s);
+  [[nodiscard]] bool belongs_to_successor(Flow& f, Direction d, const net::TcpSegment& s);
+
+  // tracker_segment.cc
+  SegmentVerdict on_flow(Flow& f, Direction d, const net::TcpSegment& s);
+  SegmentVerdict on_reset(Flow& f, Direction d, const net::TcpSegment& s);
+  SegmentVerdict after_reset(Flow& f, Direction d, const net::TcpSegment& s);
+  [[nodiscard]] DropReason unacceptable(const Flow& f, Direction d, const net::TcpSegment& s) const;
+  [[nodiscard]] bool window_allows(const Flow& f, Direction d, const net::TcpSegment& s) const;
+  [[nodiscard]] bool ack_acceptable(const Flow& f, Direction d, const net::TcpSegment& s) const;
+  [[nodiscard]] bool timestamp_too_old(const Flow& f, Direction d, const net::TcpSegment& s) const;
+  void anchor(Flow& f, Direction d, const net::TcpSegment& s);
+  void take_ack(Flow& f, Direction d, const net::TcpSegment& s);
+  void take_timestamp(Flow& f, Direction d, const net::TcpSegment& s);
+  void take_urgent(Flow& f, Direction d, const net::TcpSegment& s, std::int64_t offset);
+  void advance_ack(Flow& f, Direction data, std::int64_t ack);
+  SegmentVerdict refuse(Flow& f, Direction d, const net::TcpSegment& s, DropReason reason);
+  void set_aside(Flow& f, Direction d, const net::TcpSegment& s, DropReason reason);
+
+  // tracker_data.cc
+  Placement place(Flow& f, Direction d, std::int64_t offset, Bytes payload);
+  Placement place_inline(Flow& f, Direction d, std::int64_t offset, Bytes payload);
+  void place_passive(Flow& f, Direction d, std::int64_t from, Bytes fresh, std::int64_t start);
+  void place_without_memory(Flow& f, Direction d, std::int64_t from, Bytes fresh, GapCause cause);
+  void place_skipped(Flow& f, Direction d, std::int64_t offset, std::int64_t end);
+  void keep_for_comparison(HalfStream& h, std::int64_t from, Bytes fresh);
+  [[nodiscard]] DropReason fin_conflict(const Flow& f, Direction d, std::int64_t end,
+                                        bool bare, bool fin) const;
+  void take_fin(Flow& f, Direction d, std::int64_t at);
+  void deliver(Flow& f, Direction d, Bytes bytes);
+  void drain(Flow& f, Direction d);
+  void reach_fin(Flow& f, Direction d);
+  void gap(Flow& f, Direction d, std::int64_t length, GapCause cause);
+  void skip_hole(Flow& f, Direction d, GapCause cause);
+  void settle_holes(Flow& f, Direction d);
+  void jump_to(Flow& f, Direction d, std::int64_t offset);
+  void rescue(Flow& f, Direction d);
+  void release_acknowledged(HalfStream& h);
+  void stop_delivery(HalfStream& h);
+  void release_buffers(HalfStream& h);
+  void flush(Flow& f, Direction d);
+  [[nodiscard]] bool one_sided(const Flow& f, Direction data) const {
+    return !f.half(opposite(data)).anchored;
+  }
+
+  FlowOptions options_;
+  FlowLimits limits_;
+  StreamSink& sink_;
+  PageStore pages_;
+  PieceList pieces_;
+  SuspectList suspects_;
+  FlowTable table_;
+  FlowCounters counters_;
+  Timestamp now_;
+  Timestamp begin_;
+  bool begun_ = false;
+  std::vector<bool> server_port_;
+};
+
+struct Tracker::Placement {
+  DropReason reason = DropReason::None;
+  bool retransmission = false;
+};
+
+}  // namespace weir::flow
