@@ -183,15 +183,17 @@ void ContentDecoder::block(std::string_view input, ContentSink& sink) noexcept {
 }
 
 void ContentDecoder::finish(bool complete, ContentSink& sink) noexcept {
-  if (held_ > 0 && !stopped_) {
-    const std::size_t n = held_;
-    held_ = 0;
-    block({hold_.data(), n}, sink);
-  }
-  if (complete && !stopped_ && wire_ > 0) {
-    const bool cut = std::any_of(layers_.begin(), layers_.begin() + static_cast<std::ptrdiff_t>(layer_count_),
-                                 [](const auto& layer) { return !layer->at_end(); });
-    if (cut) sink.on_content_violation(Violation::ContentCodingTruncated);
+  const std::size_t n = held_;
+  held_ = 0;
+  if (n > 0 && !stopped_) block({hold_.data(), n}, sink);
+  bool cut = false;
+  for (std::size_t i = 0; i < layer_count_; ++i) cut = cut || !layers_[i]->at_end();
+  if (cut && !stopped_ && wire_ > 0) {
+    if (complete) sink.on_content_violation(Violation::ContentCodingTruncated);
+    // Nothing came of a body that is still at hand: show it as it is.
+    if (wire_ == n && layers_[layer_count_ - 1]->produced() == 0) {
+      sink.on_decoded({hold_.data(), n});
+    }
   }
   drop_layers();
 }

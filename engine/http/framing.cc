@@ -201,7 +201,10 @@ Framing MessageFacts::response_framing(bool http10, bool bodiless, ViolationSet&
   if (bodiless) return Framing::None;
   const bool chunked = check_framing(http10, out);
   // RFC 9112 6.3: a response whose final coding is not chunked ends with the connection.
-  if (transfer_encoding_) return chunked && chunked_last_ ? Framing::Chunked : Framing::UntilClose;
+  // "identity" alone, of RFC 2616, says nothing.
+  if (chunked || !transfer_codings_.empty()) {
+    return chunked_last_ ? Framing::Chunked : Framing::UntilClose;
+  }
   if (!has_length_) return Framing::UntilClose;
   return content_length_ > 0 ? Framing::Length : Framing::None;
 }

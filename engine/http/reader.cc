@@ -97,15 +97,18 @@ void Reader::report_all(const ViolationSet& violations) {
 
 bool Reader::take_line(std::string_view& in, Line& line, Violation too_long) {
   bool overlong = false;
+  const std::size_t before = in.size();
   const bool complete = lines_.take(in, shared_.options.max_line, line, overlong);
+  progress_.work += before - in.size();
   if (overlong) report(too_long);
   return complete && !refused();
 }
 
 // The first octets of the current line, up to its LF.
-std::string_view Reader::line_prefix(std::string_view in, SniffBuffer& buffer) const {
+std::string_view Reader::line_prefix(std::string_view in, SniffBuffer& buffer) {
   const std::string_view carried = lines_.partial();
   in = in.substr(0, kSniff);
+  progress_.work += kSniff;
   if (const std::size_t lf = in.find('\n'); lf != std::string_view::npos) in = in.substr(0, lf + 1);
   if (carried.empty()) return in;
   const std::size_t before = std::min(carried.size(), kSniff);
@@ -140,6 +143,7 @@ void Reader::read_start(std::string_view& in) {
     return;
   }
   if (!begun_) begin_message();
+  progress_.work += line.text.size();
   if (!refused()) on_start_line(line);
   lines_.next();
 }
@@ -147,8 +151,10 @@ void Reader::read_start(std::string_view& in) {
 void Reader::read_resync(std::string_view& in) {
   if (skip_line_) {
     const std::size_t lf = in.find('\n');
+    const std::size_t skipped = lf == std::string_view::npos ? in.size() : lf + 1;
     skip_line_ = lf == std::string_view::npos;
-    in.remove_prefix(skip_line_ ? in.size() : lf + 1);
+    progress_.work += skipped;
+    in.remove_prefix(skipped);
     return;
   }
   if (!sniffed_) {
@@ -166,7 +172,10 @@ void Reader::read_resync(std::string_view& in) {
   }
   Line line;
   bool overlong = false;
-  if (!lines_.take(in, shared_.options.max_line, line, overlong)) return;
+  const std::size_t before = in.size();
+  const bool complete = lines_.take(in, shared_.options.max_line, line, overlong);
+  progress_.work += before - in.size();
+  if (!complete) return;
   sniffed_ = false;
   if (!line.truncated && is_start_line(line.text)) {
     state_ = State::Start;
@@ -195,7 +204,9 @@ void Reader::read_section(std::string_view& in) {
   }
   Line line;
   if (!take_line(in, line, Violation::HeaderLineTooLong)) return;
-  if (!line.crlf) report(Violation::BareLf);
+  if (!line.crlf) {
+    report(state_ == State::Trailers ? Violation::ChunkBareLf : Violation::BareLf);
+  }
   section_bytes_ += line.wire;
   if (section_bytes_ > shared_.options.max_header_bytes) report(Violation::HeadersTooLarge);
   if (refused()) return;
@@ -230,6 +241,7 @@ void Reader::section_line(const Line& line, std::string_view rest) {
 
 // RFC 9112 5.2: a fold stands for SP.
 void Reader::fold(std::string_view text) {
+  progress_.work += text.size();
   text = trim(text);
   while (!field_.empty() && is_blank(field_.back())) field_.pop_back();
   const std::size_t room = shared_.options.max_line - std::min(shared_.options.max_line,
@@ -252,6 +264,7 @@ void Reader::flush_field() {
 
 void Reader::field(std::string_view line) {
   const ParserOptions& options = shared_.options;
+  progress_.work += line.size();
   ParsedField parsed = parse_field(line);
   ++fields_;
   if (fields_ > options.max_headers) report(Violation::HeadersTooMany);
@@ -329,6 +342,7 @@ void Reader::read_chunks(std::string_view& in) {
     const ChunkStep step = chunks_.step(in);
     const std::string_view piece = in.substr(0, step.consumed);
     in.remove_prefix(step.consumed);
+    progress_.work += step.consumed;
     if (step.violation) report(*step.violation);
     if (refused()) return;
     switch (step.event) {
@@ -352,6 +366,7 @@ void Reader::read_chunks(std::string_view& in) {
 
 void Reader::body(std::string_view bytes) {
   lengths_.body_wire += bytes.size();
+  progress_.work += bytes.size();
   if (!body_wanted_ || decoder_lost_) {
     release_decoder();
     return;
@@ -365,6 +380,7 @@ void Reader::body(std::string_view bytes) {
 }
 
 void Reader::on_decoded(std::string_view bytes) {
+  progress_.work += bytes.size();
   if (!body_wanted_ || refused()) return;
   lengths_.body_decoded += bytes.size();
   shared_.sink.on_body(id_, side_, bytes);

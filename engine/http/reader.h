@@ -126,7 +126,7 @@ class Reader : private ContentSink {
   void read_body(std::string_view& in);
   void read_chunks(std::string_view& in);
   using SniffBuffer = std::array<char, kSniff>;
-  [[nodiscard]] std::string_view line_prefix(std::string_view in, SniffBuffer& buffer) const;
+  [[nodiscard]] std::string_view line_prefix(std::string_view in, SniffBuffer& buffer);
   [[nodiscard]] bool take_line(std::string_view& in, Line& line, Violation too_long);
   void section_line(const Line& line, std::string_view rest);
   void gap_in_body(std::uint64_t length);
@@ -169,6 +169,8 @@ class RequestReader final : public Reader {
   void on_start_line(const Line& line) override;
   void on_section_end() override;
   void on_message_done(MessageEnd end) override;
+
+  void become_opaque() noexcept;
 
   bool connect_or_trace_ = false;
   bool closing_ = false;  // the last request said Connection: close

@@ -62,7 +62,13 @@ void RequestReader::on_foreign(std::string_view prefix) {
     return;
   }
   report(Violation::TlsHello);
-  shared_.opaque = true;
+  become_opaque();
+}
+
+// What is no HTTP/1 from the start is none in the other direction either. Later, the server may still
+// owe answers to requests.
+void RequestReader::become_opaque() noexcept {
+  if (!shared_.http_seen) shared_.opaque = true;
   if (!refused()) state_ = State::Opaque;
 }
 
@@ -76,8 +82,7 @@ void RequestReader::on_start_line(const Line& line) {
   }
   if (parsed.kind == RequestLineKind::Http2Preface) {
     report(Violation::Http2Preface);
-    shared_.opaque = true;
-    if (!refused()) state_ = State::Opaque;
+    become_opaque();
     return;
   }
   shared_.http_seen = true;

@@ -48,18 +48,22 @@ class HttpSink {
   // Header fields come one by one, in order, name as sent, value without surrounding white space
   // (RFC 9112 5.1), obsolete folds replaced by SP. Trailer fields come after the body, before done.
   virtual void on_request_line(ExchangeId id, const RequestLine& line) = 0;
-  virtual void on_status_line(ExchangeId id, const StatusLine& line) = 0;  // final responses, not 1xx
+  // Final responses, and 101: that is the end of HTTP here. HTTP/0.9: version empty, status 200.
+  virtual void on_status_line(ExchangeId id, const StatusLine& line) = 0;
   virtual void on_header(ExchangeId id, Side side, std::string_view name, std::string_view value) = 0;
   virtual void on_headers_done(ExchangeId id, Side side) = 0;
   // Body after transfer decoding and, where a supported content coding applies and decoding is on,
   // after content decoding. Any number of calls.
   virtual void on_body(ExchangeId id, Side side, std::string_view bytes) = 0;
   virtual void on_trailer(ExchangeId id, Side side, std::string_view name, std::string_view value) = 0;
+  // Once for each message whose first line was told. An incomplete request may have been acted upon by
+  // the server all the same: it is to be judged as well.
   virtual void on_message_done(ExchangeId id, Side side, MessageEnd end,
                                const MessageLengths& lengths) = 0;
-  // An interim (1xx) response was seen for the exchange; its fields are not reported.
+  // An interim (1xx but 101) response was seen for the exchange; its fields are not reported.
   virtual void on_interim(ExchangeId id, std::uint16_t status) = 0;
-  // A deviation from RFC 9112. The exchange may not have a request line yet.
+  // A deviation from RFC 9112, once for each kind and message. The exchange may not have a request line
+  // yet, and may never get one.
   virtual void on_violation(ExchangeId id, Side side, Violation violation) = 0;
   // The server agreed to leave HTTP (101, or 2xx to CONNECT): nothing more is parsed on either side.
   virtual void on_tunnel(ExchangeId id) = 0;
