@@ -62,9 +62,8 @@ void BodyReader::start(TransactionState& tx) {
       break;
     }
     case Kind::Json:
-      json_.begin(s.body,
-                  tx.program->v3() ? body::JsonNames::ModSecurity3 : body::JsonNames::ModSecurity2,
-                  *this);
+      // Trap 28: names begin with "json.", whatever the semantics: CRS and exclusions expect it.
+      json_.begin(s.body, body::JsonNames::ModSecurity3, *this);
       break;
     case Kind::Xml: {
       using X = body::XmlArguments;

@@ -16,8 +16,10 @@ void set_own(OpenCollection& c, std::string_view name, std::string_view value) {
   c.vars.set(name, fold_hash(name), value);
 }
 
-void load_record(TransactionState& tx, OpenCollection& c) {
+// All variables, or only the one called `only`.
+void load_record(TransactionState& tx, OpenCollection& c, std::string_view only = {}) {
   tx.store->load(c.store_name, c.key, tx.now, [&](std::string_view key, std::string_view value) {
+    if (!only.empty() && !fold_equal(key, only)) return;
     const std::string_view name = tx.arena.copy(key);
     c.vars.set(name, fold_hash(name), tx.arena.copy(value));
     tx.work += key.size() + value.size();
@@ -87,7 +89,7 @@ void timed_variable(TransactionState& tx, const Rule& rule, std::uint32_t link, 
     if (period == 0) return;
     tx.store->deprecate(c.store_name, c.key, name, leading_integer(value.substr(0, slash)),
                         seconds(period), tx.now);
-    load_record(tx, c);
+    load_record(tx, c, name);
   }
   if (tx.trace != nullptr) {
     tx.trace->on_action(trace_step(tx, rule, link), a.deprecate ? "deprecatevar" : "expirevar", name,

