@@ -1,0 +1,340 @@
+// The command line. CLI11 is an engine only, and only here: its complaints are reworded, misspelled
+// commands and options get a suggestion, and nothing of it leaves this file.
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <system_error>
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+#include "app/exit_code.h"
+#include "app/nearest.h"
+#include "app/options.h"
+
+namespace weir::app {
+namespace {
+
+constexpr const char* kIntroduction =
+    "Weir, a transparent web application firewall: what would these rules have done with this traffic?";
+
+constexpr const char* kMainExamples =
+    "Examples:\n"
+    "  weir inspect traffic.pcap                        judge a capture with Debian's modsecurity-crs\n"
+    "  weir inspect --format jsonl a.pcap b.pcapng      one JSON record for every transaction\n"
+    "  weir check --rules crs-setup.conf --rules rules/ does Weir take these rules?\n"
+    "\n"
+    "Exit status: 0 fine, 1 negative outcome, 2 usage or rule error, 3 environment, 70 a bug of Weir's";
+
+constexpr const char* kInspectExamples =
+    "CAPTURE is a pcap or pcapng file, or - for standard input. A last argument that is no file and looks\n"
+    "like a filter expression (it has blanks, or is a protocol such as tcp) is a BPF filter: the same as\n"
+    "--filter.\n"
+    "\n"
+    "Examples:\n"
+    "  weir inspect traffic.pcap\n"
+    "  weir inspect --paranoia 2 --format jsonl --output verdicts.jsonl mon.pcap tue.pcap\n"
+    "  weir inspect --mode block --fail-on-block traffic.pcap 'tcp port 8080'\n"
+    "  weir inspect --rules /opt/coreruleset-4.28.0 --inbound-threshold 10 traffic.pcap\n"
+    "  weir inspect --inline --write-forwarded passed.pcap traffic.pcap\n"
+    "  tcpdump -w - port 80 | weir inspect -\n"
+    "\n"
+    "Exit status: 0 fine, 1 --fail-on-block saw a transaction that the rules refuse, 2 usage or rule error,\n"
+    "3 a file that cannot be read or written (what could be read is reported), 70 a bug of Weir's";
+
+constexpr const char* kCheckExamples =
+    "Examples:\n"
+    "  weir check\n"
+    "  weir check --rules /opt/coreruleset-4.28.0\n"
+    "  weir check --rules modsecurity.conf --rules crs-setup.conf --rules rules/\n"
+    "\n"
+    "Exit status: 0 the rules load, 2 they do not, 3 a file cannot be read";
+
+std::string in_quotes(const std::string& text) { return "'" + text + "'"; }
+
+// Validators with plain messages; CLI11 puts the option's name and ": " in front.
+CLI::Validator number_between(unsigned low, unsigned high) {
+  return CLI::Validator(
+      [low, high](std::string& text) -> std::string {
+        unsigned value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error == std::errc{} && end == text.data() + text.size() && value >= low && value <= high) return {};
+        return "must be a number from " + std::to_string(low) + " to " + std::to_string(high) + ", not " +
+               in_quotes(text);
+      },
+      "");
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  return CLI::Validator(
+      [words = std::move(words)](std::string& text) -> std::string {
+        if (std::find(words.begin(), words.end(), text) != words.end()) return {};
+        std::string message = "must be ";
+        for (std::size_t i = 0; i < words.size(); ++i) {
+          message += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
+        }
+        message += ", not " + in_quotes(text);
+        if (const std::string near = nearest(text, words); !near.empty()) {
+          message += " (did you mean " + in_quotes(near) + "?)";
+        }
+        return message;
+      },
+      "");
+}
+
+// Raw texts of the options, before they become typed.
+struct Raw {
+  InspectOptions inspect;
+  CheckOptions check;
+  std::string format = "text", mode, color = "auto", checksums = "verify", filter;
+  unsigned paranoia = 0, inbound = 0, outbound = 0;
+  std::vector<std::string> arguments;
+  bool no_prefilter = false, no_cache = false, no_progress = false;
+};
+
+void add_rule_options(CLI::App& command, RuleOptions& rules, Raw& raw) {
+  command
+      .add_option("--rules", rules.rules,
+                  "SecLang file, or directory of a CRS release as unpacked; may be given several times, "
+                  "loaded in order (default: Debian's modsecurity-crs)")
+      ->type_name("PATH")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--paranoia", raw.paranoia, "paranoia level of the CRS, 1 to 4 (default: 1)")
+      ->type_name("N")
+      ->check(number_between(1, 4));
+  command
+      .add_option("--inbound-threshold", raw.inbound,
+                  "anomaly score from which a request is refused (default: 5)")
+      ->type_name("N")
+      ->check(number_between(1, 1'000'000));
+  command
+      .add_option("--outbound-threshold", raw.outbound,
+                  "anomaly score from which a response is refused (default: 4)")
+      ->type_name("N")
+      ->check(number_between(1, 1'000'000));
+  command.add_option("--cache", rules.cache_directory, "directory for compiled patterns (default: the cache of the user or the system)")
+      ->type_name("DIR");
+  command.add_flag("--no-cache", raw.no_cache, "neither read nor write compiled patterns on disk");
+  command.add_flag("--no-prefilter", raw.no_prefilter,
+                   "evaluate every pattern one by one: slow, for finding mistakes of Weir's");
+}
+
+void add_color_option(CLI::App& command, Raw& raw) {
+  command.add_option("--color", raw.color, "auto (on a terminal, unless NO_COLOR is set), always or never")
+      ->type_name("WHEN")
+      ->check(one_of({"auto", "always", "never"}));
+}
+
+void add_inspect(CLI::App& command, Raw& raw) {
+  InspectOptions& o = raw.inspect;
+  command.add_option("CAPTURE", raw.arguments, "captures to read, in order, and perhaps a BPF filter")
+      ->type_name("");
+  command.add_option("--filter", raw.filter, "BPF filter: only packets that match it are read")->type_name("BPF");
+  command
+      .add_option("--format", raw.format,
+                  "text (a line for each transaction that matched, and a summary) or jsonl (a record for every transaction)")
+      ->type_name("FORMAT")
+      ->check(one_of({"text", "jsonl"}));
+  command.add_option("--output", o.output, "write there instead of to standard output")->type_name("FILE");
+  command
+      .add_option("--mode", raw.mode,
+                  "detect: judge every transaction to its end and say what would have been done; block: stop judging "
+                  "at the decision, as when blocking (default: detect; with --inline: block)")
+      ->type_name("MODE")
+      ->check(one_of({"detect", "block"}));
+  command.add_flag("--fail-on-block", o.fail_on_block, "exit with 1 if any transaction is refused");
+  add_rule_options(command, o.rules, raw);
+  command.add_option("--port", o.ports, "only connections to this server port; may be given several times (default: all)")
+      ->type_name("N")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->check(number_between(1, 65535));
+  command.add_option("--workers", o.workers, "threads that inspect; the output is the same with any number (default: 1)")
+      ->type_name("N")
+      ->check(number_between(1, 64));
+  command.add_flag("--inline", o.inline_mode, "judge as if in the wire: what would an inline Weir not let through?");
+  command
+      .add_option("--write-forwarded", o.write_forwarded,
+                  "with --inline: write the packets that were let through to this capture")
+      ->type_name("FILE");
+  command
+      .add_option("--checksums", raw.checksums,
+                  "verify (packets with wrong checksums are not taken, unless the sender's card was to fill them in) or ignore")
+      ->type_name("WHAT")
+      ->check(one_of({"verify", "ignore"}));
+  add_color_option(command, raw);
+  command.add_flag("--no-progress", raw.no_progress, "no progress line on a terminal");
+}
+
+void finish_rules(const CLI::App& command, RuleOptions& rules, const Raw& raw) {
+  if (command.count("--paranoia") != 0) rules.paranoia = raw.paranoia;
+  if (command.count("--inbound-threshold") != 0) rules.inbound_threshold = raw.inbound;
+  if (command.count("--outbound-threshold") != 0) rules.outbound_threshold = raw.outbound;
+  rules.prefilter = !raw.no_prefilter;
+  rules.cache = !raw.no_cache;
+}
+
+ColorChoice color_of(const Raw& raw) {
+  if (raw.color == "always") return ColorChoice::Always;
+  return raw.color == "never" ? ColorChoice::Never : ColorChoice::Auto;
+}
+
+bool looks_like_filter(const std::string& text) {
+  static const std::set<std::string> kWords{"arp",   "ether", "geneve", "icmp", "icmp6", "ip",  "ip6",
+                                            "mpls",  "rarp",  "sctp",   "tcp",  "udp",   "vlan"};
+  return text.find_first_of(" \t(&|!=<>") != std::string::npos || kWords.count(text) != 0;
+}
+
+Leave usage_error(const std::string& command, const std::string& message) {
+  const std::string name = command.empty() ? "weir" : "weir " + command;
+  return {static_cast<int>(ExitCode::Usage), (command.empty() ? "" : command + ": ") + message + "; see " + name + " --help"};
+}
+
+Command finish_inspect(const CLI::App& command, Raw& raw) {
+  InspectOptions& o = raw.inspect;
+  finish_rules(command, o.rules, raw);
+  o.format = raw.format == "jsonl" ? OutputFormat::Jsonl : OutputFormat::Text;
+  if (!raw.mode.empty()) o.mode = raw.mode == "block" ? ModeChoice::Block : ModeChoice::Detect;
+  o.checksums = raw.checksums == "ignore" ? ChecksumChoice::Ignore : ChecksumChoice::Verify;
+  o.color = color_of(raw);
+  o.progress = !raw.no_progress;
+  o.filter = raw.filter;
+  o.captures = raw.arguments;
+  std::error_code ignored;
+  if (o.filter.empty() && o.captures.size() > 1 && o.captures.back() != "-" &&
+      !std::filesystem::exists(o.captures.back(), ignored) && looks_like_filter(o.captures.back())) {
+    o.filter = o.captures.back();
+    o.captures.pop_back();
+  }
+  if (o.captures.empty()) return usage_error("inspect", "name at least one capture, or - for standard input");
+  if (std::count(o.captures.begin(), o.captures.end(), "-") > 1) {
+    return usage_error("inspect", "standard input (-) can be read only once");
+  }
+  if (!o.write_forwarded.empty() && !o.inline_mode) {
+    return usage_error("inspect", "--write-forwarded needs --inline");
+  }
+  for (const std::string* file : {&o.output, &o.write_forwarded}) {
+    if (file->empty()) continue;
+    for (const std::string& capture : o.captures) {
+      if (std::filesystem::equivalent(*file, capture, ignored)) {
+        return usage_error("inspect", *file + " is read and would be overwritten");
+      }
+    }
+  }
+  if (!o.output.empty() && o.output == o.write_forwarded) {
+    return usage_error("inspect", "--output and --write-forwarded name the same file");
+  }
+  return o;
+}
+
+std::vector<std::string> long_options(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+// What was left over: an unknown option, or a word too many.
+std::string unexpected(const CLI::App& command, const std::vector<std::string>& rest) {
+  const auto option = std::find_if(rest.begin(), rest.end(), [](const std::string& word) {
+    return word.size() > 1 && word[0] == '-';
+  });
+  if (option == rest.end()) return "unexpected argument " + in_quotes(rest.front());
+  const std::string name = option->substr(0, option->find('='));
+  std::string message = "unknown option " + in_quotes(name);
+  if (const std::string near = nearest(name, long_options(command)); !near.empty()) {
+    message += " (did you mean " + near + "?)";
+  }
+  return message;
+}
+
+// CLI11's own wording, without what it puts around it.
+std::string reworded(std::string what) {
+  while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
+  const auto colon = what.find(": ");
+  if (colon != std::string::npos && what.compare(0, 2, "--") == 0) what.erase(colon, 1);
+  return what;
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, const char* const* argv) {
+  CLI::App app{kIntroduction, "weir"};
+  app.footer(kMainExamples);
+  app.get_formatter()->column_width(34);
+  Raw raw;
+  CLI::App* inspect = app.add_subcommand("inspect", "judge the HTTP transactions of captures");
+  inspect->footer(kInspectExamples);
+  add_inspect(*inspect, raw);
+  CLI::App* check = app.add_subcommand("check", "load rules and say what is in them, or what is wrong with them");
+  check->footer(kCheckExamples);
+  add_rule_options(*check, raw.check.rules, raw);
+  add_color_option(*check, raw);
+  CLI::App* version = app.add_subcommand("version", "print the version");
+  version->footer("Example:\n  weir version");
+  bool print_version = false;
+  app.add_flag("--version", print_version, "print the version");
+  app.get_option("--help")->description("print this help and leave");
+  for (CLI::App* command : {&app, inspect, check, version}) command->allow_extras();
+
+  if (argc < 2) return usage_error("", "say what to do: inspect, check or version");
+  if (const std::string first = argv[1]; !first.empty() && first[0] != '-') {
+    const std::vector<std::string> names = command_names(app);
+    if (std::find(names.begin(), names.end(), first) == names.end()) {
+      const std::string near = nearest(first, names);
+      return usage_error("", "unknown command " + in_quotes(first) +
+                                 (near.empty() ? "" : " (did you mean " + in_quotes(near) + "?)"));
+    }
+  }
+  std::string current;
+  try {
+    app.parse(argc, argv);
+    for (const CLI::App* command : app.get_subcommands()) current = command->get_name();
+    const CLI::App& used = current.empty() ? app : *app.get_subcommand(current);
+    if (const auto rest = used.remaining(true); !rest.empty()) {
+      return usage_error(current, unexpected(used, rest));
+    }
+    if (const auto rest = app.remaining(true); !rest.empty()) {
+      return usage_error(current, unexpected(used, rest));
+    }
+  } catch (const CLI::CallForHelp&) {
+    for (const CLI::App* command : app.get_subcommands()) return Leave{0, command->help()};
+    return Leave{0, app.help()};
+  } catch (const CLI::ParseError& error) {
+    for (const CLI::App* command : app.get_subcommands()) current = command->get_name();
+    return usage_error(current, reworded(error.what()));
+  }
+  if (print_version || *version) return VersionOptions{};
+  if (*inspect) return finish_inspect(*inspect, raw);
+  if (*check) {
+    finish_rules(*check, raw.check.rules, raw);
+    raw.check.color = color_of(raw);
+    return raw.check;
+  }
+  return usage_error("", "say what to do: inspect, check or version");
+}
+
+}  // namespace weir::app

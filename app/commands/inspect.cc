@@ -1,0 +1,236 @@
+// weir inspect: captures in, records out.
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "app/commands/commands.h"
+#include "app/commands/rule_loading.h"
+#include "app/formats/colors.h"
+#include "app/formats/jsonl.h"
+#include "app/formats/text.h"
+#include "app/report/progress.h"
+#include "app/report/report.h"
+#include "app/report/summary.h"
+#include "app/runtime/run.h"
+#include "app/sinks/output.h"
+#include "capture/filter.h"
+#include "capture/link_type.h"
+#include "capture/pcap_file.h"
+#include "capture/pcap_writer.h"
+
+namespace weir::app {
+namespace {
+
+constexpr std::size_t kShownWarnings = 10;
+
+Result<std::unique_ptr<capture::PcapFilePort>> open_port(const InspectOptions& options,
+                                                         const std::string& file,
+                                                         capture::PcapWriter* forwarded) {
+  capture::PcapFileOptions port;
+  port.files = {file};
+  port.filter = options.filter;
+  port.checksum =
+      options.checksums == ChecksumChoice::Ignore ? ChecksumState::Ignore : ChecksumState::Unknown;
+  port.forwarded = forwarded;
+  return capture::PcapFilePort::open(std::move(port));
+}
+
+// An expression that means nothing for IP nor for Ethernet ("ether host …" needs the latter).
+Result<void> check_filter(const std::string& expression) {
+  capture::Filter filter(expression);
+  const Result<void> ip = filter.check(capture::dlt_of(LinkType::RawIp));
+  if (ip || filter.check(capture::dlt_of(LinkType::Ethernet))) return {};
+  return ip;
+}
+
+// Mistakes that can be known before anything slow is done. Standard input cannot be looked at twice.
+std::vector<std::string> unreadable(const InspectOptions& options) {
+  std::vector<std::string> errors(options.captures.size());
+  for (std::size_t i = 0; i < options.captures.size(); ++i) {
+    if (options.captures[i] == "-") continue;
+    const auto port = open_port(options, options.captures[i], nullptr);
+    if (!port) errors[i] = port.error().message;
+  }
+  return errors;
+}
+
+std::uint64_t total_size(const std::vector<std::string>& captures) {
+  std::uint64_t sum = 0;
+  for (const std::string& capture : captures) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(capture, error);
+    if (capture == "-" || error) return 0;
+    sum += size;
+  }
+  return sum;
+}
+
+WafMode mode_of(const InspectOptions& options) {
+  if (options.mode) return *options.mode == ModeChoice::Block ? WafMode::Block : WafMode::Detect;
+  return options.inline_mode ? WafMode::Block : WafMode::Detect;
+}
+
+inspect::InspectorOptions inspector_options(const InspectOptions& options, const LoadedRules& loaded) {
+  inspect::InspectorOptions inspector;
+  inspector.stance = options.inline_mode ? inspect::Stance::Inline : inspect::Stance::Passive;
+  inspector.mode = mode_of(options);
+  inspector.paranoia = static_cast<std::uint8_t>(options.rules.paranoia.value_or(1));
+  if (!loaded.scores.inbound.empty()) inspector.inbound_score = {loaded.scores.inbound};
+  if (!loaded.scores.outbound.empty()) inspector.outbound_score = {loaded.scores.outbound};
+  inspector.ports = options.ports;
+  return inspector;
+}
+
+class Inspection {
+ public:
+  Inspection(const InspectOptions& options, const LoadedRules& loaded, Output& output,
+             capture::PcapWriter* forwarded)
+      : options_(options),
+        output_(output),
+        forwarded_(forwarded),
+        colored_(use_color(options.color, output.descriptor())),
+        progress_(options.progress && !(options.output.empty() && isatty(output.descriptor()) == 1),
+                  total_size(options.captures)),
+        run_(options.inline_mode ? 1 : options.workers, inspector_options(options, loaded), loaded.rules,
+             [this] { return make_format(); },
+             [this](std::string_view line) { output_.write(line); }) {}
+
+  // False if something could not be read.
+  bool read(const std::vector<std::string>& errors);
+  void summarize();
+  [[nodiscard]] const inspect::InspectorCounters& counters() const { return counters_; }
+
+ private:
+  std::unique_ptr<Format> make_format() const {
+    if (options_.format == OutputFormat::Jsonl) return std::make_unique<JsonlFormat>();
+    return std::make_unique<TextFormat>(colored_);
+  }
+  void trouble(const std::string& sentence) {
+    progress_.clear();
+    complain(sentence);
+    whole_ = false;
+  }
+  void read_capture(const std::string& file);
+
+  const InspectOptions& options_;
+  Output& output_;
+  capture::PcapWriter* forwarded_;
+  bool colored_;
+  Progress progress_;
+  Run run_;
+  inspect::InspectorCounters counters_;
+  std::uint64_t bytes_before_ = 0;
+  std::uint64_t captures_ = 0;
+  bool whole_ = true;
+};
+
+bool Inspection::read(const std::vector<std::string>& errors) {
+  if (options_.format == OutputFormat::Text) output_.write(TextFormat(colored_).heading());
+  for (std::size_t i = 0; i < options_.captures.size() && !output_.stopped(); ++i) {
+    if (errors[i].empty()) {
+      read_capture(options_.captures[i]);
+    } else {
+      trouble(errors[i]);
+    }
+  }
+  run_.end_of_input();
+  counters_ = run_.counters();
+  progress_.clear();
+  return whole_;
+}
+
+void Inspection::read_capture(const std::string& file) {
+  auto opened = open_port(options_, file, forwarded_);
+  if (!opened) {
+    trouble(opened.error().message);
+    return;
+  }
+  capture::PcapFilePort& port = **opened;
+  ++captures_;
+  run_.begin_file(file);
+  std::array<Packet, 256> packets;
+  for (;;) {
+    const Result<Received> got = port.receive(packets, seconds(1));
+    if (!got) {
+      trouble(got.error().message);
+      break;
+    }
+    run_.packets({packets.data(), got->count}, port);
+    if (output_.stopped() || got->ended) break;
+    progress_.update(bytes_before_ + port.bytes_read(), run_.packets_seen(), run_.transactions());
+  }
+  run_.end_file();
+  bytes_before_ += port.bytes_read();
+  for (const std::string& sentence : port.damage()) trouble(sentence);
+}
+
+void Inspection::summarize() {
+  if (options_.format != OutputFormat::Text) return;
+  RunFacts facts;
+  facts.captures = captures_;
+  facts.paranoia = options_.rules.paranoia.value_or(1);
+  facts.mode = mode_of(options_);
+  facts.inline_mode = options_.inline_mode;
+  output_.write("\n" + summary(counters_, facts, colored_));
+}
+
+}  // namespace
+
+ExitCode run_inspect(const InspectOptions& options) {
+  if (const Result<void> filter = check_filter(options.filter); !filter) {
+    complain(filter.error().message);
+    return ExitCode::Usage;
+  }
+  const std::vector<std::string> errors = unreadable(options);
+  bool any = false;
+  for (const std::string& error : errors) any = any || error.empty();
+  if (!any) {
+    for (const std::string& error : errors) complain(error);
+    return ExitCode::Environment;
+  }
+
+  const LoadedRules loaded =
+      load_rules(options.rules, mode_of(options) == WafMode::Block ? crs::Mode::On : crs::Mode::DetectionOnly);
+  report_rules(loaded, options.color, kShownWarnings);
+  if (!loaded.rules) return loaded.exit;
+
+  Result<Output> output = Output::open(options.output);
+  if (!output) {
+    complain(output.error().message);
+    return ExitCode::Environment;
+  }
+  std::unique_ptr<capture::PcapWriter> forwarded;
+  if (!options.write_forwarded.empty()) {
+    auto writer = capture::PcapWriter::open(options.write_forwarded);
+    if (!writer) {
+      complain(writer.error().message);
+      return ExitCode::Environment;
+    }
+    forwarded = std::move(*writer);
+  }
+
+  Inspection inspection(options, loaded, *output, forwarded.get());
+  bool whole = inspection.read(errors);
+  inspection.summarize();
+  if (forwarded) {
+    if (const Result<void> closed = forwarded->close(); !closed) {
+      complain(closed.error().message);
+      whole = false;
+    }
+  }
+  const Result<void> written = output->finish();
+  if (!written && !output->reader_gone()) {
+    complain(written.error().message);
+    whole = false;
+  }
+  if (!whole) return ExitCode::Environment;
+  if (options.fail_on_block && inspection.counters().refused > 0) return ExitCode::Negative;
+  return ExitCode::Fine;
+}
+
+}  // namespace weir::app

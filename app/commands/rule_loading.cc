@@ -1,0 +1,92 @@
+#include "app/commands/rule_loading.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include "app/formats/colors.h"
+#include "app/report/report.h"
+
+namespace weir::app {
+namespace {
+
+std::optional<int> as_int(const std::optional<unsigned>& number) {
+  if (!number) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+}  // namespace
+
+std::string cache_directory(const RuleOptions& options) {
+  if (!options.cache) return {};
+  std::string place = options.cache_directory;
+  if (place.empty()) {
+    const char* cache = std::getenv("XDG_CACHE_HOME");
+    const char* home = std::getenv("HOME");
+    if (geteuid() == 0) {
+      place = "/var/cache/weir";
+    } else if (cache != nullptr && cache[0] == '/') {
+      place = std::string(cache) + "/weir";
+    } else if (home != nullptr && home[0] == '/') {
+      place = std::string(home) + "/.cache/weir";
+    } else {
+      return {};
+    }
+  }
+  std::error_code error;
+  std::filesystem::create_directories(place, error);
+  if (error) {
+    // Without a cache everything works, only slower; but who names a place wants to know.
+    if (!options.cache_directory.empty()) {
+      complain("warning: no cache: cannot make the directory " + place + ": " + error.message());
+    }
+    return {};
+  }
+  return place;
+}
+
+LoadedRules load_rules(const RuleOptions& options, crs::Mode mode) {
+  crs::DistributionOptions wanted;
+  wanted.rules = options.rules;
+  wanted.tuning.paranoia_level = as_int(options.paranoia);
+  wanted.tuning.inbound_threshold = as_int(options.inbound_threshold);
+  wanted.tuning.outbound_threshold = as_int(options.outbound_threshold);
+  wanted.mode = mode;
+  const crs::Distribution found = crs::find_distribution(wanted);
+
+  LoadedRules loaded;
+  loaded.scores = found.scores;
+  loaded.crs_version = found.version;
+  if (!found.errors.empty()) {
+    loaded.complaints = found.errors;
+    // Named rules that are not there are a mistake on the command line; Debian's missing is the system's.
+    loaded.exit = options.rules.empty() ? ExitCode::Environment : ExitCode::Usage;
+    return loaded;
+  }
+  rules::LoadOptions load;
+  load.optimisations.prefilter = options.prefilter;
+  load.cache_directory = cache_directory(options);
+  rules::LoadResult result = rules::RuleSet::load(found.sources, load);
+  loaded.rules = std::move(result.rules);
+  loaded.diagnostics = std::move(result.diagnostics);
+  if (!loaded.rules) loaded.exit = ExitCode::Usage;
+  return loaded;
+}
+
+void report_rules(const LoadedRules& loaded, ColorChoice color, std::size_t most_warnings) {
+  for (const std::string& sentence : loaded.complaints) complain(sentence);
+  const std::string text =
+      rendered(loaded.diagnostics, use_color(color, STDERR_FILENO), most_warnings);
+  if (!text.empty()) print_error(text);
+  if (loaded.rules == nullptr && loaded.complaints.empty()) {
+    const DiagnosticCounts counts = count(loaded.diagnostics);
+    complain("the rules do not load: " + std::to_string(counts.errors) +
+             (counts.errors == 1 ? " error" : " errors"));
+  }
+}
+
+}  // namespace weir::app

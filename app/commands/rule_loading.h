@@ -1,0 +1,33 @@
+// From the rule options of a command line to a compiled rule set.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/exit_code.h"
+#include "app/options.h"
+#include "crs/distribution.h"
+#include "rules/ruleset.h"
+
+namespace weir::app {
+
+struct LoadedRules {
+  std::shared_ptr<const rules::RuleSet> rules;  // null: see exit
+  rules::Diagnostics diagnostics;
+  crs::ScoreNames scores;
+  std::string crs_version;               // empty: no CRS among the rules
+  std::vector<std::string> complaints;   // sentences about what could not be found
+  ExitCode exit = ExitCode::Fine;        // why `rules` is null
+};
+
+[[nodiscard]] LoadedRules load_rules(const RuleOptions& options, crs::Mode mode);
+
+// Says on standard error what is wrong; warnings beyond a few are only counted.
+void report_rules(const LoadedRules& loaded, ColorChoice color, std::size_t most_warnings);
+
+// Where compiled patterns are kept: as asked; else the system's cache for root, the user's for others.
+// Empty if there is no such place or no cache is wanted.
+[[nodiscard]] std::string cache_directory(const RuleOptions& options);
+
+}  // namespace weir::app

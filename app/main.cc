@@ -1,0 +1,58 @@
+// weir: the program. Parses the command line, runs one command, and turns whatever escapes into a plain
+// sentence and the right exit status.
+#include <csignal>
+#include <exception>
+#include <new>
+#include <variant>
+
+#include "app/commands/commands.h"
+#include "app/options.h"
+#include "app/report/report.h"
+#include "app/sinks/output.h"
+
+namespace weir::app {
+namespace {
+
+ExitCode leave(const Leave& message) {
+  if (message.code == 0) {
+    Result<Output> output = Output::open({});
+    output->write(message.text);
+    const Result<void> written = output->finish();
+    if (!written && !output->reader_gone()) {
+      complain(written.error().message);
+      return ExitCode::Environment;
+    }
+    return ExitCode::Fine;
+  }
+  complain(message.text);
+  return static_cast<ExitCode>(message.code);
+}
+
+ExitCode run(int argc, char** argv) {
+  const Command command = parse_command_line(argc, argv);
+  if (const auto* message = std::get_if<Leave>(&command)) return leave(*message);
+  if (const auto* inspect = std::get_if<InspectOptions>(&command)) return run_inspect(*inspect);
+  if (const auto* check = std::get_if<CheckOptions>(&command)) return run_check(*check);
+  return run_version();
+}
+
+}  // namespace
+}  // namespace weir::app
+
+int main(int argc, char** argv) {
+  // A reader that went away is told by write(), and is no error.
+  std::signal(SIGPIPE, SIG_IGN);
+  using weir::app::complain;
+  using weir::app::ExitCode;
+  try {
+    return static_cast<int>(weir::app::run(argc, argv));
+  } catch (const std::bad_alloc&) {
+    complain("out of memory");
+    return static_cast<int>(ExitCode::Environment);
+  } catch (const std::exception& error) {
+    complain(std::string("internal error, please report it: ") + error.what());
+  } catch (...) {
+    complain("internal error, please report it");
+  }
+  return static_cast<int>(ExitCode::Bug);
+}

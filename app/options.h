@@ -1,0 +1,63 @@
+// What the command line says, checked and typed. Made by app/cli.cc, used by app/commands.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace weir::app {
+
+enum class ColorChoice : std::uint8_t { Auto, Always, Never };
+enum class OutputFormat : std::uint8_t { Text, Jsonl };
+enum class ModeChoice : std::uint8_t { Detect, Block };
+enum class ChecksumChoice : std::uint8_t { Verify, Ignore };
+
+// Which rules, and how they are set up. Common to every command that loads rules.
+struct RuleOptions {
+  std::vector<std::string> rules;  // files and directories, in order; empty: Debian's modsecurity-crs
+  std::optional<unsigned> paranoia;
+  std::optional<unsigned> inbound_threshold;
+  std::optional<unsigned> outbound_threshold;
+  bool prefilter = true;
+  bool cache = true;
+  std::string cache_directory;  // empty: the user's or the system's cache
+};
+
+struct InspectOptions {
+  RuleOptions rules;
+  std::vector<std::string> captures;  // "-" is standard input
+  std::string filter;                 // BPF, empty: everything
+  OutputFormat format = OutputFormat::Text;
+  std::optional<ModeChoice> mode;     // not given: detect; block with --inline
+  bool fail_on_block = false;
+  std::string output;                 // empty: standard output
+  unsigned workers = 1;
+  bool inline_mode = false;
+  std::string write_forwarded;        // empty: no
+  ChecksumChoice checksums = ChecksumChoice::Verify;
+  std::vector<std::uint16_t> ports;   // empty: every port
+  ColorChoice color = ColorChoice::Auto;
+  bool progress = true;
+};
+
+struct CheckOptions {
+  RuleOptions rules;
+  ColorChoice color = ColorChoice::Auto;
+};
+
+struct VersionOptions {};
+
+// The command line was answered (--help) or is wrong: print and leave.
+struct Leave {
+  int code = 0;
+  std::string text;  // for standard output if code is 0; else a sentence for standard error
+};
+
+using Command = std::variant<Leave, InspectOptions, CheckOptions, VersionOptions>;
+
+Command parse_command_line(int argc, const char* const* argv);
+
+}  // namespace weir::app

@@ -1,0 +1,114 @@
+#include "app/runtime/run.h"
+
+#include <utility>
+
+namespace weir::app {
+
+Run::Run(unsigned workers, const inspect::InspectorOptions& options,
+         std::shared_ptr<const rules::RuleSet> rules, const Workers::MakeFormat& make_format,
+         LineSink line)
+    : inline_(options.stance == inspect::Stance::Inline),
+      workers_(inline_ ? 1 : workers, options, std::move(rules), &store_, make_format),
+      line_(std::move(line)),
+      ingress_(options),
+      files_(std::make_shared<FileMap>()) {}
+
+void Run::begin_file(const std::string& name) {
+  // Workers may be reading the old map: it stays as it is.
+  submit();
+  before_ = last_;
+  auto files = std::make_shared<FileMap>(*files_);
+  files->add(name, before_);
+  files_ = std::move(files);
+}
+
+void Run::packets(std::span<const Packet> packets, PacketPort& port) {
+  port_ = &port;
+  for (const Packet& packet : packets) {
+    Packet numbered = packet;
+    numbered.number = last_ = before_ + packet.number;
+    if (inline_) {
+      inspect_inline(numbered, port);
+      continue;
+    }
+    const inspect::Ingress::Result in = ingress_.on_packet(numbered, ingress_counters_);
+    if (in.segment != nullptr) {
+      const auto worker = static_cast<unsigned>(inspect::connection_hash(*in.segment) % workers_.count());
+      filling_.add(packet.time, last_, *in.segment, worker);
+    } else {
+      filling_.add(packet.time, last_);
+    }
+    port.settle(packet, Fate::Forward);
+    if (filling_.full()) submit();
+  }
+}
+
+void Run::submit() {
+  if (busy_) {
+    workers_.finish(line_);
+    transactions_ = workers_.counters().transactions;
+    busy_ = false;
+  }
+  if (filling_.empty()) return;
+  std::swap(filling_, working_);
+  filling_.clear();
+  working_.files = files_;
+  workers_.start(working_);
+  busy_ = true;
+}
+
+void Run::inspect_inline(const Packet& packet, PacketPort& port) {
+  workers_.collector().files(files_);
+  workers_.collector().at(packet.number);
+  settle_held(workers_.inspector().on_time(packet.time).held, port);
+  const inspect::Verdict verdict = workers_.inspector().on_packet(packet);
+  settle_held(verdict.held, port);
+  switch (verdict.kind) {
+    case inspect::VerdictKind::Forward: port.settle(packet, Fate::Forward); break;
+    case inspect::VerdictKind::Drop: port.settle(packet, Fate::Drop); break;
+    case inspect::VerdictKind::Hold: held_.emplace(packet.number, packet); break;
+    case inspect::VerdictKind::Replace: {
+      Packet instead = packet;
+      instead.bytes = verdict.replacement;
+      instead.wire_length = static_cast<std::uint32_t>(verdict.replacement.size());
+      port.settle(instead, Fate::Forward);
+      break;
+    }
+  }
+  workers_.drain(line_);
+}
+
+void Run::settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port) {
+  for (const inspect::HeldFate& fate : fates) {
+    const auto found = held_.find(fate.number);
+    if (found == held_.end()) continue;
+    port.settle(found->second, fate.fate);
+    held_.erase(found);
+  }
+}
+
+void Run::end_file() {
+  // A fragment whose datagram is not complete when its capture ends never gets on.
+  for (const auto& [number, packet] : held_) {
+    if (port_ != nullptr) port_->settle(packet, Fate::Drop);
+  }
+  held_.clear();
+  port_ = nullptr;
+}
+
+void Run::end_of_input() {
+  submit();
+  if (busy_) {
+    workers_.finish(line_);
+    busy_ = false;
+  }
+  workers_.end_of_input(last_, files_, line_);
+}
+
+inspect::InspectorCounters Run::counters() const {
+  inspect::InspectorCounters sum = workers_.counters();
+  sum += ingress_counters_;
+  return sum;
+}
+
+}  // namespace weir::app

@@ -1,0 +1,66 @@
+// Run: packets of one or more captures through the inspectors, lines out in order.
+//
+// Passive: this thread decodes and puts fragments together, workers inspect batches meanwhile. Inline:
+// every packet waits for its verdict, so one inspector does it all in this thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "app/runtime/batch.h"
+#include "app/runtime/files.h"
+#include "app/runtime/workers.h"
+#include "engine/inspect/ingress.h"
+#include "engine/port.h"
+#include "rules/memory_store.h"
+
+namespace weir::app {
+
+class Run {
+ public:
+  using LineSink = std::function<void(std::string_view)>;
+  Run(unsigned workers, const inspect::InspectorOptions& options,
+      std::shared_ptr<const rules::RuleSet> rules, const Workers::MakeFormat& make_format,
+      LineSink line);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  void begin_file(const std::string& name);
+  // Numbers of packets count from 1 in each file. Every packet is settled at `port`, at the latest by
+  // end_file().
+  void packets(std::span<const Packet> packets, PacketPort& port);
+  void end_file();
+  void end_of_input();
+
+  [[nodiscard]] std::uint64_t packets_seen() const { return last_; }
+  [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
+  // REQUIRES: end_of_input() was called.
+  [[nodiscard]] inspect::InspectorCounters counters() const;
+
+ private:
+  void submit();
+  void inspect_inline(const Packet& packet, PacketPort& port);
+  void settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port);
+
+  bool inline_;
+  rules::MemoryStore store_;
+  Workers workers_;
+  LineSink line_;
+  inspect::Ingress ingress_;
+  inspect::InspectorCounters ingress_counters_;
+  Batch filling_, working_;
+  bool busy_ = false;                 // `working_` is being inspected
+  std::shared_ptr<const FileMap> files_;
+  std::uint64_t before_ = 0;          // packets of the files before this one
+  std::uint64_t last_ = 0;            // number of the latest packet through all files
+  std::uint64_t transactions_ = 0;
+  std::map<std::uint64_t, Packet> held_;  // inline: fragments that wait, by number
+  PacketPort* port_ = nullptr;
+};
+
+}  // namespace weir::app

@@ -1,0 +1,120 @@
+// Event: what the engine has to say to people and other programs. Made by engine/inspect, turned into
+// lines by app/formats, described for readers in docs/EVENTS.md.
+//
+// Lifetime: every view is valid during EventSink::write() only; a sink that keeps an event copies it (in
+// practice it formats at once). Making one allocates nothing in steady state.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "engine/base/ip_address.h"
+#include "engine/packet.h"
+#include "engine/verdict.h"
+
+namespace weir {
+
+enum class EventType : std::uint8_t {
+  Http,  // one HTTP transaction, complete or given up
+  Drop,  // inline: a packet that was not forwarded
+};
+
+// Where an event comes from, on the wire.
+struct EventOrigin {
+  Timestamp time;                   // Http: of the request (of the response if there is none); Drop: of the packet
+  std::uint64_t flow_id = 0;        // below 2^53, so that every JSON reader keeps it exact; 0: no flow
+  std::uint64_t packet_number = 0;  // the packet that completed the transaction, or was dropped; 0: end of input
+  IpAddress client, server;         // Http: who sent the request, who was asked. Drop: source, destination
+  std::uint16_t client_port = 0, server_port = 0;
+};
+
+// Why an inline Weir does not let a packet pass.
+enum class DropReason : std::uint8_t {
+  None,
+  Rule,               // completes a request or response that the rules refuse
+  FlowBlocked,        // belongs to a flow that was refused before
+  HttpViolation,      // ambiguous or malformed HTTP (docs/EVENTS.md, violations)
+  Stream,             // TCP: out of window, conflicting overlap, bad ACK, …
+  Malformed,          // a header contradicts its packet
+  Checksum,
+  Fragment,           // overlapping or incomplete fragments
+  Memory,             // could not be remembered, hence not inspected
+};
+
+[[nodiscard]] constexpr std::string_view name(DropReason reason) {
+  switch (reason) {
+    case DropReason::None: return "none";
+    case DropReason::Rule: return "rule";
+    case DropReason::FlowBlocked: return "flow-blocked";
+    case DropReason::HttpViolation: return "http-violation";
+    case DropReason::Stream: return "stream";
+    case DropReason::Malformed: return "malformed";
+    case DropReason::Checksum: return "checksum";
+    case DropReason::Fragment: return "fragment";
+    case DropReason::Memory: return "memory";
+  }
+  return "none";
+}
+
+// The HTTP part of a transaction. An absent optional was never seen on the wire.
+struct HttpPart {
+  std::uint64_t tx_id = 0;  // number of the exchange on its connection: 0, 1, 2, …
+  std::optional<std::string_view> hostname;      // Host, as sent
+  std::optional<std::string_view> url;           // request target, as sent
+  std::optional<std::string_view> method;
+  std::optional<std::string_view> protocol;      // version of the request line, of the status line without one
+  std::optional<std::uint16_t> status;
+  std::uint64_t request_body_len = 0;            // after transfer and content decoding
+  std::uint64_t response_body_len = 0;
+  std::optional<std::string_view> user_agent;
+  std::optional<std::string_view> content_type;  // of the response
+};
+
+// A rule that matched and would be logged.
+struct RuleHit {
+  std::uint64_t id = 0;
+  std::uint8_t phase = 0;     // 1 … 5
+  std::string_view message;
+  std::int8_t severity = -1;  // 0 (EMERGENCY) … 7 (DEBUG), -1: the rule has none
+  std::span<const std::string_view> tags;
+  std::string_view target;    // MATCHED_VAR_NAME
+  std::string_view value;     // MATCHED_VAR; any bytes
+};
+
+enum class WafMode : std::uint8_t { Off, Detect, Block };
+
+struct WafPart {
+  DecisionKind decision = DecisionKind::Continue;  // in detect mode: what block mode would have done
+  std::uint64_t decision_rule = 0;                 // the rule that took it; 0: none (pass, or a violation)
+  WafMode mode = WafMode::Detect;
+  std::uint16_t status = 0;                        // what the client is answered; 0: nothing of ours
+  std::string_view redirect;                       // DecisionKind::Redirect: the Location
+  std::int64_t inbound_score = 0, outbound_score = 0;
+  std::uint8_t paranoia = 1;
+  std::span<const RuleHit> rules;                  // in order of evaluation
+  std::span<const std::string_view> violations;    // names, in order of first appearance, each once
+  bool truncated = false;                          // part of the transaction was not there to be judged
+};
+
+struct Event {
+  EventType type = EventType::Http;
+  EventOrigin origin;
+  HttpPart http;                                // Http
+  WafPart waf;                                  // Http
+  DropReason drop_reason = DropReason::None;    // Drop
+  std::string_view drop_detail;                 // Drop: a stable kebab-case word from the room that refused it
+  std::uint64_t drop_rule = 0;                  // Drop: the rule, where the reason is one
+};
+
+class EventSink {
+ public:
+  EventSink() = default;
+  EventSink(const EventSink&) = delete;
+  EventSink& operator=(const EventSink&) = delete;
+  virtual ~EventSink() = default;
+  virtual void write(const Event& event) = 0;
+};
+
+}  // namespace weir

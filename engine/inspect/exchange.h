@@ -1,0 +1,126 @@
+// Exchange: what the inspector keeps of one HTTP request and its response while it is under way, with the
+// rules' Transaction. Pooled: after warm-up a transaction takes nothing from the heap.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/http/sink.h"
+#include "engine/http/violation.h"
+#include "engine/packet.h"
+#include "rules/store.h"
+#include "rules/transaction.h"
+
+namespace weir::inspect {
+
+class Session;
+
+// A text that may be absent; keeps its memory when it is emptied.
+struct Text {
+  std::string value;
+  bool present = false;
+
+  void set(std::string_view text) {
+    value.assign(text);
+    present = true;
+  }
+  void clear() {
+    value.clear();
+    present = false;
+  }
+};
+
+// The parts of a response that came before the request was complete, in order: they wait for phase 2.
+struct EarlyResponse {
+  std::string words;  // version, reason, then name and value of each field, one after the other
+  std::vector<std::uint32_t> lengths;  // of the words
+  std::string body;
+  bool status_line = false;
+  bool headers_done = false;
+  bool overflow = false;  // more body than is kept
+
+  void add(std::string_view word) {
+    words.append(word);
+    lengths.push_back(static_cast<std::uint32_t>(word.size()));
+  }
+  void clear() {
+    words.clear();
+    lengths.clear();
+    body.clear();
+    status_line = headers_done = overflow = false;
+  }
+};
+
+struct Exchange {
+  Exchange(rules::Scratch& scratch, rules::CollectionStore* store) : tx(scratch, store) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // What comes of one message.
+  struct Message {
+    bool begun = false;
+    bool headers_done = false;  // and told to the rules
+    bool done = false;          // no more of it follows
+    http::MessageEnd end = http::MessageEnd::Complete;
+    http::MessageLengths lengths;
+  };
+
+  void start(Session* owner, http::ExchangeId number);
+  void add(http::Violation violation);
+
+  http::ExchangeId id = 0;
+  Session* session = nullptr;
+  Message request, response;
+  bool judged = false;       // tx was begun
+  bool body_judged = false;  // phase 2 has run
+  bool refused = false;      // inline: for a violation
+  bool stopped = false;      // block mode: refused, nothing more is judged
+  bool truncated = false;    // a gap, a limit
+  Timestamp time;          // of the request line
+  std::uint64_t last_packet = 0;  // the packet that brought its latest part
+  std::uint16_t status = 0;
+  Text method, url, protocol, hostname, user_agent, content_type;
+  EarlyResponse early;
+  http::ViolationSet violation_set;
+  std::vector<http::Violation> violations;  // in order of first appearance
+  rules::Transaction tx;
+
+  // Of the pool: neighbours in order of last activity.
+  Exchange* older = nullptr;
+  Exchange* newer = nullptr;
+};
+
+// Hands out exchanges, at most `limit` at a time.
+class ExchangePool {
+ public:
+  ExchangePool(std::size_t limit, rules::CollectionStore* store);
+  ExchangePool(const ExchangePool&) = delete;
+  ExchangePool& operator=(const ExchangePool&) = delete;
+  ~ExchangePool();
+
+  // Null if `limit` are in use: finish idlest() first.
+  Exchange* take();
+  void give_back(Exchange* exchange);
+  // It has just been heard of.
+  void touch(Exchange* exchange);
+  [[nodiscard]] Exchange* idlest() const { return oldest_; }
+  [[nodiscard]] std::size_t in_use() const { return in_use_; }
+
+ private:
+  void unlink(Exchange* exchange);
+  void link_newest(Exchange* exchange);
+
+  std::size_t limit_;
+  rules::CollectionStore* store_;
+  rules::Scratch scratch_;
+  std::vector<std::unique_ptr<Exchange>> all_;
+  std::vector<Exchange*> free_;
+  Exchange* oldest_ = nullptr;
+  Exchange* newest_ = nullptr;
+  std::size_t in_use_ = 0;
+};
+
+}  // namespace weir::inspect

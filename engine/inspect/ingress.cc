@@ -1,0 +1,117 @@
+#include "engine/inspect/ingress.h"
+
+#include <variant>
+
+#include "engine/flow/key.h"
+
+namespace weir::inspect {
+namespace {
+
+constexpr std::uint8_t kTcp = 6;
+constexpr std::uint32_t kOffloadHosts = 65'536;
+
+constexpr int kNesting = 4;  // reassembled datagrams within each other
+
+}  // namespace
+
+Ingress::Ingress(const InspectorOptions& options)
+    : inline_(options.stance == Stance::Inline),
+      offload_(kOffloadHosts, {options.table_k0, options.table_k1}),
+      fragments_(options.fragment_limits,
+                 inline_ ? net::FragmentPolicy::Strict : net::FragmentPolicy::Linux,
+                 {options.table_k0, options.table_k1}) {}
+
+Ingress::Result Ingress::refused(DropReason reason, std::string_view detail) const {
+  Result result;
+  if (inline_) {
+    result.verdict.kind = VerdictKind::Drop;
+    result.verdict.reason = reason;
+    result.verdict.detail = detail;
+  }
+  result.held = held_;
+  return result;
+}
+
+void Ingress::lost(std::span<const net::LostPacket> packets) {
+  for (const net::LostPacket& one : packets) {
+    held_.push_back({one.packet.token, one.packet.number, Fate::Drop});
+  }
+}
+
+std::span<const HeldFate> Ingress::on_time(Timestamp now) noexcept {
+  held_.clear();
+  if (inline_) lost(fragments_.expire(now));
+  return held_;
+}
+
+Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& counters) noexcept {
+  ++counters.packets;
+  counters.bytes += packet.wire_length;
+  held_.clear();
+  net::Decoded decoded = net::decode(packet, decoding_);
+  for (int depth = 0; depth < kNesting; ++depth) {
+    if (std::holds_alternative<net::NonIp>(decoded)) {
+      ++counters.not_tcp;
+      return {nullptr, {}, held_};
+    }
+    if (const auto* malformed = std::get_if<net::Malformed>(&decoded)) {
+      ++(malformed->reason == net::Anomaly::CapturedTooShort ? counters.snapped : counters.malformed);
+      return refused(DropReason::Malformed, net::name(malformed->reason));
+    }
+    const auto& whole = std::get<net::Datagram>(decoded);
+    if (!whole.fragment.present) return datagram(whole, counters);
+
+    ++counters.fragments;
+    const net::Defragmented put = fragments_.add(whole, packet.token);
+    lost(put.lost);
+    switch (put.kind) {
+      case net::Defragmented::Kind::Held: {
+        Result result{nullptr, {}, held_};
+        if (inline_) result.verdict.kind = VerdictKind::Hold;
+        return result;
+      }
+      case net::Defragmented::Kind::Duplicate:
+        return refused(DropReason::Fragment, "duplicate-fragment");
+      case net::Defragmented::Kind::Dropped:
+        ++counters.fragments_lost;
+        return refused(DropReason::Fragment, net::name(put.cause));
+      case net::Defragmented::Kind::Complete: break;
+    }
+    for (const net::HeldPacket& part : put.packets) {
+      if (part.number != packet.number) held_.push_back({part.token, part.number, Fate::Forward});
+    }
+    decoded = net::decode_reassembled(put.datagram, decoding_);
+  }
+  ++counters.malformed;
+  return refused(DropReason::Malformed, net::name(net::Anomaly::TooManyLayers));
+}
+
+Ingress::Result Ingress::datagram(const net::Datagram& datagram, InspectorCounters& counters) {
+  if (datagram.protocol != kTcp) {
+    ++counters.not_tcp;
+    return {nullptr, {}, held_};
+  }
+  parsed_ = net::parse_tcp(datagram);
+  if (!parsed_.ok()) {
+    ++(parsed_.malformed == net::Anomaly::CapturedTooShort ? counters.snapped : counters.malformed);
+    return refused(DropReason::Malformed, net::name(parsed_.malformed));
+  }
+  // Inline the kernel says what it knows of checksums; a capture has to be judged by itself.
+  if (!inline_) {
+    const std::uint64_t before = offload_.accepted();
+    net::judge_offload(parsed_, offload_);
+    counters.offloaded_checksum += offload_.accepted() - before;
+  }
+  if (parsed_.dropped_by_host() || (inline_ && parsed_.suspicious())) {
+    ++counters.malformed;
+    return refused(DropReason::Malformed, net::name(parsed_.anomalies.gravest()));
+  }
+  if (parsed_.segment.missing > 0) ++counters.snapped;
+  return {&parsed_.segment, {}, held_};
+}
+
+std::uint64_t connection_hash(const net::TcpSegment& segment) {
+  return flow::hash_key(flow::make_key(segment, true).key, 0, 0);
+}
+
+}  // namespace weir::inspect

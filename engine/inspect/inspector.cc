@@ -1,0 +1,324 @@
+#include "engine/inspect/inspector.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "engine/flow/tracker.h"
+#include "engine/inspect/context.h"
+#include "engine/inspect/ingress.h"
+#include "engine/inspect/session.h"
+
+namespace weir::inspect {
+namespace {
+
+// Below 2^53, so that readers of JSON that know only doubles keep it exact; 0 means "none".
+std::uint64_t exact_id(std::uint64_t id) {
+  const std::uint64_t cut = id & ((1ULL << 53U) - 1);
+  return cut == 0 ? 1 : cut;
+}
+
+http::Side side_of(flow::Direction direction) {
+  return direction == flow::Direction::ToServer ? http::Side::Request : http::Side::Response;
+}
+
+std::string_view as_text(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+flow::FlowOptions flow_options(const InspectorOptions& options) {
+  flow::FlowOptions flow;
+  flow.mode = options.stance == Stance::Inline ? flow::Mode::Inline : flow::Mode::Passive;
+  flow.table_k0 = options.table_k0;
+  flow.table_k1 = options.table_k1;
+  flow.server_ports.insert(flow.server_ports.end(), options.ports.begin(), options.ports.end());
+  return flow;
+}
+
+DropReason reason_of(flow::DropReason reason) {
+  switch (reason) {
+    case flow::DropReason::BadChecksum: return DropReason::Checksum;
+    case flow::DropReason::DirectionLimit:
+    case flow::DropReason::MemoryLimit:
+    case flow::DropReason::FlowLimit:
+    case flow::DropReason::HandshakeLimit: return DropReason::Memory;
+    default: return DropReason::Stream;
+  }
+}
+
+}  // namespace
+
+struct Inspector::State final : public flow::StreamSink {
+  State(const InspectorOptions& options, EventSink& sink,
+        std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store)
+      : context(options, sink, std::move(rules), store),
+        ingress(options),
+        tracker(options.flow_limits, flow_options(options), *this) {}
+
+  [[nodiscard]] bool inline_stance() const { return context.options.stance == Stance::Inline; }
+  void pass_time();
+  [[nodiscard]] std::uint64_t ends() const;
+  [[nodiscard]] bool wanted(const flow::Flow& flow) const;
+  Session* take_session();
+  flow::StreamAction after(flow::Flow& flow, Session& session, http::Side side,
+                           const http::Progress& progress);
+  void settle(std::span<const HeldFate> held, Verdict& verdict);
+  void told_drop(const net::TcpSegment* segment, const flow::Flow* flow, const Verdict& verdict,
+                 std::uint64_t rule);
+
+  // flow::StreamSink
+  void on_open(flow::Flow& flow) override;
+  flow::StreamAction on_bytes(flow::Flow& flow, flow::Direction direction,
+                              const flow::StreamBytes& bytes) override;
+  flow::StreamAction on_gap(flow::Flow& flow, flow::Direction direction,
+                            const flow::StreamGap& gap) override;
+  void on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) override;
+  void on_close(flow::Flow& flow) override;
+
+  Verdict on_segment(const net::TcpSegment& segment);
+
+  Context context;
+  Ingress ingress;
+  std::vector<std::unique_ptr<Session>> all_sessions;
+  std::vector<Session*> idle_sessions;
+  std::vector<HeldFate> fates;
+  const Session* refused_now = nullptr;  // the session that this packet made us refuse
+  flow::Tracker tracker;  // last: its sink, this object, is whole by then
+};
+
+// --- connections ---
+
+bool Inspector::State::wanted(const flow::Flow& flow) const {
+  const std::vector<std::uint16_t>& ports = context.options.ports;
+  return ports.empty() || std::find(ports.begin(), ports.end(), flow.server().port) != ports.end();
+}
+
+Session* Inspector::State::take_session() {
+  if (idle_sessions.empty()) {
+    all_sessions.push_back(std::make_unique<Session>(context));
+    idle_sessions.reserve(all_sessions.size());
+    return all_sessions.back().get();
+  }
+  Session* session = idle_sessions.back();
+  idle_sessions.pop_back();
+  return session;
+}
+
+void Inspector::State::on_open(flow::Flow& flow) {
+  ++context.counters.flows;
+  flow.user = nullptr;
+  if (!wanted(flow)) {
+    ++context.counters.flows_skipped;
+    return;
+  }
+  Session* session = take_session();
+  SessionOrigin origin;
+  origin.flow_id = exact_id(flow.id);
+  origin.client = flow.client().address;
+  origin.client_port = flow.client().port;
+  origin.server = flow.server().address;
+  origin.server_port = flow.server().port;
+  session->open(origin, !flow.handshake_seen);
+  flow.user = session;
+}
+
+flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, http::Side side,
+                                           const http::Progress& progress) {
+  if (inline_stance()) {
+    if (progress.body_ended && side == http::Side::Request) session.body_ended();
+    if (session.refusal().reason != DropReason::None && refused_now == nullptr) {
+      refused_now = &session;
+      session.close();  // nothing more is let through: what is under way is over
+    }
+  }
+  flow.busy = session.busy();
+  if (session.refusal().reason != DropReason::None) return flow::StreamAction::Skip;
+  switch (session.connection().state(side)) {
+    case http::SideState::Tunnel:
+    case http::SideState::Opaque:
+    case http::SideState::Refused:
+    case http::SideState::Ended: return flow::StreamAction::Skip;
+    default: return flow::StreamAction::Continue;
+  }
+}
+
+flow::StreamAction Inspector::State::on_bytes(flow::Flow& flow, flow::Direction direction,
+                                              const flow::StreamBytes& bytes) {
+  auto* session = static_cast<Session*>(flow.user);
+  if (session == nullptr || session->refusal().reason != DropReason::None) {
+    return flow::StreamAction::Skip;
+  }
+  const http::Side side = side_of(direction);
+  const http::Progress progress = session->connection().on_bytes(side, as_text(bytes.bytes));
+  return after(flow, *session, side, progress);
+}
+
+flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction direction,
+                                            const flow::StreamGap& gap) {
+  ++context.counters.gaps;
+  context.counters.gap_bytes += gap.length;
+  auto* session = static_cast<Session*>(flow.user);
+  if (session == nullptr || session->refusal().reason != DropReason::None) {
+    return flow::StreamAction::Skip;
+  }
+  const http::Side side = side_of(direction);
+  const http::Progress progress = session->connection().on_gap(side, gap.length);
+  return after(flow, *session, side, progress);
+}
+
+void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) {
+  auto* session = static_cast<Session*>(flow.user);
+  if (session == nullptr || session->refusal().reason != DropReason::None) return;
+  const http::Side side = side_of(direction);
+  const http::Progress progress = session->connection().on_end(
+      side, cause == flow::EndCause::Fin ? http::StreamEnd::Clean : http::StreamEnd::Reset);
+  after(flow, *session, side, progress);
+}
+
+void Inspector::State::on_close(flow::Flow& flow) {
+  auto* session = static_cast<Session*>(flow.user);
+  flow.user = nullptr;
+  if (session == nullptr) return;
+  session->close();
+  InspectorCounters& counters = context.counters;
+  if (session->spoke_http()) {
+    ++counters.flows_http;
+  } else if (session->unplaced().contains(http::Violation::TlsHello)) {
+    ++counters.flows_tls;
+  } else if (session->unplaced().contains(http::Violation::Http2Preface)) {
+    ++counters.flows_http2;
+  } else {
+    ++counters.flows_other;
+  }
+  session->rest();
+  idle_sessions.push_back(session);
+}
+
+// --- packets ---
+
+// Everything that is due ends now, not some packets later: so that what a connection's end is reported
+// with does not depend on which other connections this inspector has. The wire has no time for that.
+void Inspector::State::pass_time() {
+  std::uint64_t before = 0;
+  do {
+    before = ends();
+    tracker.on_time(context.now);
+  } while (!inline_stance() && ends() != before);
+}
+
+std::uint64_t Inspector::State::ends() const {
+  std::uint64_t sum = tracker.counters().half_open_expired;
+  for (const std::uint64_t n : tracker.counters().ended) sum += n;
+  return sum;
+}
+
+Verdict Inspector::State::on_segment(const net::TcpSegment& segment) {
+  refused_now = nullptr;
+  const flow::SegmentVerdict judged = tracker.on_segment(segment);
+  InspectorCounters& counters = context.counters;
+  Verdict verdict;
+  if (judged.fate() == Fate::Drop) {
+    if (segment.checksum_bad) {
+      ++counters.bad_checksum;
+    } else {
+      ++counters.refused_segments;
+    }
+  }
+  if (!inline_stance()) return verdict;
+
+  const Session* session = judged.flow == nullptr ? nullptr : static_cast<Session*>(judged.flow->user);
+  std::uint64_t rule = 0;
+  if (refused_now != nullptr) {
+    verdict.reason = refused_now->refusal().reason;
+    verdict.detail = refused_now->refusal().detail;
+    rule = refused_now->refusal().rule_id;
+  } else if (session != nullptr && session->refusal().reason != DropReason::None) {
+    verdict.reason = DropReason::FlowBlocked;
+    verdict.detail = session->refusal().detail;
+    rule = session->refusal().rule_id;
+  } else if (judged.fate() == Fate::Drop) {
+    verdict.reason = reason_of(judged.reason());
+    verdict.detail = flow::name(judged.reason());
+  }
+  if (verdict.reason == DropReason::None) return verdict;
+  verdict.kind = VerdictKind::Drop;
+  told_drop(&segment, judged.flow, verdict, rule);
+  return verdict;
+}
+
+// Fragments share the fate of the segment that they make up.
+void Inspector::State::settle(std::span<const HeldFate> held, Verdict& verdict) {
+  if (held.empty()) return;
+  fates.assign(held.begin(), held.end());
+  if (!verdict.forwarded()) {
+    for (HeldFate& fate : fates) fate.fate = Fate::Drop;
+  }
+  verdict.held = fates;
+}
+
+void Inspector::State::told_drop(const net::TcpSegment* segment, const flow::Flow* flow,
+                                 const Verdict& verdict, std::uint64_t rule) {
+  Event event;
+  event.type = EventType::Drop;
+  event.origin.time = context.now;
+  event.origin.flow_id = flow == nullptr ? 0 : exact_id(flow->id);
+  event.origin.packet_number = context.packet_number;
+  if (segment != nullptr) {
+    event.origin.client = segment->source.address;
+    event.origin.client_port = segment->source.port;
+    event.origin.server = segment->destination.address;
+    event.origin.server_port = segment->destination.port;
+  }
+  event.drop_reason = verdict.reason;
+  event.drop_detail = verdict.detail;
+  event.drop_rule = rule;
+  context.sink.write(event);
+}
+
+// --- the public face ---
+
+Inspector::Inspector(const InspectorOptions& options, EventSink& sink,
+                     std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store)
+    : state_(std::make_unique<State>(options, sink, std::move(rules), store)) {}
+
+Inspector::~Inspector() = default;
+
+Verdict Inspector::on_packet(const Packet& packet) noexcept {
+  Context& context = state_->context;
+  context.now = std::max(context.now, packet.time);
+  state_->pass_time();
+  context.packet_number = packet.number;
+  const Ingress::Result in = state_->ingress.on_packet(packet, context.counters);
+  Verdict verdict = in.segment != nullptr ? state_->on_segment(*in.segment) : in.verdict;
+  if (in.segment == nullptr && verdict.kind == VerdictKind::Drop) state_->told_drop(nullptr, nullptr, verdict, 0);
+  state_->settle(in.held, verdict);
+  if (!verdict.forwarded() && verdict.kind != VerdictKind::Hold) ++context.counters.dropped_packets;
+  return verdict;
+}
+
+void Inspector::on_segment(const net::TcpSegment& segment) noexcept {
+  (void)on_time(segment.time);
+  state_->context.packet_number = segment.packet_number;
+  (void)state_->on_segment(segment);
+}
+
+Verdict Inspector::on_time(Timestamp now) noexcept {
+  Context& context = state_->context;
+  context.now = std::max(context.now, now);
+  state_->pass_time();
+  Verdict verdict;
+  verdict.held = state_->ingress.on_time(context.now);
+  return verdict;
+}
+
+void Inspector::end_of_input() noexcept { state_->tracker.end_of_input(); }
+
+void Inspector::use(std::shared_ptr<const rules::RuleSet> rules) noexcept {
+  state_->context.rules = std::move(rules);
+}
+
+const InspectorCounters& Inspector::counters() const { return state_->context.counters; }
+const flow::FlowCounters& Inspector::flow_counters() const { return state_->tracker.counters(); }
+
+}  // namespace weir::inspect

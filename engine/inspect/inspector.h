@@ -1,0 +1,56 @@
+// Inspector: the only place where packets, TCP, HTTP and rules meet.
+//
+//   Packet -> decode, defragment (engine/net) -> TCP model (engine/flow) -> Session: HTTP parser
+//   (engine/http) -> rules::Transaction, phase by phase -> Event, Verdict
+//
+// Pure: no I/O, clock, log or thread; time is that of the packets. Deterministic: the same packets give the
+// same verdicts and events. noexcept: hostile input is an enum value and a counter. Memory is bounded by
+// InspectorOptions and by the rules' limits. One per worker; not thread-safe.
+//
+//   Inspector inspector(options, sink, rules);
+//   for each packet: Verdict v = inspector.on_packet(packet);
+//   inspector.end_of_input();
+#pragma once
+
+#include <memory>
+
+#include "engine/event.h"
+#include "engine/flow/verdict.h"
+#include "engine/inspect/options.h"
+#include "engine/inspect/verdict.h"
+#include "engine/net/segment.h"
+#include "engine/packet.h"
+#include "rules/ruleset.h"
+#include "rules/store.h"
+
+namespace weir::inspect {
+
+class Inspector {
+ public:
+  // `sink` and `store` must outlive the inspector; `store` may be null (persistent collections stay empty).
+  Inspector(const InspectorOptions& options, EventSink& sink,
+            std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store = nullptr);
+  Inspector(const Inspector&) = delete;
+  Inspector& operator=(const Inspector&) = delete;
+  ~Inspector();
+
+  // The views of the verdict live until the next call.
+  Verdict on_packet(const Packet& packet) noexcept;
+  // Passive, behind an Ingress of the caller's: the same for a packet that has been decoded already.
+  void on_segment(const net::TcpSegment& segment) noexcept;
+  // Time passes without packets of this inspector's: connections time out. Never goes backwards.
+  Verdict on_time(Timestamp now) noexcept;
+  // No packet follows: everything under way is finished and told.
+  void end_of_input() noexcept;
+  // Transactions that begin from now on use `rules`; running ones keep theirs.
+  void use(std::shared_ptr<const rules::RuleSet> rules) noexcept;
+
+  [[nodiscard]] const InspectorCounters& counters() const;
+  [[nodiscard]] const flow::FlowCounters& flow_counters() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weir::inspect

@@ -1,0 +1,75 @@
+// How an Inspector inspects. Plain values; app fills them in from the command line or the configuration.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/event.h"
+#include "engine/limits.h"
+#include "engine/packet.h"
+
+namespace weir::inspect {
+
+enum class Stance : std::uint8_t {
+  Passive,  // a capture or a mirror: say what happened and what would have been done
+  Inline,   // each packet waits for its verdict
+};
+
+struct InspectorOptions {
+  Stance stance = Stance::Passive;
+  WafMode mode = WafMode::Detect;  // overrides SecRuleEngine
+  std::uint8_t paranoia = 1;       // for records only: the rules have theirs in TX
+  // TX variables that hold the anomaly scores; the first that exists is taken. Depends on the CRS release.
+  std::vector<std::string> inbound_score{"blocking_inbound_anomaly_score", "anomaly_score"};
+  std::vector<std::string> outbound_score{"blocking_outbound_anomaly_score", "outbound_anomaly_score"};
+  // Server ports to look at; empty: all, and what is not HTTP is recognised by its first bytes.
+  std::vector<std::uint16_t> ports;
+  // Transactions that may be under way at one time. Each costs its arenas (some 100 KiB in steady state,
+  // at most the body limits of the rules). Beyond it the one that was idle longest is finished as it
+  // stands and marked truncated: stops slow or abandoned requests from holding memory.
+  std::size_t transactions = 2048;
+  // Of one connection (pipelining).
+  std::size_t transactions_per_flow = 64;
+  // A response that begins before its request is complete waits for phase 2; at most so much of its body
+  // is kept for phase 4.
+  std::size_t early_response_bytes = 128 * 1024;
+  FlowLimits flow_limits;
+  FragmentLimits fragment_limits;
+  // Key of the TCP table; random per process where an attacker chooses addresses and ports.
+  std::uint64_t table_k0 = 0, table_k1 = 0;
+};
+
+struct InspectorCounters {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t not_tcp = 0;          // decoded, but nothing that Weir inspects
+  std::uint64_t malformed = 0;        // a header contradicts its packet
+  std::uint64_t bad_checksum = 0;
+  std::uint64_t offloaded_checksum = 0;  // partial sums that the sender's card was to complete
+  std::uint64_t snapped = 0;          // cut by the snaplen
+  std::uint64_t fragments = 0;
+  std::uint64_t fragments_lost = 0;   // overlapping, too long, timed out, …
+  std::uint64_t refused_segments = 0;  // TCP that an endpoint would not take
+  std::uint64_t flows = 0;
+  std::uint64_t flows_http = 0;       // at least one request or response was read
+  std::uint64_t flows_tls = 0;
+  std::uint64_t flows_http2 = 0;
+  std::uint64_t flows_other = 0;      // something else, or nothing, was said
+  std::uint64_t flows_skipped = 0;    // not a port that is looked at
+  std::uint64_t tunnels = 0;          // CONNECT and Upgrade: not read any more
+  std::uint64_t gaps = 0;
+  std::uint64_t gap_bytes = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t matched = 0;          // with a logged rule
+  std::uint64_t refused = 0;          // deny, drop or redirect (in detect mode: would have been)
+  std::uint64_t truncated = 0;
+  std::uint64_t with_violations = 0;
+  std::uint64_t evicted = 0;          // finished early because of InspectorOptions::transactions
+  std::uint64_t dropped_packets = 0;  // inline
+
+  InspectorCounters& operator+=(const InspectorCounters& other);
+};
+
+}  // namespace weir::inspect

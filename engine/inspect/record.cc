@@ -1,0 +1,108 @@
+#include "engine/inspect/record.h"
+
+#include <charconv>
+#include <optional>
+#include <string>
+
+namespace weir::inspect {
+namespace {
+
+std::optional<std::string_view> optional_view(const Text& text) {
+  if (!text.present) return std::nullopt;
+  return std::string_view(text.value);
+}
+
+std::int64_t score(const rules::Transaction& tx, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const std::optional<std::string_view> value = tx.variable("TX", name);
+    if (!value) continue;
+    std::int64_t number = 0;
+    std::from_chars(value->data(), value->data() + value->size(), number);
+    return number;
+  }
+  return 0;
+}
+
+bool flag(const rules::Transaction& tx, std::string_view variable) {
+  const std::optional<std::string_view> value = tx.variable(variable, {});
+  return value && *value == "1";
+}
+
+WafMode mode_of(rules::EngineMode mode) {
+  switch (mode) {
+    case rules::EngineMode::Off: return WafMode::Off;
+    case rules::EngineMode::DetectionOnly: return WafMode::Detect;
+    case rules::EngineMode::On: return WafMode::Block;
+  }
+  return WafMode::Off;
+}
+
+}  // namespace
+
+void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
+  rules_.clear();
+  for (const rules::Match& match : exchange.tx.matches()) {
+    if (!match.log) continue;
+    RuleHit hit;
+    hit.id = match.rule_id;
+    hit.phase = static_cast<std::uint8_t>(match.phase);
+    hit.message = match.message;
+    hit.severity = match.severity;
+    hit.tags = match.tags;
+    hit.target = match.target;
+    hit.value = match.value;
+    rules_.push_back(hit);
+  }
+  waf.rules = rules_;
+}
+
+const Event& RecordBuilder::build(const Exchange& exchange, const SessionOrigin& origin,
+                                  const InspectorOptions& options) {
+  event_ = {};
+  event_.type = EventType::Http;
+  event_.origin = {exchange.time,     origin.flow_id, exchange.last_packet, origin.client,
+                   origin.server,     origin.client_port, origin.server_port};
+  HttpPart& http = event_.http;
+  http.tx_id = exchange.id;
+  http.hostname = optional_view(exchange.hostname);
+  http.url = optional_view(exchange.url);
+  http.method = optional_view(exchange.method);
+  http.protocol = optional_view(exchange.protocol);
+  if (exchange.response.begun) http.status = exchange.status;
+  http.request_body_len = exchange.request.lengths.body_decoded;
+  http.response_body_len = exchange.response.lengths.body_decoded;
+  http.user_agent = optional_view(exchange.user_agent);
+  http.content_type = optional_view(exchange.content_type);
+
+  WafPart& waf = event_.waf;
+  waf.mode = options.mode;
+  waf.paranoia = options.paranoia;
+  waf.truncated = exchange.truncated;
+  if (exchange.judged) {
+    const rules::Transaction& tx = exchange.tx;
+    const Decision& decision = tx.decision();
+    waf.mode = mode_of(tx.mode());
+    waf.decision = decision.kind;
+    if (decision.disruptive()) {
+      waf.decision_rule = decision.rule_id;
+      if (decision.kind != DecisionKind::Drop) waf.status = decision.status;
+      waf.redirect = decision.redirect;
+    }
+    waf.inbound_score = score(tx, options.inbound_score);
+    waf.outbound_score = score(tx, options.outbound_score);
+    add_rules(exchange, waf);
+    waf.truncated = waf.truncated || flag(tx, "INBOUND_DATA_ERROR") || flag(tx, "OUTBOUND_DATA_ERROR");
+  }
+  if (exchange.refused && waf.decision == DecisionKind::Continue) {
+    waf.decision = DecisionKind::Deny;
+    waf.status = 400;
+  }
+  violations_.clear();
+  for (const http::Violation violation : exchange.violations) {
+    violations_.push_back(http::name(violation));
+  }
+  waf.violations = violations_;
+  return event_;
+}
+
+}  // namespace weir::inspect

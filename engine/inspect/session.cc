@@ -1,0 +1,376 @@
+#include "engine/inspect/session.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace weir::inspect {
+namespace {
+
+bool equals_ignoring_case(std::string_view a, std::string_view lower) {
+  if (a.size() != lower.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const char c = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] + ('a' - 'A')) : a[i];
+    if (c != lower[i]) return false;
+  }
+  return true;
+}
+
+// UNIQUE_ID: the flow's id in hexadecimal, a dash, the number of the exchange. Same capture, same ids.
+std::string_view unique_id(std::array<char, 48>& buffer, std::uint64_t flow, http::ExchangeId id) {
+  char* const end = buffer.data() + buffer.size();
+  char* at = std::to_chars(buffer.data(), end, flow, 16).ptr;
+  *at++ = '-';
+  at = std::to_chars(at, end, id).ptr;
+  return {buffer.data(), static_cast<std::size_t>(at - buffer.data())};
+}
+
+std::optional<rules::EngineMode> engine_mode(WafMode mode) {
+  switch (mode) {
+    case WafMode::Off: return rules::EngineMode::Off;
+    case WafMode::Detect: return rules::EngineMode::DetectionOnly;
+    case WafMode::Block: return rules::EngineMode::On;
+  }
+  return std::nullopt;
+}
+
+// These say that the bytes are no HTTP/1 at all; they make no transaction.
+bool means_no_http(http::Violation violation) {
+  return violation == http::Violation::NotHttp || violation == http::Violation::TlsHello ||
+         violation == http::Violation::Http2Preface;
+}
+
+bool only_no_http(const std::vector<http::Violation>& violations) {
+  return std::all_of(violations.begin(), violations.end(), means_no_http);
+}
+
+}  // namespace
+
+void Session::open(const SessionOrigin& origin, bool midstream) {
+  connection_.emplace(*this, context_.parser, &context_.decoders);
+  if (midstream) connection_->start_midstream();
+  origin_ = origin;
+  exchanges_.clear();
+  next_ = 0;
+  unplaced_.clear();
+  refusal_ = {};
+  spoke_http_ = tunnel_ = false;
+}
+
+void Session::close() {
+  while (!exchanges_.empty()) finish(*exchanges_.front());
+}
+
+void Session::evict(Exchange* exchange) {
+  exchange->truncated = true;
+  ++context_.counters.evicted;
+  finish(*exchange);
+}
+
+Exchange* Session::find(http::ExchangeId id) {
+  for (Exchange* exchange : exchanges_) {
+    if (exchange->id == id) {
+      context_.pool.touch(exchange);
+      exchange->last_packet = context_.packet_number;
+      return exchange;
+    }
+  }
+  return nullptr;
+}
+
+Exchange* Session::find_or_start(http::ExchangeId id) {
+  if (Exchange* known = find(id); known != nullptr) return known;
+  if (id < next_) return nullptr;  // it is over: given up, or evicted
+  if (exchanges_.size() >= context_.options.transactions_per_flow) evict(exchanges_.front());
+  Exchange* exchange = context_.pool.take();
+  if (exchange == nullptr) {
+    Exchange* idle = context_.pool.idlest();
+    idle->session->evict(idle);
+    exchange = context_.pool.take();
+  }
+  next_ = id + 1;
+  exchange->start(this, id);
+  exchange->time = context_.now;
+  exchange->last_packet = context_.packet_number;
+  exchanges_.push_back(exchange);
+  return exchange;
+}
+
+// --- the request ---
+
+void Session::on_request_line(http::ExchangeId id, const http::RequestLine& line) {
+  spoke_http_ = true;
+  Exchange* exchange = find_or_start(id);
+  if (exchange == nullptr) return;
+  exchange->time = context_.now;
+  exchange->request.begun = true;
+  exchange->method.set(line.method);
+  exchange->url.set(line.target);
+  exchange->protocol.set(line.version);
+  exchange->judged = true;
+  std::array<char, 48> buffer{};
+  rules::Transaction::Peers peers;
+  peers.client = origin_.client;
+  peers.server = origin_.server;
+  peers.client_port = origin_.client_port;
+  peers.server_port = origin_.server_port;
+  exchange->tx.begin(context_.rules, peers, unique_id(buffer, origin_.flow_id, id), context_.now,
+                     engine_mode(context_.options.mode));
+  exchange->tx.request_line(line.method, line.target, line.version);
+}
+
+void Session::on_header(http::ExchangeId id, http::Side side, std::string_view name,
+                        std::string_view value) {
+  Exchange* exchange = find(id);
+  if (exchange == nullptr) return;
+  if (side == http::Side::Request) {
+    if (!exchange->hostname.present && equals_ignoring_case(name, "host")) exchange->hostname.set(value);
+    if (!exchange->user_agent.present && equals_ignoring_case(name, "user-agent")) {
+      exchange->user_agent.set(value);
+    }
+    if (judging(*exchange)) exchange->tx.request_header(name, value);
+    return;
+  }
+  if (!exchange->content_type.present && equals_ignoring_case(name, "content-type")) {
+    exchange->content_type.set(value);
+  }
+  if (!judging(*exchange)) return;
+  if (in_order(*exchange)) {
+    exchange->tx.response_header(name, value);
+  } else {
+    exchange->early.add(name);
+    exchange->early.add(value);
+  }
+}
+
+void Session::on_headers_done(http::ExchangeId id, http::Side side) {
+  Exchange* exchange = find(id);
+  if (exchange == nullptr) return;
+  if (side == http::Side::Response) {
+    response_headers_done(*exchange);
+    return;
+  }
+  exchange->request.headers_done = true;
+  if (judging(*exchange)) decided(*exchange, exchange->tx.request_headers_done(context_.now));
+}
+
+void Session::on_body(http::ExchangeId id, http::Side side, std::string_view bytes) {
+  Exchange* exchange = find(id);
+  if (exchange == nullptr || !judging(*exchange)) return;
+  if (side == http::Side::Response) {
+    response_body(*exchange, bytes);
+  } else if (exchange->tx.wants_request_body()) {
+    decided(*exchange, exchange->tx.request_body(bytes));
+  }
+}
+
+void Session::on_trailer(http::ExchangeId id, http::Side side, std::string_view name,
+                         std::string_view value) {
+  Exchange* exchange = find(id);
+  if (exchange == nullptr || !judging(*exchange)) return;
+  // For the rules a trailer field is a header field that comes late: phase 2 (or 4) sees it.
+  if (side == http::Side::Request) {
+    exchange->tx.request_header(name, value);
+  } else if (in_order(*exchange)) {
+    exchange->tx.response_header(name, value);
+  }
+}
+
+void Session::body_ended() {
+  for (Exchange* exchange : exchanges_) {
+    if (exchange->request.begun && !exchange->request.done) request_body_done(*exchange);
+  }
+}
+
+void Session::request_body_done(Exchange& exchange) {
+  if (!judging(exchange) || exchange.body_judged) return;
+  exchange.body_judged = true;
+  const http::MessageLengths& lengths = exchange.request.lengths;
+  const bool cut = lengths.body_missing > 0 || exchange.request.end == http::MessageEnd::Incomplete;
+  if (!exchange.request.headers_done) {
+    // The header section never ended: phase 1 judges what there is of it.
+    exchange.request.headers_done = true;
+    decided(exchange, exchange.tx.request_headers_done(context_.now));
+    if (!judging(exchange)) return;
+  }
+  decided(exchange, exchange.tx.request_body_done(context_.now, cut));
+}
+
+// --- the response ---
+
+void Session::on_status_line(http::ExchangeId id, const http::StatusLine& line) {
+  spoke_http_ = true;
+  Exchange* exchange = find_or_start(id);
+  if (exchange == nullptr) return;
+  exchange->response.begun = true;
+  exchange->status = line.status;
+  if (!exchange->request.begun) {
+    // Without its request a response cannot be judged: the rules' set-up is in phase 1.
+    exchange->truncated = true;
+    exchange->protocol.set(line.version);
+    return;
+  }
+  if (!judging(*exchange)) return;
+  if (in_order(*exchange)) {
+    response_line(*exchange, line);
+  } else {
+    exchange->early.status_line = true;
+    exchange->early.add(line.version);
+    exchange->early.add(line.reason);
+  }
+}
+
+void Session::response_line(Exchange& exchange, const http::StatusLine& line) {
+  exchange.tx.response_line(line.version, line.status, line.reason);
+}
+
+void Session::response_headers_done(Exchange& exchange) {
+  if (!judging(exchange)) return;
+  if (!in_order(exchange)) {
+    exchange.early.headers_done = true;
+    return;
+  }
+  exchange.response.headers_done = true;
+  decided(exchange, exchange.tx.response_headers_done(context_.now));
+}
+
+void Session::response_body(Exchange& exchange, std::string_view bytes) {
+  if (!in_order(exchange)) {
+    std::string& kept = exchange.early.body;
+    const std::size_t room = context_.options.early_response_bytes - kept.size();
+    if (bytes.size() > room) exchange.early.overflow = true;
+    kept.append(bytes.substr(0, room));
+    return;
+  }
+  if (exchange.tx.wants_response_body()) decided(exchange, exchange.tx.response_body(bytes));
+}
+
+void Session::replay_early(Exchange& exchange) {
+  EarlyResponse& early = exchange.early;
+  if (!early.status_line || !judging(exchange)) return;
+  std::string_view rest = early.words;
+  std::size_t at = 0;
+  const auto next = [&early, &rest, &at] {
+    const std::string_view word = rest.substr(0, early.lengths[at++]);
+    rest.remove_prefix(word.size());
+    return word;
+  };
+  http::StatusLine line;
+  line.version = next();
+  line.reason = next();
+  line.status = exchange.status;
+  response_line(exchange, line);
+  while (at + 1 < early.lengths.size()) {
+    const std::string_view name = next();
+    exchange.tx.response_header(name, next());
+  }
+  if (early.headers_done) response_headers_done(exchange);
+  if (!early.body.empty() && judging(exchange)) response_body(exchange, early.body);
+  if (early.overflow && judging(exchange) && exchange.tx.wants_response_body()) exchange.truncated = true;
+  early.clear();
+}
+
+void Session::response_done(Exchange& exchange) {
+  if (!judging(exchange) || !exchange.response.headers_done) return;
+  const http::MessageLengths& lengths = exchange.response.lengths;
+  const bool cut = lengths.body_missing > 0 || exchange.response.end == http::MessageEnd::Incomplete;
+  decided(exchange, exchange.tx.response_body_done(context_.now, cut || exchange.early.overflow));
+}
+
+// --- ends ---
+
+void Session::on_message_done(http::ExchangeId id, http::Side side, http::MessageEnd end,
+                              const http::MessageLengths& lengths) {
+  Exchange* exchange = find(id);
+  if (exchange == nullptr) return;
+  Exchange::Message& message =
+      side == http::Side::Request ? exchange->request : exchange->response;
+  if (message.done) return;
+  message.end = end;
+  message.lengths = lengths;
+  if (end == http::MessageEnd::Incomplete || lengths.body_missing > 0) exchange->truncated = true;
+  if (side == http::Side::Request) {
+    request_body_done(*exchange);
+    exchange->request.done = true;
+    replay_early(*exchange);
+    if (exchange->response.done) response_done(*exchange);
+  } else {
+    exchange->response.done = true;
+    if (in_order(*exchange)) response_done(*exchange);
+  }
+  finish_if_over(*exchange);
+}
+
+void Session::on_interim(http::ExchangeId id, std::uint16_t status) { (void)id, (void)status; }
+
+void Session::on_violation(http::ExchangeId id, http::Side side, http::Violation violation) {
+  if (means_no_http(violation)) unplaced_.insert(violation);
+  Exchange* exchange = find_or_start(id);
+  if (exchange != nullptr) exchange->add(violation);
+  if (context_.options.stance == Stance::Inline && context_.parser.refuses(side, violation)) {
+    if (exchange != nullptr) exchange->refused = true;
+    Decision answer;
+    answer.kind = DecisionKind::Deny;
+    answer.status = 400;
+    refuse(DropReason::HttpViolation, http::name(violation), answer);
+  }
+}
+
+void Session::on_tunnel(http::ExchangeId id) {
+  (void)id;
+  tunnel_ = true;
+  ++context_.counters.tunnels;
+}
+
+void Session::decided(Exchange& exchange, const Decision& decision) {
+  if (!decision.disruptive() || exchange.tx.mode() != rules::EngineMode::On) return;
+  exchange.stopped = true;
+  if (context_.options.stance == Stance::Inline) refuse(DropReason::Rule, "rule", decision);
+}
+
+void Session::refuse(DropReason reason, std::string_view detail, const Decision& decision) {
+  if (refusal_.reason != DropReason::None) return;
+  refusal_ = {reason, detail, decision.rule_id, decision};
+  refusal_.decision.redirect = {};
+}
+
+void Session::finish_if_over(Exchange& exchange) {
+  if (exchange.response.done && (exchange.request.done || !exchange.request.begun)) finish(exchange);
+}
+
+void Session::finish(Exchange& exchange) {
+  if (exchange.judged) {
+    if (!exchange.request.done) {
+      exchange.request.end = http::MessageEnd::Incomplete;
+      exchange.truncated = true;
+      request_body_done(exchange);
+      exchange.request.done = true;
+      replay_early(exchange);
+    }
+    if (exchange.response.begun && !exchange.response.done) {
+      exchange.response.end = http::MessageEnd::Incomplete;
+      exchange.truncated = true;
+      response_done(exchange);
+    }
+    exchange.tx.finish(context_.now);
+  }
+  // Bytes that are no HTTP make no transaction; a request too broken to be read makes one all the same.
+  const bool real = exchange.request.begun || exchange.response.begun ||
+                    !(exchange.violations.empty() || only_no_http(exchange.violations));
+  if (real) {
+    const Event& event = context_.records.build(exchange, origin_, context_.options);
+    InspectorCounters& counters = context_.counters;
+    ++counters.transactions;
+    if (!event.waf.rules.empty()) ++counters.matched;
+    const DecisionKind kind = event.waf.decision;
+    if (kind != DecisionKind::Continue && kind != DecisionKind::Allow) ++counters.refused;
+    if (event.waf.truncated) ++counters.truncated;
+    if (!event.waf.violations.empty()) ++counters.with_violations;
+    context_.sink.write(event);
+  }
+  exchanges_.erase(std::find(exchanges_.begin(), exchanges_.end(), &exchange));
+  context_.pool.give_back(&exchange);
+}
+
+}  // namespace weir::inspect

@@ -1,0 +1,101 @@
+// Session: one TCP connection that may speak HTTP. Feeds what the parser says to the rules, phase by phase,
+// keeps the exchanges that are under way, and writes a record when one is over.
+//
+// Order within an exchange, whatever the order on the wire: request headers (phase 1), request body (2),
+// response headers (3), response body (4), end (5). A response that begins before its request is complete
+// (allowed by RFC 9112 9.3.2, and a way past phase 2 if judged as it comes) is kept until then, within a
+// bound.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engine/event.h"
+#include "engine/http/parser.h"
+#include "engine/http/sink.h"
+#include "engine/inspect/context.h"
+#include "engine/inspect/record.h"
+
+namespace weir::inspect {
+
+// Inline: why nothing more of the connection may pass.
+struct Refusal {
+  DropReason reason = DropReason::None;
+  std::string_view detail;    // static
+  std::uint64_t rule_id = 0;
+  Decision decision;          // what to answer; its views are not kept
+};
+
+class Session final : public http::HttpSink {
+ public:
+  explicit Session(Context& context) : context_(context) {}
+  ~Session() override = default;
+
+  // A new connection. midstream: its beginning was not seen.
+  void open(const SessionOrigin& origin, bool midstream);
+  // REQUIRES: open() was called.
+  [[nodiscard]] http::Connection& connection() { return *connection_; }
+  // Inline: the last chunk is there, but not the end of the trailer section. Some servers act on it, so
+  // it is judged now.
+  void body_ended();
+  // Everything under way is over: no byte of either side follows.
+  void close();
+  // Gives the parser's memory back until the next open().
+  void rest() { connection_.reset(); }
+  // Finishes the exchange as it stands, to give its memory to another one.
+  void evict(Exchange* exchange);
+
+  [[nodiscard]] bool spoke_http() const { return spoke_http_; }
+  [[nodiscard]] bool tunnel() const { return tunnel_; }
+  [[nodiscard]] bool busy() const { return !exchanges_.empty(); }
+  [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+  [[nodiscard]] const http::ViolationSet& unplaced() const { return unplaced_; }
+
+  // http::HttpSink
+  void on_request_line(http::ExchangeId id, const http::RequestLine& line) override;
+  void on_status_line(http::ExchangeId id, const http::StatusLine& line) override;
+  void on_header(http::ExchangeId id, http::Side side, std::string_view name,
+                 std::string_view value) override;
+  void on_headers_done(http::ExchangeId id, http::Side side) override;
+  void on_body(http::ExchangeId id, http::Side side, std::string_view bytes) override;
+  void on_trailer(http::ExchangeId id, http::Side side, std::string_view name,
+                  std::string_view value) override;
+  void on_message_done(http::ExchangeId id, http::Side side, http::MessageEnd end,
+                       const http::MessageLengths& lengths) override;
+  void on_interim(http::ExchangeId id, std::uint16_t status) override;
+  void on_violation(http::ExchangeId id, http::Side side, http::Violation violation) override;
+  void on_tunnel(http::ExchangeId id) override;
+
+ private:
+  Exchange* find(http::ExchangeId id);
+  Exchange* find_or_start(http::ExchangeId id);
+  void response_line(Exchange& exchange, const http::StatusLine& line);
+  void response_headers_done(Exchange& exchange);
+  void response_body(Exchange& exchange, std::string_view bytes);
+  void request_body_done(Exchange& exchange);
+  void response_done(Exchange& exchange);
+  void replay_early(Exchange& exchange);
+  void decided(Exchange& exchange, const Decision& decision);
+  void refuse(DropReason reason, std::string_view detail, const Decision& decision);
+  void finish(Exchange& exchange);
+  void finish_if_over(Exchange& exchange);
+
+  // The rules still want to hear of the exchange.
+  static bool judging(const Exchange& exchange) { return exchange.judged && !exchange.stopped; }
+  // Phase 2 has run: what comes of the response can be judged at once.
+  static bool in_order(const Exchange& exchange) { return exchange.request.done || !exchange.judged; }
+
+  Context& context_;
+  std::optional<http::Connection> connection_;
+  SessionOrigin origin_;
+  std::vector<Exchange*> exchanges_;  // under way, by id; few
+  http::ExchangeId next_ = 0;         // one more than the highest id heard of
+  http::ViolationSet unplaced_;        // of bytes that are no HTTP
+  Refusal refusal_;
+  bool spoke_http_ = false;
+  bool tunnel_ = false;
+};
+
+}  // namespace weir::inspect

@@ -1,0 +1,51 @@
+// Verdict: what is to happen on the wire after one packet (or a tick of time) was inspected.
+//
+// Nothing is held but fragments: a packet is forwarded as it comes, except the one that completes a unit
+// under judgement, which waits for the (synchronous) rules. A dropped datagram's fragments, and those of
+// a completed one, are settled with the packet that completed it. All views live until the inspector's next call.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "engine/event.h"
+#include "engine/packet.h"
+#include "engine/port.h"
+
+namespace weir::inspect {
+
+enum class VerdictKind : std::uint8_t {
+  Forward,
+  Hold,     // a fragment of a datagram that is not complete: its fate comes with a later verdict
+  Drop,
+  Replace,  // forward `replacement` instead (a trimmed segment, a cleared urgent flag)
+};
+
+// The fate of a packet that an earlier verdict held.
+struct HeldFate {
+  std::uint64_t token = 0;   // Packet::token
+  std::uint64_t number = 0;  // Packet::number
+  Fate fate = Fate::Drop;
+};
+
+// A frame that Weir made: block page, reset, acknowledgement of discarded data.
+struct Injection {
+  Towards towards = Towards::Client;
+  Bytes frame;
+};
+
+struct Verdict {
+  VerdictKind kind = VerdictKind::Forward;
+  DropReason reason = DropReason::None;
+  std::string_view detail;         // stable word for counters and logs
+  Bytes replacement;               // Replace: of the same link type as the packet
+  std::span<const HeldFate> held;  // fates of packets held earlier
+  std::span<const Injection> inject;
+
+  [[nodiscard]] bool forwarded() const {
+    return kind == VerdictKind::Forward || kind == VerdictKind::Replace;
+  }
+};
+
+}  // namespace weir::inspect
