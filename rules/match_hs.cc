@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::size_t kChunkPatterns = 4096;
 constexpr std::size_t kChunkBytes = 512 * 1024;
-constexpr std::size_t kSuspiciousLength = 1000;  // longer patterns are tried alone first
 
 using How = HsDatabase::Compiled::How;
 
@@ -145,25 +144,22 @@ class Compiler {
   }
 
   void run() {
-    // The ones likely to fail are tried alone: a failure in a big set costs a new start.
+    // What Hyperscan does not know at all is told apart without compiling. What proves too large
+    // does so while it is added, so the longest come first: the failure, and the new start, then
+    // cost little.
+    std::vector<std::uint32_t> order;
     for (std::size_t i = 0; i < patterns_.size(); ++i) {
-      if (how_[i] == How::Left) continue;
-      const bool suspicious = translated_[i].text.size() >= kSuspiciousLength || !described(i);
-      while (suspicious && how_[i] != How::Left) {
-        int bad = -1;
-        const std::vector<std::uint32_t> alone = {static_cast<std::uint32_t>(i)};
-        if (hs_database_t* db = compile(alone, bad); db != nullptr) {
-          hs_free_database(db);
-          break;
-        }
-        demote(i);
-      }
+      if (how_[i] != How::Left && !described(i)) demote(i);
+      if (how_[i] != How::Left && !described(i)) demote(i);
+      if (how_[i] != How::Left) order.push_back(static_cast<std::uint32_t>(i));
     }
+    std::stable_sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
+      return translated_[a].text.size() > translated_[b].text.size();
+    });
     std::vector<std::uint32_t> chunk;
     std::size_t bytes = 0;
-    for (std::size_t i = 0; i < patterns_.size(); ++i) {
-      if (how_[i] == How::Left) continue;
-      chunk.push_back(static_cast<std::uint32_t>(i));
+    for (const std::uint32_t i : order) {
+      chunk.push_back(i);
       bytes += translated_[i].text.size();
       if (chunk.size() == kChunkPatterns || bytes >= kChunkBytes) {
         compile_chunk(std::move(chunk));
