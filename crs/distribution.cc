@@ -55,7 +55,8 @@ class Collector {
       error(found.error().message);
       return 0;
     }
-    for (std::string& file : *found) add(std::move(file));
+    for (std::string& file : *found)
+      add(std::move(file));
     return found->size();
   }
   void error(std::string sentence) { out_.errors.push_back(std::move(sentence)); }
@@ -79,7 +80,8 @@ void add_debian(const std::string& root, Collector& out) {
     return;
   }
   if (!is_file(set_up + "crs-setup.conf")) {
-    out.error("there is no " + set_up + "crs-setup.conf, which the package modsecurity-crs installs");
+    out.error("there is no " + set_up +
+              "crs-setup.conf, which the package modsecurity-crs installs");
     return;
   }
   out.add_setup(set_up + "crs-setup.conf");
@@ -104,7 +106,8 @@ void add_release(const std::string& directory, Collector& out) {
 }
 
 void add_directory(std::string directory, Collector& out) {
-  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
+  while (directory.size() > 1 && directory.back() == '/')
+    directory.pop_back();
   if (is_directory(directory + "/rules")) {
     add_release(directory, out);
     return;
@@ -125,8 +128,8 @@ void add_directory(std::string directory, Collector& out) {
   }
 }
 
-// The files that a file of nothing but Includes stands for; nothing if it holds something else or names
-// files that are not there (the parser then says where).
+// The files that a file of nothing but Includes stands for; nothing if it holds something else or
+// names files that are not there (the parser then says where).
 std::vector<std::string> included_by(const std::string& file) {
   auto text = syntax::read_file(file, kMostBytes);
   if (!text) return {};
@@ -186,7 +189,8 @@ void survey_signature(const std::string& signature, Survey& out) {
 
 Survey survey(const std::vector<std::string>& files) {
   std::vector<Source> sources;
-  for (const std::string& file : files) sources.push_back(Source::file(file));
+  for (const std::string& file : files)
+    sources.push_back(Source::file(file));
   rules::Diagnostics ignored;
   const syntax::Unit unit = syntax::parse(sources, ignored);
   Survey out;
@@ -208,7 +212,8 @@ Survey survey(const std::vector<std::string>& files) {
 void check_tuning(const Tuning& tuning, std::vector<std::string>& errors) {
   const auto level = [&errors](const std::optional<int>& value, const char* name) {
     if (value && (*value < 1 || *value > 4)) {
-      errors.push_back(std::string(name) + " is " + std::to_string(*value) + ", but must be 1 to 4");
+      errors.push_back(std::string(name) + " is " + std::to_string(*value) +
+                       ", but must be 1 to 4");
     }
   };
   level(tuning.paranoia_level, "the paranoia level");
@@ -219,7 +224,8 @@ void check_tuning(const Tuning& tuning, std::vector<std::string>& errors) {
   }
   const auto threshold = [&errors](const std::optional<int>& value, const char* name) {
     if (value && *value < 1) {
-      errors.push_back(std::string(name) + " is " + std::to_string(*value) + ", but must be at least 1");
+      errors.push_back(std::string(name) + " is " + std::to_string(*value) +
+                       ", but must be at least 1");
     }
   };
   threshold(tuning.inbound_threshold, "the inbound anomaly threshold");
@@ -286,7 +292,8 @@ Distribution find_distribution(const DistributionOptions& options) {
   out.scores = score_names(found.version);
   if (out.errors.empty() && found.version.empty() && is_tuned(options)) {
     out.errors.emplace_back(
-        "paranoia levels and anomaly thresholds are settings of the CRS, but no CRS is among the rules");
+        "paranoia levels and anomaly thresholds are settings of the CRS, but no CRS is among the "
+        "rules");
   }
   assemble(options, collected, found, out);
   return out;

@@ -4,13 +4,13 @@
 //   if (crs.errors.empty()) loaded = rules::RuleSet::load(crs.sources, {});
 //
 // What `rules` may name, in the order in which it is read:
-//   nothing         Debian's package modsecurity-crs
-//   a file          SecLang; if it only holds Includes (Debian's owasp-crs.load), the files it includes
-//   a directory     an unpacked CRS release (crs-setup.conf, or else crs-setup.conf.example; plugins; rules),
-//                   or any directory of *.conf files
+//   nothing      Debian's package modsecurity-crs
+//   a file       SecLang; if it only holds Includes (Debian's owasp-crs.load), what it includes
+//   a directory  an unpacked CRS release (crs-setup.conf, or else crs-setup.conf.example; plugins;
+//                rules), or any directory of *.conf files
 //
-// Sources come out in this order: Weir's set-up of the engine (in memory), then the files, with the tuning
-// (in memory) right after the CRS set-up file, where the CRS wants it; last, the mode.
+// Sources come out in this order: Weir's set-up of the engine (in memory), then the files, with the
+// tuning (in memory) right after the CRS set-up file, where the CRS wants it; last, the mode.
 //
 // Reads files; no other effects. Thread-safe.
 #pragma once
@@ -26,11 +26,15 @@ namespace weir::crs {
 
 // What CRS users turn. Unset: the CRS set-up file decides.
 struct Tuning {
-  std::optional<int> paranoia_level;            // 1 to 4: rules that count towards blocking
-  std::optional<int> detection_paranoia_level;  // not below paranoia_level: rules that are run and logged
-  std::optional<int> inbound_threshold;         // from 1: anomaly score at which a request is blocked
-  std::optional<int> outbound_threshold;        // from 1: the same for a response
-  std::optional<bool> early_blocking;           // CRS 4: also judge after the headers
+  // 1 to 4: rules that count towards blocking.
+  std::optional<int> paranoia_level;
+  // Not below paranoia_level: rules that are run and logged.
+  std::optional<int> detection_paranoia_level;
+  // From 1: anomaly score at which a request is blocked; the same for a response.
+  std::optional<int> inbound_threshold;
+  std::optional<int> outbound_threshold;
+  // CRS 4: also judge after the headers.
+  std::optional<bool> early_blocking;
 };
 
 enum class Mode { AsConfigured, On, DetectionOnly, Off };
@@ -51,9 +55,10 @@ struct ScoreNames {
 
 struct Distribution {
   std::vector<rules::Source> sources;
-  std::string version;              // "3.3.4", "4.28.0"; empty: no CRS among the rules
+  std::string version;  // "3.3.4", "4.28.0"; empty: no CRS among the rules
   ScoreNames scores;
-  std::vector<std::string> errors;  // sentences without full stop; if there are any, sources are incomplete
+  // Sentences without full stop; if there are any, the sources are incomplete.
+  std::vector<std::string> errors;
 };
 
 Distribution find_distribution(const DistributionOptions& options);

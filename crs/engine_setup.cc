@@ -38,7 +38,8 @@ struct SetupRule {
   std::string_view text;
 };
 
-// The ids are those of ModSecurity's recommended configuration, so that exclusions written for it apply.
+// The ids are those of ModSecurity's recommended configuration, so that exclusions written for it
+// apply.
 constexpr SetupRule kRules[] = {
     {200000, R"~(# Bodies that are XML by their content type are parsed as XML ...
 SecRule REQUEST_HEADERS:Content-Type "@rx ^(?:text/xml|application/(?:soap\+)?xml)" \
@@ -88,10 +89,13 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 
 std::string action(long id, std::string_view comment, const std::vector<std::string>& extra,
                    const Variables& variables) {
-  std::string text = "# " + std::string(comment) + "\nSecAction \\\n    \"id:" + std::to_string(id) +
+  std::string text = "# " + std::string(comment) +
+                     "\nSecAction \\\n    \"id:" + std::to_string(id) +
                      ",phase:1,pass,nolog,t:none";
-  for (const std::string& item : extra) text += ",\\\n    " + item;
-  for (const auto& [name, value] : variables) text += ",\\\n    setvar:'tx." + name + "=" + value + "'";
+  for (const std::string& item : extra)
+    text += ",\\\n    " + item;
+  for (const auto& [name, value] : variables)
+    text += ",\\\n    setvar:'tx." + name + "=" + value + "'";
   return text + "\"\n";
 }
 

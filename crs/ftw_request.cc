@@ -10,14 +10,15 @@ namespace weir::crs {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 std::string lowered(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(), lower);
   return out;
 }
-
 
 // Go's url.QueryUnescape would return the very same text.
 bool unescapes_to_itself(std::string_view text) {
@@ -65,7 +66,8 @@ class Builder {
     if (!input_.data_is_lines && has_multipart()) convert_line_ends();
     if (input_.autocomplete_headers) add_standard_headers();
     std::string out = input_.method + " " + input_.uri + " " + input_.version + "\r\n";
-    for (const auto& [name, value] : headers_) out.append(name).append(": ").append(value).append("\r\n");
+    for (const auto& [name, value] : headers_)
+      out.append(name).append(": ").append(value).append("\r\n");
     return out + "\r\n" + body_;
   }
 
@@ -114,7 +116,8 @@ class Builder {
   void add_standard_headers() {
     if (!has("connection")) headers_.emplace_back("Connection", "close");
     if (has("content-length")) return;
-    // The pattern is go-ftw's ^POST|PUT|PATCH|DELETE$, in which the anchors belong to the outer words only.
+    // The pattern is go-ftw's ^POST|PUT|PATCH|DELETE$, in which the anchors belong to the outer
+    // words only.
     const std::string& m = input_.method;
     const bool has_body = m.rfind("POST", 0) == 0 || m.find("PUT") != std::string::npos ||
                           m.find("PATCH") != std::string::npos ||

@@ -1,11 +1,11 @@
 #include "crs/ftw_suite.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <system_error>
+
+#include <yaml-cpp/yaml.h>
 
 #include "rules/include.h"
 
@@ -32,7 +32,9 @@ std::uint32_t line_of(const YAML::Node& node) {
   throw Wrong{line_of(node), std::move(what)};
 }
 
-bool is_given(const YAML::Node& node) { return node.IsDefined() && !node.IsNull(); }
+bool is_given(const YAML::Node& node) {
+  return node.IsDefined() && !node.IsNull();
+}
 
 std::string text_of(const YAML::Node& node, const char* name) {
   if (!node.IsScalar()) wrong(node, std::string(name) + " is no text");
@@ -72,7 +74,8 @@ std::vector<std::uint32_t> ids_of(const YAML::Node& node, const char* name) {
   std::vector<std::uint32_t> ids;
   if (!is_given(node)) return ids;
   if (!node.IsSequence()) return {static_cast<std::uint32_t>(number_of(node, name))};
-  for (const YAML::Node& one : node) ids.push_back(static_cast<std::uint32_t>(number_of(one, name)));
+  for (const YAML::Node& one : node)
+    ids.push_back(static_cast<std::uint32_t>(number_of(one, name)));
   return ids;
 }
 
@@ -89,7 +92,8 @@ void read_headers(const YAML::Node& map, FtwInput& out) {
   if (!headers.IsMap()) wrong(headers, "headers is no map");
   for (const auto& entry : headers) {
     const std::string name = text_of(entry.first, "a header's name");
-    out.headers.emplace_back(name, entry.second.IsNull() ? "" : text_of(entry.second, name.c_str()));
+    out.headers.emplace_back(name,
+                             entry.second.IsNull() ? "" : text_of(entry.second, name.c_str()));
   }
   std::stable_sort(out.headers.begin(), out.headers.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -143,10 +147,12 @@ FtwInput input_of(const YAML::Node& map) {
   return out;
 }
 
-// The id in `id "920100"`, the form in which CRS 3.3 asks for a rule; 0 if the text is something else.
+// The id in `id "920100"`, the form in which CRS 3.3 asks for a rule; 0 if the text is something
+// else.
 std::uint32_t id_in(const std::string& text) {
   constexpr std::string_view kBefore = "id \"";
-  if (text.size() < kBefore.size() + 2 || text.rfind(kBefore, 0) != 0 || text.back() != '"') return 0;
+  if (text.size() < kBefore.size() + 2 || text.rfind(kBefore, 0) != 0 || text.back() != '"')
+    return 0;
   std::uint32_t id = 0;
   const char* end = text.data() + text.size() - 1;
   const auto [stop, error] = std::from_chars(text.data() + kBefore.size(), end, id);
@@ -221,7 +227,8 @@ FtwTest test_of(const YAML::Node& map, std::uint32_t rule_id, std::size_t number
   read_text(map, "test_title", out.id);
   read_text(map, "desc", out.description);
   if (const YAML::Node tags = map["tags"]; tags.IsDefined() && tags.IsSequence()) {
-    for (const YAML::Node& tag : tags) out.tags.push_back(text_of(tag, "tags"));
+    for (const YAML::Node& tag : tags)
+      out.tags.push_back(text_of(tag, "tags"));
   }
   const YAML::Node stages = map["stages"];
   if (!stages.IsDefined() || !stages.IsSequence() || stages.size() == 0) {

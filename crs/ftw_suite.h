@@ -1,7 +1,9 @@
-// Regression tests of the CRS, in the YAML that go-ftw reads: the schema of CRS 3.3 (stages wrapped in
-// `stage`, log_contains) and that of CRS 4 (rule_id, test_id, log). Plain structs; nothing is run here.
+// Regression tests of the CRS, in the YAML that go-ftw reads: the schema of CRS 3.3 (stages wrapped
+// in `stage`, log_contains) and that of CRS 4 (rule_id, test_id, log). Plain structs; nothing is
+// run here.
 //
-// Source: github.com/coreruleset/ftw-tests-schema; what the fields mean to go-ftw, which sends the bytes.
+// Source: github.com/coreruleset/ftw-tests-schema; what the fields mean to go-ftw, which sends the
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +24,28 @@ struct FtwInput {
   std::string method = "GET";
   std::string uri = "/";
   std::string version = "HTTP/1.1";
-  // In the order of sending: sorted by name, as go-ftw does with a map; `ordered_headers` as they stand.
+  // In the order of sending: sorted by name, as go-ftw does with a map; `ordered_headers` as they
+  // stand.
   std::vector<std::pair<std::string, std::string>> headers;
-  std::optional<std::string> data;           // may hold {{ templates }}
-  bool data_is_lines = false;                // CRS 3.3: a list, joined with CR LF here
-  std::optional<std::string> encoded_data;   // base64 of the body
-  std::optional<std::string> encoded_request;// base64 of the whole request
-  std::optional<std::string> raw_request;    // the whole request
-  bool autocomplete_headers = true;          // stop_magic: false turns it the other way round
-  bool follow_redirect = false;              // go where the previous stage's response points
+  std::optional<std::string> data;             // may hold {{ templates }}
+  bool data_is_lines = false;                  // CRS 3.3: a list, joined with CR LF here
+  std::optional<std::string> encoded_data;     // base64 of the body
+  std::optional<std::string> encoded_request;  // base64 of the whole request
+  std::optional<std::string> raw_request;      // the whole request
+  bool autocomplete_headers = true;            // stop_magic: false turns it the other way round
+  bool follow_redirect = false;                // go where the previous stage's response points
 };
 
 struct FtwOutput {
-  std::vector<int> status;                // any of them; empty: any status will do
+  std::vector<int> status;                       // any of them; empty: any status will do
   std::optional<std::string> response_contains;  // regular expression
-  std::vector<std::uint32_t> expect_ids;  // all of these rules log
+  std::vector<std::uint32_t> expect_ids;         // all of these rules log
   std::vector<std::uint32_t> no_expect_ids;      // none of these does
-  std::string match_regex;                // found in the log; empty: not asked
-  std::string no_match_regex;             // not found in the log
-  bool expect_error = false;              // the connection fails
-  bool no_error = false;                  // expect_error: false was written
-  bool isolated = false;                  // only the expected rule logs
+  std::string match_regex;                       // found in the log; empty: not asked
+  std::string no_match_regex;                    // not found in the log
+  bool expect_error = false;                     // the connection fails
+  bool no_error = false;                         // expect_error: false was written
+  bool isolated = false;                         // only the expected rule logs
   bool retry_once = false;
 };
 
@@ -52,12 +55,12 @@ struct FtwStage {
 };
 
 struct FtwTest {
-  std::string id;            // "920100-3"
+  std::string id;  // "920100-3"
   std::uint32_t rule_id = 0;
   std::string description;
   std::string file;
   std::uint32_t line = 0;
-  bool enabled = true;       // CRS 3.3: meta.enabled of its file
+  bool enabled = true;  // CRS 3.3: meta.enabled of its file
   std::vector<std::string> tags;
   std::vector<FtwStage> stages;
 };

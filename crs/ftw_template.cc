@@ -14,15 +14,19 @@ namespace {
 
 constexpr std::size_t kMostOutput = std::size_t{16} << 20;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 std::string_view trim_right(std::string_view text) {
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_space(text.back()))
+    text.remove_suffix(1);
   return text;
 }
 
 std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.front()))
+    text.remove_prefix(1);
   return trim_right(text);
 }
 
@@ -59,7 +63,8 @@ class Tokens {
     if (c == '"') return quoted();
     if (c == '`') return raw();
     const std::size_t begin = at_;
-    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]))) ++at_;
+    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_])))
+      ++at_;
     if (at_ == begin) return false;
     std::string word(text_.substr(begin, at_ - begin));
     const bool number = word.find_first_not_of("0123456789") == std::string::npos;
@@ -133,7 +138,8 @@ Result<std::string> repeat(const std::vector<Token>& arguments) {
   if (times * piece.size() > kMostOutput) return fail("the template's output is too long");
   std::string out;
   out.reserve(times * piece.size());
-  for (std::size_t i = 0; i < times; ++i) out += piece;
+  for (std::size_t i = 0; i < times; ++i)
+    out += piece;
   return out;
 }
 
@@ -159,14 +165,17 @@ Result<std::string> call(const std::string& name, const std::vector<Token>& argu
 // A pipeline: each step's result is the last argument of the next one.
 Result<std::string> evaluate(std::string_view text) {
   const auto tokens = Tokens::of(text);
-  if (!tokens || tokens->empty()) return fail("cannot read the template {{" + std::string(text) + "}}");
+  if (!tokens || tokens->empty())
+    return fail("cannot read the template {{" + std::string(text) + "}}");
   std::optional<Token> carried;
   std::size_t at = 0;
   while (at <= tokens->size()) {
     std::vector<Token> step;
-    while (at < tokens->size() && (*tokens)[at].kind != Token::Kind::Pipe) step.push_back((*tokens)[at++]);
+    while (at < tokens->size() && (*tokens)[at].kind != Token::Kind::Pipe)
+      step.push_back((*tokens)[at++]);
     ++at;
-    if (step.empty()) return fail("a step is missing in the template {{" + std::string(text) + "}}");
+    if (step.empty())
+      return fail("a step is missing in the template {{" + std::string(text) + "}}");
     if (step.front().kind != Token::Kind::Name) {
       if (step.size() != 1 || carried) return fail("only functions take arguments in a template");
       carried = step.front();
@@ -192,7 +201,8 @@ Result<std::string> expand_template(std::string_view text) {
     const std::size_t open = text.find("{{", at);
     std::string_view literal = text.substr(at, open == std::string_view::npos ? open : open - at);
     if (trim_next) {
-      while (!literal.empty() && is_space(literal.front())) literal.remove_prefix(1);
+      while (!literal.empty() && is_space(literal.front()))
+        literal.remove_prefix(1);
     }
     if (open == std::string_view::npos) return out.append(literal);
     const std::size_t close = text.find("}}", open);

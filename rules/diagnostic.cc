@@ -26,7 +26,8 @@ std::string_view SourceText::line(std::uint32_t number) const {
   if (number == 0 || number > line_starts.size()) return {};
   const std::size_t begin = line_starts[number - 1];
   std::size_t end = number < line_starts.size() ? line_starts[number] : text.size();
-  while (end > begin && (text[end - 1] == '\n' || text[end - 1] == '\r')) --end;
+  while (end > begin && (text[end - 1] == '\n' || text[end - 1] == '\r'))
+    --end;
   return std::string_view(text).substr(begin, end - begin);
 }
 
@@ -72,8 +73,13 @@ void Reporter::file_error(std::string file, std::string code, std::string messag
 
 void Reporter::finish() {
   if (count_ <= kMost) return;
-  out_.push_back({errors_ > 0 ? Severity::Error : Severity::Note, {}, 0, 0, "too-many-messages",
-                  std::to_string(count_ - kMost) + " further messages are not shown", {}});
+  out_.push_back({errors_ > 0 ? Severity::Error : Severity::Note,
+                  {},
+                  0,
+                  0,
+                  "too-many-messages",
+                  std::to_string(count_ - kMost) + " further messages are not shown",
+                  {}});
 }
 
 std::string quoted(std::string_view name) {

@@ -17,10 +17,10 @@ constexpr std::string_view kNoContexts = "Weir has one rule set, and nothing to 
 constexpr std::string_view kMetrics = "Weir measures rules in its metrics";
 constexpr std::string_view kNotAServer = "Weir is not the web server";
 constexpr std::string_view kStatusEngine = "Weir reports to nobody";
-constexpr std::string_view kStream =
-    "Weir inspects parsed bodies and does not rewrite the stream";
+constexpr std::string_view kStream = "Weir inspects parsed bodies and does not rewrite the stream";
 constexpr std::string_view kNoFiles = "Weir stores no uploaded file";
-constexpr std::string_view kKeepFiles = "Weir stores no uploaded file; put body parts into the audit log";
+constexpr std::string_view kKeepFiles =
+    "Weir stores no uploaded file; put body parts into the audit log";
 constexpr std::string_view kExternalEntity = "Weir never fetches what an XML body refers to";
 constexpr std::string_view kConnections =
     "connections are limited in Weir's configuration, for all protocols alike";
@@ -30,13 +30,17 @@ constexpr std::string_view kContentInjection = "Weir does not rewrite pages that
 constexpr std::string_view kExternalProgram = "Weir starts no program while it judges traffic";
 constexpr std::string_view kIgnoreErrors =
     "a rule set with errors is never loaded in part; remove the faulty rules";
-constexpr std::string_view kPrefilter = "Weir always looks ahead with Hyperscan, without changing verdicts";
-constexpr std::string_view kHash = "Weir does not rewrite the links in pages, which the hash engine needs";
+constexpr std::string_view kPrefilter =
+    "Weir always looks ahead with Hyperscan, without changing verdicts";
+constexpr std::string_view kHash =
+    "Weir does not rewrite the links in pages, which the hash engine needs";
 constexpr std::string_view kRemoteRules =
     "rules come from files; fetch them with a tool that checks signatures, then reload";
 constexpr std::string_view kLua = "Weir has no Lua; write the check as a SecRule";
-constexpr std::string_view kSafeBrowsing = "the local Safe Browsing database is no longer published";
+constexpr std::string_view kSafeBrowsing =
+    "the local Safe Browsing database is no longer published";
 
+// clang-format off
 constexpr auto make_table() {
   using D = Directive;
   using F = ArgumentForm;
@@ -143,6 +147,8 @@ constexpr auto make_table() {
   }};
 }
 
+// clang-format on
+
 constexpr auto kTable = make_table();
 
 constexpr bool in_order() {
@@ -196,9 +202,13 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
 
 }  // namespace
 
-DirectiveTable directive_facts() { return {kTable.data(), kTable.data() + kTable.size()}; }
+DirectiveTable directive_facts() {
+  return {kTable.data(), kTable.data() + kTable.size()};
+}
 
-const DirectiveFacts& facts_of(Directive d) { return kTable[static_cast<std::size_t>(d)]; }
+const DirectiveFacts& facts_of(Directive d) {
+  return kTable[static_cast<std::size_t>(d)];
+}
 
 std::string_view directive_left_out(std::string_view name) {
   for (const OtherLeftOut& other : kOthersLeftOut) {

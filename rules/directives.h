@@ -1,4 +1,5 @@
-// What each directive takes, and what Weir makes of it (reference manual, "Configuration Directives").
+// What each directive takes, and what Weir makes of it (reference manual, "Configuration
+// Directives").
 #pragma once
 
 #include <cstdint>
@@ -11,37 +12,37 @@ namespace weir::rules {
 
 enum class Standing : std::uint8_t {
   Supported,
-  WithoutEffect,     // accepted with a note and dropped: leaving it undone changes no verdict
-  OffOnly,           // accepted silently and dropped if switched off, else an error: LeftOut
-  LeftOut,           // an error: without it the rules would not mean what their author meant
+  WithoutEffect,  // accepted with a note and dropped: leaving it undone changes no verdict
+  OffOnly,        // accepted silently and dropped if switched off, else an error: LeftOut
+  LeftOut,        // an error: without it the rules would not mean what their author meant
 };
 
 // The form of the (first) argument. All words are compared without regard to case.
 enum class ArgumentForm : std::uint8_t {
   Any,
-  OnOff,             // On, Off
-  Engine,            // On, Off, DetectionOnly
-  RelevantOnly,      // On, Off, RelevantOnly
-  OnlyArgs,          // On, Off, OnlyArgs
-  LimitAction,       // Reject, ProcessPartial
-  AuditType,         // Serial, Concurrent, Parallel, HTTPS
-  AuditFormat,       // JSON, Native
-  AuditParts,        // letters of A to K, and Z
-  CookieFormat,      // 0, 1
+  OnOff,         // On, Off
+  Engine,        // On, Off, DetectionOnly
+  RelevantOnly,  // On, Off, RelevantOnly
+  OnlyArgs,      // On, Off, OnlyArgs
+  LimitAction,   // Reject, ProcessPartial
+  AuditType,     // Serial, Concurrent, Parallel, HTTPS
+  AuditFormat,   // JSON, Native
+  AuditParts,    // letters of A to K, and Z
+  CookieFormat,  // 0, 1
   OneCharacter,
-  Number,            // decimal, 1 to 2^31-1
-  NumberOrZero,      // decimal, 0 to 2^31-1
-  FileMode,          // octal, or "default"
+  Number,        // decimal, 1 to 2^31-1
+  NumberOrZero,  // decimal, 0 to 2^31-1
+  FileMode,      // octal, or "default"
 };
 
 struct DirectiveFacts {
   Directive directive;
   std::string_view name;
-  std::uint8_t least;      // arguments
-  std::uint8_t most;       // kAnyNumber: as many as there are
+  std::uint8_t least;  // arguments
+  std::uint8_t most;   // kAnyNumber: as many as there are
   ArgumentForm form;
   Standing standing;
-  std::string_view why;    // for WithoutEffect, OffOnly and LeftOut
+  std::string_view why;  // for WithoutEffect, OffOnly and LeftOut
 };
 
 inline constexpr std::uint8_t kAnyNumber = 255;

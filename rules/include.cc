@@ -1,7 +1,6 @@
 #include "rules/include.h"
 
 #include <glob.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +9,8 @@
 #include <filesystem>
 #include <memory>
 #include <system_error>
+
+#include <sys/stat.h>
 
 namespace weir::rules::syntax {
 
@@ -29,7 +30,9 @@ bool is_file(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-std::string reason(int error) { return std::generic_category().message(error); }
+std::string reason(int error) {
+  return std::generic_category().message(error);
+}
 
 // The regular files in a directory (none of them hidden), without descending.
 Result<void> list_directory(const std::string& path, std::vector<std::string>& out,

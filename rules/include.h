@@ -10,7 +10,8 @@
 
 namespace weir::rules::syntax {
 
-// The whole file. Errors: a sentence ("cannot open …: No such file or directory"). Only regular files.
+// The whole file. Errors: a sentence ("cannot open …: No such file or directory"). Only regular
+// files.
 Result<std::string> read_file(const std::string& path, std::size_t most_bytes);
 
 // The directory part of a path; "." if there is none.
@@ -20,9 +21,9 @@ Result<std::string> read_file(const std::string& path, std::size_t most_bytes);
 
 [[nodiscard]] bool has_wildcard(std::string_view path);
 
-// The files that an Include's argument stands for, in byte order of their names as Apache takes them: one
-// file; all that a pattern (*, ?, [...]) matches; for a directory, the files in it. An empty list is no
-// error here.
+// The files that an Include's argument stands for, in byte order of their names as Apache takes
+// them: one file; all that a pattern (*, ?, [...]) matches; for a directory, the files in it. An
+// empty list is no error here.
 Result<std::vector<std::string>> expand(const std::string& path, std::size_t most_files);
 
 // The same file has the same identity, whatever path leads to it; empty if there is no such file.

@@ -15,9 +15,11 @@ void LogicalLine::clear() {
 }
 
 void LogicalLine::trim() {
-  while (!text_.empty() && is_space(text_.back())) text_.pop_back();
+  while (!text_.empty() && is_space(text_.back()))
+    text_.pop_back();
   std::size_t lead = 0;
-  while (lead < text_.size() && is_space(text_[lead])) ++lead;
+  while (lead < text_.size() && is_space(text_[lead]))
+    ++lead;
   if (lead == 0) return;
   text_.erase(0, lead);
   std::vector<Piece> kept;
@@ -45,7 +47,9 @@ Position LogicalLine::position(std::size_t offset) const {
   return at;
 }
 
-Position LogicalLine::end() const { return pieces_.empty() ? Position{} : pieces_.back().at; }
+Position LogicalLine::end() const {
+  return pieces_.empty() ? Position{} : pieces_.back().at;
+}
 
 Lexer::Lexer(std::string_view text, std::uint32_t file, LexerLimits limits)
     : text_(text), file_(file), limits_(limits) {
@@ -70,7 +74,8 @@ bool Lexer::read_joined(LogicalLine& out) {
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
 
     std::size_t lead = 0;
-    while (lead < line.size() && is_space(line[lead])) ++lead;
+    while (lead < line.size() && is_space(line[lead]))
+      ++lead;
     if (first) {
       comment = lead < line.size() && line[lead] == '#';
     } else if (comment && line.size() >= lead + 4 && line.substr(lead, 3) == "Sec" &&
@@ -106,9 +111,9 @@ bool Lexer::next(LogicalLine& out) {
 }
 
 std::size_t Word::line_offset(std::size_t offset) const {
-  auto after = std::upper_bound(
-      jumps.begin(), jumps.end(), offset,
-      [](std::size_t o, const Jump& jump) { return o < jump.word_offset; });
+  auto after =
+      std::upper_bound(jumps.begin(), jumps.end(), offset,
+                       [](std::size_t o, const Jump& jump) { return o < jump.word_offset; });
   if (after == jumps.begin()) return begin + (quote != 0 ? 1 : 0) + offset;
   const Jump& jump = *std::prev(after);
   return jump.line_offset + (offset - jump.word_offset);
@@ -116,7 +121,8 @@ std::size_t Word::line_offset(std::size_t offset) const {
 
 std::optional<Word> next_word(std::string_view line, std::size_t& offset, Semantics semantics) {
   std::size_t at = offset;
-  while (at < line.size() && is_space(line[at])) ++at;
+  while (at < line.size() && is_space(line[at]))
+    ++at;
   if (at >= line.size()) {
     offset = at;
     return std::nullopt;
@@ -146,7 +152,8 @@ std::optional<Word> next_word(std::string_view line, std::size_t& offset, Semant
   word.unterminated = !closed;
   if (word.quote != 0 && closed) ++at;
   word.end = at;
-  while (at < line.size() && is_space(line[at])) ++at;
+  while (at < line.size() && is_space(line[at]))
+    ++at;
   offset = at;
   return word;
 }

@@ -1,6 +1,6 @@
-// Bytes of a rule file to logical lines, and logical lines to words, as Apache reads its configuration
-// (ap_cfg_getline, ap_getword_conf), because that is what SecLang's authors write for: a rule's `\\` is
-// one backslash inside quotes (Semantics::ModSecurity3: it stays two).
+// Bytes of a rule file to logical lines, and logical lines to words, as Apache reads its
+// configuration (ap_cfg_getline, ap_getword_conf), because that is what SecLang's authors write
+// for: a rule's `\\` is one backslash inside quotes (Semantics::ModSecurity3: it stays two).
 //
 // Invariants: linear time; every byte of a word can be traced to its physical line and column.
 // Tested by tests/unit/rules_syntax/lexer_test.cc and the fuzz target of the parser.
@@ -83,17 +83,18 @@ struct Word {
     std::size_t line_offset;
   };
   std::string text;
-  std::size_t begin = 0;       // in the logical line, with the quote
-  std::size_t end = 0;         // one past the last byte, with the quote
-  char quote = 0;              // '"', '\'' or 0
+  std::size_t begin = 0;  // in the logical line, with the quote
+  std::size_t end = 0;    // one past the last byte, with the quote
+  char quote = 0;         // '"', '\'' or 0
   bool unterminated = false;
-  std::vector<Jump> jumps;     // where un-escaping shifted the offsets
+  std::vector<Jump> jumps;  // where un-escaping shifted the offsets
 
   // The offset in the logical line of byte `offset` of `text`.
   [[nodiscard]] std::size_t line_offset(std::size_t offset) const;
 };
 
-// The word at or after `offset`, which is moved behind it and following white space; nullopt at the end.
+// The word at or after `offset`, which is moved behind it and following white space; nullopt at the
+// end.
 std::optional<Word> next_word(std::string_view line, std::size_t& offset, Semantics semantics);
 
 [[nodiscard]] inline bool is_space(char c) {

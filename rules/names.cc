@@ -11,6 +11,7 @@ namespace weir::rules {
 namespace {
 
 // In the order of the enumerators (held by a test).
+// clang-format off
 constexpr std::array<std::string_view, 113> kVariables = {
     "ARGS", "ARGS_COMBINED_SIZE", "ARGS_GET", "ARGS_GET_NAMES", "ARGS_NAMES", "ARGS_POST",
     "ARGS_POST_NAMES", "AUTH_TYPE", "DURATION", "ENV", "FILES", "FILES_COMBINED_SIZE",
@@ -52,6 +53,7 @@ constexpr std::array<std::string_view, 20> kCtls = {
     "requestBodyLimit", "requestBodyProcessor", "responseBodyAccess", "responseBodyLimit",
     "responseBodyProcessor", "ruleEngine", "ruleRemoveById", "ruleRemoveByMsg", "ruleRemoveByTag",
     "ruleRemoveTargetById", "ruleRemoveTargetByMsg", "ruleRemoveTargetByTag",};
+// clang-format on
 
 static_assert(kVariables.size() == static_cast<std::size_t>(Variable::XML) + 1);
 static_assert(kActions.size() == static_cast<std::size_t>(ActionName::XmlNs) + 1);
@@ -117,7 +119,9 @@ constexpr std::array kActionsLeftOut = {
     LeftOut{"proxy", "Weir is not a proxy and cannot send a request elsewhere"},
 };
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 template <class Enum, std::size_t N>
 std::optional<Enum> find(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -155,7 +159,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
   std::array<std::size_t, kLongestSuggested + 1> two{};
   std::array<std::size_t, kLongestSuggested + 1> one{};
   std::array<std::size_t, kLongestSuggested + 1> row{};
-  for (std::size_t j = 0; j <= b.size(); ++j) one[j] = j;
+  for (std::size_t j = 0; j <= b.size(); ++j)
+    one[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
@@ -211,7 +216,9 @@ std::optional<ActionName> find_action(std::string_view name) {
   return find_alias(kActionAliases, name);
 }
 
-std::optional<Ctl> find_ctl(std::string_view name) { return find<Ctl>(kCtls, name); }
+std::optional<Ctl> find_ctl(std::string_view name) {
+  return find<Ctl>(kCtls, name);
+}
 
 std::optional<Directive> find_directive(std::string_view name) {
   for (const DirectiveFacts& facts : directive_facts()) {
@@ -220,10 +227,18 @@ std::optional<Directive> find_directive(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view variable_name(Variable v) { return kVariables[static_cast<std::size_t>(v)]; }
-std::string_view action_name(ActionName a) { return kActions[static_cast<std::size_t>(a)]; }
-std::string_view ctl_name(Ctl c) { return kCtls[static_cast<std::size_t>(c)]; }
-std::string_view directive_name(Directive d) { return facts_of(d).name; }
+std::string_view variable_name(Variable v) {
+  return kVariables[static_cast<std::size_t>(v)];
+}
+std::string_view action_name(ActionName a) {
+  return kActions[static_cast<std::size_t>(a)];
+}
+std::string_view ctl_name(Ctl c) {
+  return kCtls[static_cast<std::size_t>(c)];
+}
+std::string_view directive_name(Directive d) {
+  return facts_of(d).name;
+}
 
 bool is_collection(Variable v) {
   switch (v) {
@@ -286,19 +301,30 @@ ActionArgument action_argument(ActionName a) {
   }
 }
 
-std::string_view nearest_variable(std::string_view name) { return nearest(name, list(kVariables)); }
-std::string_view nearest_action(std::string_view name) { return nearest(name, list(kActions)); }
-std::string_view nearest_ctl(std::string_view name) { return nearest(name, list(kCtls)); }
+std::string_view nearest_variable(std::string_view name) {
+  return nearest(name, list(kVariables));
+}
+std::string_view nearest_action(std::string_view name) {
+  return nearest(name, list(kActions));
+}
+std::string_view nearest_ctl(std::string_view name) {
+  return nearest(name, list(kCtls));
+}
 
 std::string_view nearest_directive(std::string_view name) {
   std::vector<std::string_view> names = {"SecRule",          "SecAction", "SecMarker",
                                          "SecDefaultAction", "Include",   "IncludeOptional"};
-  for (const DirectiveFacts& facts : directive_facts()) names.push_back(facts.name);
+  for (const DirectiveFacts& facts : directive_facts())
+    names.push_back(facts.name);
   return nearest(name, names);
 }
 
-std::string_view variable_left_out(std::string_view name) { return why(kVariablesLeftOut, name); }
-std::string_view action_left_out(std::string_view name) { return why(kActionsLeftOut, name); }
+std::string_view variable_left_out(std::string_view name) {
+  return why(kVariablesLeftOut, name);
+}
+std::string_view action_left_out(std::string_view name) {
+  return why(kActionsLeftOut, name);
+}
 
 std::string_view directive_without_effect(Directive d) {
   const DirectiveFacts& facts = facts_of(d);

@@ -15,7 +15,7 @@ namespace weir::rules::syntax {
 namespace {
 
 struct Container {
-  std::string name;   // as written
+  std::string name;  // as written
   Position position;
   bool skipping = false;  // its contents do not apply
 };
@@ -23,8 +23,8 @@ struct Container {
 // A file that is being read; those below it on the stack wait for it.
 struct Frame {
   std::uint32_t file;
-  std::string identity;  // empty for texts
-  std::string directory; // that relative Includes start from
+  std::string identity;   // empty for texts
+  std::string directory;  // that relative Includes start from
   Lexer lexer;
   std::vector<Container> containers;
 };
@@ -86,7 +86,8 @@ class Parser {
   Unit unit_;
   Reporter report_;
   std::vector<Frame> stack_;
-  // Files that Includes found and that are still to be read, last one first, with the Include's place.
+  // Files that Includes found and that are still to be read, last one first, with the Include's
+  // place.
   struct Waiting {
     std::string path;
     Position from;
@@ -141,7 +142,9 @@ bool Parser::open_text(std::string name, std::string text, std::string identity)
   SourceText& kept = unit_.texts.emplace_back();
   kept.text = std::move(text);
   kept.line_starts = starts_of_lines(kept.text);
-  stack_.push_back({index, std::move(identity), std::move(directory),
+  stack_.push_back({index,
+                    std::move(identity),
+                    std::move(directory),
                     Lexer(kept.text, index, LexerLimits{options_.line_bytes}),
                     {}});
   return true;
@@ -213,8 +216,9 @@ bool Parser::split_words(Words& words) {
     words.push_back(std::move(*word));
   }
   if (words.back().unterminated) {
-    report_.error(at(words.back()), "unterminated-quote",
-                  "the quote that begins here is not closed; is a backslash missing at a line's end?");
+    report_.error(
+        at(words.back()), "unterminated-quote",
+        "the quote that begins here is not closed; is a backslash missing at a line's end?");
     return false;
   }
   return true;
@@ -241,9 +245,9 @@ void Parser::directive(const std::string& name, const Words& words) {
 bool Parser::count_is(const std::string& name, const Words& words, std::size_t least,
                       std::size_t most) {
   if (words.size() >= least && words.size() <= most) return true;
-  std::string takes = least == most         ? std::to_string(least)
-                      : most == kAnyNumber  ? std::to_string(least) + " or more"
-                                            : std::to_string(least) + " to " + std::to_string(most);
+  std::string takes = least == most        ? std::to_string(least)
+                      : most == kAnyNumber ? std::to_string(least) + " or more"
+                                           : std::to_string(least) + " to " + std::to_string(most);
   if (most == 0) takes = "no";
   const bool few = words.size() < least;
   const Position where = few ? line_.begin() : at(words[most]);
@@ -260,7 +264,8 @@ void Parser::container(std::string_view text) {
   const bool closing = text.size() > 1 && text[1] == '/';
   std::size_t at = closing ? 2 : 1;
   const std::size_t name_at = at;
-  while (at < text.size() && text[at] != '>' && !is_space(text[at])) ++at;
+  while (at < text.size() && text[at] != '>' && !is_space(text[at]))
+    ++at;
   const std::string name(text.substr(name_at, at - name_at));
   const std::size_t end = text.rfind('>');
   const bool closed = end != std::string_view::npos && end >= at;
@@ -270,8 +275,10 @@ void Parser::container(std::string_view text) {
     return;
   }
   std::string_view condition = text.substr(at, (closed ? end : text.size()) - at);
-  while (!condition.empty() && is_space(condition.front())) condition.remove_prefix(1);
-  while (!condition.empty() && is_space(condition.back())) condition.remove_suffix(1);
+  while (!condition.empty() && is_space(condition.front()))
+    condition.remove_prefix(1);
+  while (!condition.empty() && is_space(condition.back()))
+    condition.remove_suffix(1);
   open_container(name, condition, closed);
 }
 
@@ -288,10 +295,9 @@ void Parser::open_container(std::string name, std::string_view condition, bool c
   if (same_name(opened.name, "IfModule")) {
     const bool negated = !condition.empty() && condition.front() == '!';
     if (negated) condition.remove_prefix(1);
-    const bool ours = same_name(condition, "security2_module") ||
-                      same_name(condition, "mod_security2.c") ||
-                      same_name(condition, "security3_module") ||
-                      same_name(condition, "mod_security3.c");
+    const bool ours =
+        same_name(condition, "security2_module") || same_name(condition, "mod_security2.c") ||
+        same_name(condition, "security3_module") || same_name(condition, "mod_security3.c");
     opened.skipping = outer || (negated && ours);
     if (!outer) {
       report_.note(line_.begin(), "container-ignored",
@@ -311,9 +317,9 @@ void Parser::close_container(std::string_view name) {
   auto& containers = stack_.back().containers;
   if (containers.empty() || !same_name(containers.back().name, name)) {
     report_.error(line_.begin(), "unopened-container",
-                  containers.empty()
-                      ? "</" + std::string(name) + "> closes nothing"
-                      : "</" + std::string(name) + "> does not close <" + containers.back().name + ">");
+                  containers.empty() ? "</" + std::string(name) + "> closes nothing"
+                                     : "</" + std::string(name) + "> does not close <" +
+                                           containers.back().name + ">");
     if (containers.empty()) return;
   }
   containers.pop_back();

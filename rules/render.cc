@@ -28,7 +28,8 @@ Style style_of(Severity severity) {
   return {"error", ""};
 }
 
-// Length of the UTF-8 character at `at`, 0 if it is none (well-formedness of the lead and its followers).
+// Length of the UTF-8 character at `at`, 0 if it is none (well-formedness of the lead and its
+// followers).
 std::size_t utf8_length(std::string_view text, std::size_t at) {
   const auto lead = static_cast<unsigned char>(text[at]);
   const std::size_t length = lead >= 0xc2 && lead < 0xe0   ? 2
@@ -70,21 +71,20 @@ bool continues(std::string_view text, std::size_t at) {
 // Characters, as far as a terminal's columns go.
 std::size_t columns(std::string_view printable_text) {
   return static_cast<std::size_t>(
-      std::count_if(printable_text.begin(), printable_text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-      }));
+      std::count_if(printable_text.begin(), printable_text.end(),
+                    [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
 void append_excerpt(const Diagnostic& d, bool colour, std::string& out) {
   const std::string_view line = d.excerpt;
-  const std::size_t caret =
-      std::min<std::size_t>(d.column == 0 ? 0 : d.column - 1, line.size());
+  const std::size_t caret = std::min<std::size_t>(d.column == 0 ? 0 : d.column - 1, line.size());
   std::size_t begin = line.size() > kWidth && caret > kBefore ? caret - kBefore : 0;
   std::size_t end = std::min(line.size(), begin + kWidth);
-  while (begin > 0 && continues(line, begin)) --begin;
-  while (end < line.size() && continues(line, end)) ++end;
-  const std::string front =
-      (begin > 0 ? "..." : "") + printable(line.substr(begin, caret - begin));
+  while (begin > 0 && continues(line, begin))
+    --begin;
+  while (end < line.size() && continues(line, end))
+    ++end;
+  const std::string front = (begin > 0 ? "..." : "") + printable(line.substr(begin, caret - begin));
   const std::string number = std::to_string(d.line);
   const std::size_t margin = std::max<std::size_t>(5, number.size() + 1);
   out.append(margin - number.size(), ' ').append(number).append(" | ");

@@ -1,4 +1,5 @@
-// Collects diagnostics while rules are parsed; stops collecting after a number that nobody would read.
+// Collects diagnostics while rules are parsed; stops collecting after a number that nobody would
+// read.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
-// The lists inside a rule. Their grammar is ModSecurity 2's generic one: elements `name` or `name:value`,
-// separated by ',' or '|' or, after a value, by white space; a value may stand in single quotes, inside
-// which \' and \\ are escapes.
+// The lists inside a rule. Their grammar is ModSecurity 2's generic one: elements `name` or
+// `name:value`, separated by ',' or '|' or, after a value, by white space; a value may stand in
+// single quotes, inside which \' and \\ are escapes.
 #include "rules/syntax.h"
 
 #include <string>
@@ -39,7 +39,8 @@ class ListReader {
                                      context_.semantics == Semantics::ModSecurity2));
   }
   void skip_space() {
-    while (!at_end() && is_space(here())) ++at_;
+    while (!at_end() && is_space(here()))
+      ++at_;
   }
   bool read_quoted(Element& out);
   void read_bare(Element& out);
@@ -62,7 +63,8 @@ bool ListReader::next(Element& out) {
     ++at_;  // an empty element, or a comma behind the last one, means nothing
   }
   out.name_at = at_;
-  while (!at_end() && here() != ':' && !separates(here()) && !is_space(here())) ++at_;
+  while (!at_end() && here() != ':' && !separates(here()) && !is_space(here()))
+    ++at_;
   out.name = text_.substr(out.name_at, at_ - out.name_at);
   if (at_end()) return true;
   if (here() != ':') {
@@ -71,9 +73,9 @@ bool ListReader::next(Element& out) {
     if (separates(here())) {
       ++at_;
     } else {
-      context_.report.error(where_(at_), "missing-separator",
-                            "expected ',' after " + quoted(out.name) + ", found " +
-                                quoted(text_.substr(at_, 1)));
+      context_.report.error(
+          where_(at_), "missing-separator",
+          "expected ',' after " + quoted(out.name) + ", found " + quoted(text_.substr(at_, 1)));
     }
     return true;
   }
@@ -110,7 +112,8 @@ bool ListReader::read_quoted(Element& out) {
   return true;
 }
 
-// The end of /regex/ if the value is one: a slash that is not escaped, before a separator or the end.
+// The end of /regex/ if the value is one: a slash that is not escaped, before a separator or the
+// end.
 std::size_t ListReader::regex_end() const {
   for (std::size_t i = at_ + 1; i < text_.size(); ++i) {
     if (text_[i] == '\\') {
@@ -125,8 +128,8 @@ std::size_t ListReader::regex_end() const {
 
 void ListReader::read_bare(Element& out) {
   out.value_at = at_;
-  if (kind_ == ListKind::Targets && here() == '/' && !no_more_regexes_ && !same_name(out.name, "XML") &&
-      !same_name(out.name, "!XML") && !same_name(out.name, "&XML")) {
+  if (kind_ == ListKind::Targets && here() == '/' && !no_more_regexes_ &&
+      !same_name(out.name, "XML") && !same_name(out.name, "!XML") && !same_name(out.name, "&XML")) {
     // Unlike ModSecurity 2, separators may stand inside the slashes.
     if (const std::size_t end = regex_end(); end != 0) {
       out.value = text_.substr(at_, end - at_);
@@ -135,7 +138,8 @@ void ListReader::read_bare(Element& out) {
     }
     no_more_regexes_ = true;
   }
-  while (!at_end() && !separates(here()) && !is_space(here())) ++at_;
+  while (!at_end() && !separates(here()) && !is_space(here()))
+    ++at_;
   out.value = text_.substr(out.value_at, at_ - out.value_at);
 }
 
@@ -224,8 +228,8 @@ void check_ctl(const Element& element, const Locator& where, ListContext& contex
     report.error(at, "unknown-ctl", "unknown ctl option " + quoted(name) + did_you_mean(near));
   } else if (*ctl == Ctl::HashEngine || *ctl == Ctl::HashEnforcement) {
     report.error(at, "ctl-left-out",
-                 "Weir has no ctl option " + quoted(name) +
-                     ": " + std::string(directive_left_out("SecHashKey")));
+                 "Weir has no ctl option " + quoted(name) + ": " +
+                     std::string(directive_left_out("SecHashKey")));
   } else if (equals == std::string::npos || equals + 1 == element.value.size()) {
     report.error(at, "missing-argument", "ctl option " + quoted(name) + " needs '=' and a value");
   } else {
@@ -246,8 +250,8 @@ void add_action(Element& element, const Locator& where, ListContext& context,
   Reporter& report = context.report;
   Action action;
   action.position = where(element.name_at);
-  action.argument_position = where(element.has_value ? element.value_at
-                                                     : element.name_at + element.name.size());
+  action.argument_position =
+      where(element.has_value ? element.value_at : element.name_at + element.name.size());
   if (element.name.empty()) {
     report.error(action.position, "missing-action", "an action's name is missing here");
     return;
@@ -296,7 +300,8 @@ std::vector<Target> targets_of(std::string_view text, const Locator& where, List
   std::vector<Target> targets;
   ListReader reader(text, ListKind::Targets, where, context);
   Element element;
-  while (reader.next(element)) add_target(element, where, context, targets);
+  while (reader.next(element))
+    add_target(element, where, context, targets);
   return targets;
 }
 
@@ -304,7 +309,8 @@ std::vector<Action> actions_of(std::string_view text, const Locator& where, List
   std::vector<Action> actions;
   ListReader reader(text, ListKind::Actions, where, context);
   Element element;
-  while (reader.next(element)) add_action(element, where, context, actions);
+  while (reader.next(element))
+    add_action(element, where, context, actions);
   return actions;
 }
 
@@ -312,7 +318,8 @@ Operator operator_of(std::string_view text, const Locator& where, ListContext& c
   Operator op;
   std::size_t at = 0;
   const auto skip_space = [&] {
-    while (at < text.size() && is_space(text[at])) ++at;
+    while (at < text.size() && is_space(text[at]))
+      ++at;
   };
   if (at < text.size() && text[at] == '!') {
     op.negated = true;
@@ -330,14 +337,16 @@ Operator operator_of(std::string_view text, const Locator& where, ListContext& c
     return op;
   }
   const std::size_t name_at = ++at;
-  while (at < text.size() && !is_space(text[at])) ++at;
+  while (at < text.size() && !is_space(text[at]))
+    ++at;
   for (const char c : text.substr(name_at, at - name_at)) {
     op.name.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
   }
   skip_space();
   op.argument = text.substr(at);
   if (op.name.empty()) {
-    context.report.error(op.position, "missing-operator", "an operator's name is missing after '@'");
+    context.report.error(op.position, "missing-operator",
+                         "an operator's name is missing after '@'");
   }
   return op;
 }

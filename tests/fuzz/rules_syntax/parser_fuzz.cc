@@ -1,5 +1,5 @@
-// Any bytes as a rule file, in both semantics: no crash, places inside the text, and what was parsed
-// parses again to the same when it is written out.
+// Any bytes as a rule file, in both semantics: no crash, places inside the text, and what was
+// parsed parses again to the same when it is written out.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -91,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& statement : unit.statements) {
       if (const auto* rule = std::get_if<syntax::Rule>(&statement)) {
         check_place(unit, rule->position);
-        for (const auto& target : rule->targets) check_place(unit, target.position);
+        for (const auto& target : rule->targets)
+          check_place(unit, target.position);
         for (const auto& action : rule->actions) {
           check_place(unit, action.position);
           check_place(unit, action.argument_position);

@@ -1,6 +1,5 @@
 #include "crs/distribution.h"
 
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -9,6 +8,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "crs/engine_setup.h"
 #include "rules/parser.h"
@@ -64,7 +65,8 @@ class DistributionTest : public ::testing::Test {
     write("crs/plugins/one-after.conf", "");
     write("crs/plugins/two-config.conf", "");
     write("crs/plugins/notes.txt", "");
-    write("crs/rules/REQUEST-901-INITIALIZATION.conf", "SecComponentSignature OWASP_CRS/4.28.0-dev\n");
+    write("crs/rules/REQUEST-901-INITIALIZATION.conf",
+          "SecComponentSignature OWASP_CRS/4.28.0-dev\n");
     write("crs/rules/REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf.example", "Nonsense");
     write("crs/rules/unix-shell.data", "sh\n");
   }
@@ -81,11 +83,12 @@ TEST_F(DistributionTest, DebianWithoutTuning) {
   EXPECT_EQ(d.version, "3.3.4");
   EXPECT_EQ(d.scores.inbound, "anomaly_score");
   EXPECT_EQ(d.scores.outbound, "outbound_anomaly_score");
-  EXPECT_EQ(names(d), (Strings{"weir:engine", "etc/modsecurity/crs/crs-setup.conf",
-                               "etc/modsecurity/crs/REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf",
-                               "usr/share/modsecurity-crs/rules/REQUEST-901-INITIALIZATION.conf",
-                               "usr/share/modsecurity-crs/rules/REQUEST-949-BLOCKING-EVALUATION.conf",
-                               "etc/modsecurity/crs/RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf"}));
+  EXPECT_EQ(names(d),
+            (Strings{"weir:engine", "etc/modsecurity/crs/crs-setup.conf",
+                     "etc/modsecurity/crs/REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf",
+                     "usr/share/modsecurity-crs/rules/REQUEST-901-INITIALIZATION.conf",
+                     "usr/share/modsecurity-crs/rules/REQUEST-949-BLOCKING-EVALUATION.conf",
+                     "etc/modsecurity/crs/RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf"}));
 }
 
 TEST_F(DistributionTest, TuningComesAfterTheSetUp) {
@@ -146,11 +149,14 @@ TEST_F(DistributionTest, FilesOfIncludesAreTakenApart) {
   options.tuning.paranoia_level = 1;
   const auto d = find_distribution(options);
   EXPECT_TRUE(d.errors.empty());
-  EXPECT_EQ(names(d), (Strings{"weir:engine", "etc/modsecurity/crs/crs-setup.conf", "weir:tuning",
-                               "usr/share/modsecurity-crs/rules/REQUEST-901-INITIALIZATION.conf",
-                               "usr/share/modsecurity-crs/rules/REQUEST-949-BLOCKING-EVALUATION.conf"}));
-  // With a rule of its own, or a file that is missing, it stays whole, and the tuning goes in front.
-  for (const std::string more : {"SecMarker x\n", "Include missing.conf\n", "Include\n", "Include a b\n"}) {
+  EXPECT_EQ(names(d),
+            (Strings{"weir:engine", "etc/modsecurity/crs/crs-setup.conf", "weir:tuning",
+                     "usr/share/modsecurity-crs/rules/REQUEST-901-INITIALIZATION.conf",
+                     "usr/share/modsecurity-crs/rules/REQUEST-949-BLOCKING-EVALUATION.conf"}));
+  // With a rule of its own, or a file that is missing, it stays whole, and the tuning goes in
+  // front.
+  for (const std::string more :
+       {"SecMarker x\n", "Include missing.conf\n", "Include\n", "Include a b\n"}) {
     options.rules = {write("mixed.conf", "Include " + load + "\n" + more)};
     const auto whole = find_distribution(options);
     EXPECT_EQ(names(whole), (Strings{"weir:engine", "weir:tuning", "mixed.conf"})) << more;
@@ -185,7 +191,8 @@ TEST_F(DistributionTest, PlainDirectory) {
   EXPECT_TRUE(d.errors.empty());
   EXPECT_EQ(d.version, "");
   EXPECT_EQ(d.scores.inbound, "");
-  EXPECT_EQ(names(d), (Strings{"weir:engine", "rules/crs-setup.conf", "rules/a.conf", "rules/b.conf"}));
+  EXPECT_EQ(names(d),
+            (Strings{"weir:engine", "rules/crs-setup.conf", "rules/a.conf", "rules/b.conf"}));
 }
 
 TEST_F(DistributionTest, Errors) {
@@ -195,9 +202,10 @@ TEST_F(DistributionTest, Errors) {
     const auto d = find_distribution(options);
     return d.errors.size() == 1 ? d.errors[0] : std::to_string(d.errors.size()) + " errors";
   };
-  EXPECT_EQ(message(), "there is no " + root_ +
-                           "/usr/share/modsecurity-crs/rules: install the package modsecurity-crs, or "
-                           "name the rules to use");
+  EXPECT_EQ(message(),
+            "there is no " + root_ +
+                "/usr/share/modsecurity-crs/rules: install the package modsecurity-crs, or "
+                "name the rules to use");
   std::filesystem::create_directories(root_ + "/usr/share/modsecurity-crs/rules");
   EXPECT_NE(message().find("crs-setup.conf, which the package"), std::string::npos);
   write("etc/modsecurity/crs/crs-setup.conf", "");
@@ -237,7 +245,8 @@ std::string parsed(const std::string& text) {
   rules::Diagnostics diagnostics;
   rules::syntax::parse({rules::Source::memory("text", text)}, diagnostics);
   std::string out;
-  for (const auto& d : diagnostics) out += rules::render(d, false);
+  for (const auto& d : diagnostics)
+    out += rules::render(d, false);
   return out;
 }
 
@@ -277,7 +286,8 @@ void check_real(const DistributionOptions& options, const std::string& version_p
   rules::Diagnostics diagnostics;
   const auto unit = rules::syntax::parse(d.sources, diagnostics);
   std::string words;
-  for (const auto& diagnostic : diagnostics) words += rules::render(diagnostic, false);
+  for (const auto& diagnostic : diagnostics)
+    words += rules::render(diagnostic, false);
   EXPECT_EQ(words, "");
   EXPECT_GT(unit.statements.size(), 700U);
   // The variables that hold the score are set by these rules.
@@ -287,7 +297,8 @@ void check_real(const DistributionOptions& options, const std::string& version_p
       for (const auto& action : rule->actions) {
         if (action.name != rules::ActionName::SetVar) continue;
         std::string name = action.argument.substr(0, action.argument.find_first_of("=+"));
-        for (char& c : name) c = static_cast<char>(std::tolower(c));
+        for (char& c : name)
+          c = static_cast<char>(std::tolower(c));
         set.insert(name);
       }
     }

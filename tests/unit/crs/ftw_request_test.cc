@@ -1,8 +1,8 @@
 #include "crs/ftw_request.h"
 
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace weir::crs {
 namespace {
@@ -26,8 +26,9 @@ TEST(FtwRequest, HeadersComeAsTheyStand) {
             "OPTIONS /a?b=c d HTTP/1.0\r\nHost: localhost\r\nx-empty: \r\nUser-Agent: weir\r\n"
             "Connection: close\r\n\r\n");
   input.autocomplete_headers = false;
-  EXPECT_EQ(built(input),
-            "OPTIONS /a?b=c d HTTP/1.0\r\nHost: localhost\r\nx-empty: \r\nUser-Agent: weir\r\n\r\n");
+  EXPECT_EQ(
+      built(input),
+      "OPTIONS /a?b=c d HTTP/1.0\r\nHost: localhost\r\nx-empty: \r\nUser-Agent: weir\r\n\r\n");
 }
 
 TEST(FtwRequest, StandardHeadersAreAddedOnce) {
@@ -51,10 +52,11 @@ TEST(FtwRequest, FormDataIsTypedEncodedAndMeasured) {
 }
 
 TEST(FtwRequest, OnlyTheExactFormTypeIsEncoded) {
-  for (const auto& [type, body] : {std::pair{"application/x-www-form-urlencoded", "a=%3C"},
-                                   std::pair{"Application/X-WWW-Form-Urlencoded", "a=%3C"},
-                                   std::pair{"application/x-www-form-urlencoded; charset=utf-8", "a=<"},
-                                   std::pair{"application/json", "a=<"}}) {
+  for (const auto& [type, body] :
+       {std::pair{"application/x-www-form-urlencoded", "a=%3C"},
+        std::pair{"Application/X-WWW-Form-Urlencoded", "a=%3C"},
+        std::pair{"application/x-www-form-urlencoded; charset=utf-8", "a=<"},
+        std::pair{"application/json", "a=<"}}) {
     FtwInput input;
     input.headers = {{"Content-Type", type}};
     input.data = "a=<";
@@ -117,7 +119,7 @@ TEST(FtwRequest, EncodeForm) {
       {"a=b", "a=b"},
       {"a=b&c=d", "a=b&c=d"},
       {"a=b=c", "a=b%3Dc"},
-      {"a=b&", "a=b"},       // go-ftw loses the last ampersand
+      {"a=b&", "a=b"},  // go-ftw loses the last ampersand
       {"&a", "&a"},
       {"&&", "&"},
       {"=", "="},
@@ -128,7 +130,8 @@ TEST(FtwRequest, EncodeForm) {
       {"a=b+c<", "a=b+c<"},
       {"a=100%<", "a=100%<"},  // un-escaping would fail
   };
-  for (const auto& [data, expected] : cases) EXPECT_EQ(encode_form(data), expected) << data;
+  for (const auto& [data, expected] : cases)
+    EXPECT_EQ(encode_form(data), expected) << data;
 }
 
 TEST(FtwTemplate, Expansion) {

@@ -1,12 +1,12 @@
 #include "crs/ftw_suite.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "crs/ftw_request.h"
 
@@ -71,7 +71,8 @@ tests:
   EXPECT_EQ(input.uri, "");
   EXPECT_EQ(input.version, "HTTP/1.0");
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  EXPECT_EQ(input.headers, (Headers{{"Accept", "*/*"}, {"Content-Length", "12"}, {"Host", "localhost"}}));
+  EXPECT_EQ(input.headers,
+            (Headers{{"Accept", "*/*"}, {"Content-Length", "12"}, {"Host", "localhost"}}));
   EXPECT_EQ(input.data, "line\n");
   EXPECT_FALSE(input.autocomplete_headers);
   const FtwOutput& output = test.stages[0].output;
@@ -244,7 +245,8 @@ TEST(FtwSuite, Version3OfTheCrs) {
   if (directory == nullptr) GTEST_SKIP() << "WEIR_CRS3_DIR is not set";
   auto suite = read_ftw_suite(std::string(directory) + "/tests/regression/tests");
   ASSERT_TRUE(suite);
-  for (const auto& error : suite->errors) ADD_FAILURE() << error;
+  for (const auto& error : suite->errors)
+    ADD_FAILURE() << error;
   const Totals n = total(*suite);
   EXPECT_EQ(suite->files, 179U);
   EXPECT_EQ(n.tests, 2404U);
@@ -264,10 +266,12 @@ TEST(FtwSuite, Version4OfTheCrs) {
   if (directory == nullptr) GTEST_SKIP() << "WEIR_CRS4_DIR is not set";
   auto suite = read_ftw_suite(std::string(directory) + "/tests/regression/tests");
   ASSERT_TRUE(suite);
-  for (const auto& error : suite->errors) ADD_FAILURE() << error;
+  for (const auto& error : suite->errors)
+    ADD_FAILURE() << error;
   const Totals n = total(*suite);
   std::set<std::string> ids;
-  for (const auto& test : suite->tests) EXPECT_TRUE(ids.insert(test.id).second) << test.id;
+  for (const auto& test : suite->tests)
+    EXPECT_TRUE(ids.insert(test.id).second) << test.id;
   EXPECT_GT(n.tests, 4000U);
   if (n.tests == 5003) {  // v4.28.0
     EXPECT_EQ(suite->files, 323U);

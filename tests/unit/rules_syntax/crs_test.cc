@@ -1,11 +1,11 @@
-// Real rule sets parse completely: Debian's CRS and ModSecurity's recommended configuration where they are
-// installed, and a CRS 4 checkout named by WEIR_CRS4_DIR.
-#include <gtest/gtest.h>
-
+// Real rule sets parse completely: Debian's CRS and ModSecurity's recommended configuration where
+// they are installed, and a CRS 4 checkout named by WEIR_CRS4_DIR.
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "rules/include.h"
 #include "rules/parser.h"
@@ -38,7 +38,8 @@ Counts count(const syntax::Unit& unit) {
         n.xpath += target.selector.kind == syntax::Selector::Kind::XPath;
         n.plain += target.selector.kind == syntax::Selector::Kind::None;
       }
-      for (const auto& action : rule->actions) ++n.action_names[action.name];
+      for (const auto& action : rule->actions)
+        ++n.action_names[action.name];
     } else if (std::holds_alternative<syntax::Marker>(statement)) {
       ++n.markers;
     } else if (std::holds_alternative<syntax::DefaultAction>(statement)) {
@@ -52,7 +53,8 @@ Counts count(const syntax::Unit& unit) {
 
 std::string all(const Diagnostics& diagnostics) {
   std::string out;
-  for (const auto& d : diagnostics) out += render(d, false);
+  for (const auto& d : diagnostics)
+    out += render(d, false);
   return out;
 }
 

@@ -1,10 +1,10 @@
 #include "rules/lexer.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace weir::rules::syntax {
 namespace {
@@ -13,7 +13,8 @@ std::vector<std::string> lines(std::string_view text) {
   Lexer lexer(text, 0);
   LogicalLine line;
   std::vector<std::string> out;
-  while (lexer.next(line)) out.push_back(line.text());
+  while (lexer.next(line))
+    out.push_back(line.text());
   return out;
 }
 
@@ -33,19 +34,22 @@ TEST(Lexer, LogicalLines) {
       {"a \\\n b", {"a  b"}},
       {"a\\\nb", {"ab"}},
       {"a\\\r\nb", {"ab"}},
-      {"a \\\\\nb", {"a \\b"}},       // only the last backslash goes
-      {"a \\ \nb", {"a \\", "b"}},    // a blank behind it: no continuation
+      {"a \\\\\nb", {"a \\b"}},     // only the last backslash goes
+      {"a \\ \nb", {"a \\", "b"}},  // a blank behind it: no continuation
       {"a \\\n# no comment", {"a # no comment"}},
       {"# comment \\\nstill comment\na", {"a"}},
       {"a \\\n\\\n\\\nb", {"a b"}},
-      {"a \\\n\nb", {"a", "b"}},      // the empty line ends it
+      {"a \\\n\nb", {"a", "b"}},  // the empty line ends it
       {"\\\n\\\na", {"a"}},
       {"a\\", {"a"}},
-      {"\xEF\xBB\xBF" "a\n", {"a"}},
+      {"\xEF\xBB\xBF"
+       "a\n",
+       {"a"}},
       {"a\rb\n", {"a\rb"}},
       {"a\v\f\n", {"a"}},
   };
-  for (const auto& [text, expected] : cases) EXPECT_EQ(lines(text), expected) << text;
+  for (const auto& [text, expected] : cases)
+    EXPECT_EQ(lines(text), expected) << text;
 }
 
 TEST(Lexer, Flags) {
@@ -91,7 +95,8 @@ TEST(Lexer, PositionsPointAtTheirBytes) {
   const std::string_view alphabet = "ab \\\\\\\n\n\r\t#\"'";
   for (int round = 0; round < 20000; ++round) {
     std::string text;
-    for (auto n = random() % 40; n > 0; --n) text.push_back(alphabet[random() % alphabet.size()]);
+    for (auto n = random() % 40; n > 0; --n)
+      text.push_back(alphabet[random() % alphabet.size()]);
     Strings physical(1);
     for (const char c : text) {
       if (c == '\n') {
@@ -158,7 +163,8 @@ TEST(Words, ApachesQuoting) {
       {R"(SecRule ARGS "@rx ^\d+\\x5c\"$" "id:1,msg:'it\'s'")",
        {"SecRule", "ARGS", R"(@rx ^\d+\x5c"$)", R"(id:1,msg:'it\'s')"}},
   };
-  for (const auto& [line, expected] : cases) EXPECT_EQ(words(line), expected) << line;
+  for (const auto& [line, expected] : cases)
+    EXPECT_EQ(words(line), expected) << line;
 }
 
 TEST(Words, ModSecurity3KeepsBackslashes) {
@@ -179,7 +185,8 @@ TEST(Words, OffsetsPointAtTheirBytes) {
   const std::string_view alphabet = "ab \\\\\\\"'";
   for (int round = 0; round < 20000; ++round) {
     std::string line;
-    for (auto n = random() % 30; n > 0; --n) line.push_back(alphabet[random() % alphabet.size()]);
+    for (auto n = random() % 30; n > 0; --n)
+      line.push_back(alphabet[random() % alphabet.size()]);
     for (const Semantics semantics : {Semantics::ModSecurity2, Semantics::ModSecurity3}) {
       std::size_t offset = 0;
       std::size_t previous_end = 0;

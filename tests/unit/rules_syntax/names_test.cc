@@ -1,9 +1,9 @@
 #include "rules/names.h"
 
-#include <gtest/gtest.h>
-
 #include <set>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "rules/directives.h"
 
@@ -12,7 +12,8 @@ namespace {
 
 std::string upper(std::string_view text) {
   std::string out;
-  for (const char c : text) out.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c);
+  for (const char c : text)
+    out.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c);
   return out;
 }
 

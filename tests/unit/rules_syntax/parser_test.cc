@@ -1,7 +1,5 @@
 #include "rules/parser.h"
 
-#include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -9,6 +7,9 @@
 #include <fstream>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "rules/directives.h"
 #include "rules/render.h"
@@ -53,15 +54,13 @@ TEST(Parser, Diagnostics) {
       {"SecRule \"\" a id:1", {"1:9 error missing-variable"}},
       {"SecRule ARG a id:1", {"1:9 error unknown-variable"}},
       {"SecRule \"ARGS|ARG\" a id:1", {"1:15 error unknown-variable"}},
-      {"SecRule ARG a \"id:1,foo\"",
-       {"1:9 error unknown-variable", "1:21 error unknown-action"}},
+      {"SecRule ARG a \"id:1,foo\"", {"1:9 error unknown-variable", "1:21 error unknown-action"}},
       {"SecRule ARGS a \"id:1,\\\n  foo,\\\n    bar\"",
        {"2:3 error unknown-action", "3:5 error unknown-action"}},
       {"SecRule \\\n  ARG \\\n  a id:1", {"2:3 error unknown-variable"}},
       {"SecRule ARGS \"a\\\"b\\\\c\" \"msg:'x\\\"y',foo\"", {"1:36 error unknown-action"}},
       {"SecRule ARGS \"a", {"1:14 error unterminated-quote"}},
-      {"SecRule ARGS \"a\nSecRule ARGS b id:2",
-       {"1:14 error unterminated-quote"}},
+      {"SecRule ARGS \"a\nSecRule ARGS b id:2", {"1:14 error unterminated-quote"}},
       {"SecAction \"id:1,nolog,pass\"", {}},
       {"SecAction", {"1:1 error missing-argument"}},
       {"SecAction id:1 nolog", {"1:16 error needless-argument"}},
@@ -97,16 +96,15 @@ TEST(Parser, Diagnostics) {
        {"1:1 note container-ignored"}},
       {"<IfModule !security2_module>\nNonsense\nSecRule\n</IfModule>\nSecRuleEngine On",
        {"1:1 note container-ignored"}},
-      {"<IfModule !mod_security2.c>\n<IfModule x>\nNonsense\n</IfModule>\nNonsense\n</IfModule>\nFoo",
+      {"<IfModule !mod_security2.c>\n<IfModule "
+       "x>\nNonsense\n</IfModule>\nNonsense\n</IfModule>\nFoo",
        {"1:1 note container-ignored", "7:1 error unknown-directive"}},
       {"<Location /x>\nSecRuleEngine Of\n</Location>",
        {"1:1 error container-unsupported", "2:15 error invalid-argument"}},
-      {"<LocationMatch \"^/(a|b)>c\">\n</LocationMatch>",
-       {"1:1 error container-unsupported"}},
+      {"<LocationMatch \"^/(a|b)>c\">\n</LocationMatch>", {"1:1 error container-unsupported"}},
       {"<IfModule x>", {"1:1 note container-ignored", "1:1 error unclosed-container"}},
       {"</IfModule>", {"1:1 error unopened-container"}},
-      {"<IfModule x>\n</Location>",
-       {"1:1 note container-ignored", "2:1 error unopened-container"}},
+      {"<IfModule x>\n</Location>", {"1:1 note container-ignored", "2:1 error unopened-container"}},
       {"<IfModule x\n</IfModule",
        {"1:1 error malformed-container", "1:1 note container-ignored",
         "2:1 error malformed-container"}},
@@ -134,7 +132,8 @@ TEST(Parser, EveryDirective) {
     }
     if (facts.standing == Standing::OffOnly) good = "Off";
     std::string line(facts.name);
-    for (int i = 0; i < facts.least; ++i) line += " " + good;
+    for (int i = 0; i < facts.least; ++i)
+      line += " " + good;
     const Parsed fine = parse_text(line);
     EXPECT_EQ(has_errors(fine.diagnostics), facts.standing == Standing::LeftOut) << line;
     EXPECT_EQ(fine.unit.statements.size(), facts.standing == Standing::Supported ? 1U : 0U) << line;
@@ -143,7 +142,8 @@ TEST(Parser, EveryDirective) {
     }
     if (facts.most != kAnyNumber) {
       std::string many(facts.name);
-      for (int i = 0; i <= facts.most; ++i) many += " " + good;
+      for (int i = 0; i <= facts.most; ++i)
+        many += " " + good;
       EXPECT_TRUE(has_errors(parse_text(many).diagnostics)) << many;
     }
   }
@@ -167,7 +167,8 @@ TEST(Parser, Messages) {
   EXPECT_EQ(message("SecRule A\x01\xffRGS\x1b[2J a").substr(0, 44),
             "unknown variable 'A\\x01\\xffRGS\\x1b[2J'");
   // No message ends with a full stop or holds a line break.
-  for (const char* text : {"SecRule ARG a", "SecRuleScript x", "<Location x>", "Include /no/where"}) {
+  for (const char* text :
+       {"SecRule ARG a", "SecRuleScript x", "<Location x>", "Include /no/where"}) {
     const std::string m = message(text);
     ASSERT_FALSE(m.empty());
     EXPECT_NE(m.back(), '.');
@@ -252,14 +253,17 @@ TEST(Parser, ParseAndComplete) {
 TEST(Parser, Bounds) {
   ParseOptions options;
   options.line_bytes = 100;
-  auto long_line = parse_text("SecMarker a\nSecMarker " + std::string(200, 'x') + "\nSecMarker b", options);
+  auto long_line =
+      parse_text("SecMarker a\nSecMarker " + std::string(200, 'x') + "\nSecMarker b", options);
   EXPECT_EQ(places(long_line.diagnostics), Strings{"2:1 error line-too-long"});
   EXPECT_EQ(long_line.unit.statements.size(), 2U);
   options.file_bytes = 10;
-  EXPECT_EQ(places(parse_text("SecMarker abc", options).diagnostics), Strings{"0:0 error too-large"});
+  EXPECT_EQ(places(parse_text("SecMarker abc", options).diagnostics),
+            Strings{"0:0 error too-large"});
   // Too many messages are cut off with a count.
   std::string many;
-  for (int i = 0; i < 5000; ++i) many += "Foo\n";
+  for (int i = 0; i < 5000; ++i)
+    many += "Foo\n";
   const auto flood = parse_text(many);
   ASSERT_EQ(flood.diagnostics.size(), 1001U);
   EXPECT_EQ(flood.diagnostics.back().message, "4000 further messages are not shown");
@@ -269,7 +273,8 @@ TEST(Parser, Bounds) {
 TEST(Parser, LinearTime) {
   const auto cost = [](const std::string& piece, const std::string& around, int times) {
     std::string body;
-    for (int i = 0; i < times; ++i) body += piece;
+    for (int i = 0; i < times; ++i)
+      body += piece;
     std::string text = around;
     text.replace(text.find('@'), 1, body);
     const auto start = std::chrono::steady_clock::now();
@@ -277,11 +282,10 @@ TEST(Parser, LinearTime) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   const std::pair<const char*, const char*> cases[] = {
-      {"ARGS:/a|", "SecRule \"@\" x"},   {"\\\\", "SecRule \"@\" x"},
-      {"\\\n", "SecRule @ARGS x"},        {"msg:'", "SecAction \"@\""},
-      {"foo,", "SecAction \"@\""},        {"<a>\n", "@"},
-      {"a ", "SecRuleRemoveById @"},      {"/", "SecRule \"ARGS:@\" x"},
-      {"# \\\n", "@"},                    {"ARGS:'\\", "SecRule \"@\" x"},
+      {"ARGS:/a|", "SecRule \"@\" x"}, {"\\\\", "SecRule \"@\" x"},   {"\\\n", "SecRule @ARGS x"},
+      {"msg:'", "SecAction \"@\""},    {"foo,", "SecAction \"@\""},   {"<a>\n", "@"},
+      {"a ", "SecRuleRemoveById @"},   {"/", "SecRule \"ARGS:@\" x"}, {"# \\\n", "@"},
+      {"ARGS:'\\", "SecRule \"@\" x"},
   };
   for (const auto& [piece, around] : cases) {
     const double time = cost(piece, around, 200000 / static_cast<int>(std::string(piece).size()));

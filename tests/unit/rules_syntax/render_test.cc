@@ -1,8 +1,8 @@
 #include "rules/render.h"
 
-#include <gtest/gtest.h>
-
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace weir::rules {
 namespace {

@@ -1,10 +1,10 @@
 // Target lists, action lists and operators.
 #include "rules/syntax.h"
 
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "rules/lists.h"
 
@@ -115,7 +115,8 @@ TEST(Targets, Lists) {
       {"REQUEST_COOKIES:/\\x22?\\x24Version/", "REQUEST_COOKIES~\\x22?\\x24Version"},
       {"!REQUEST_COOKIES:/^(?:a|b),c$/", "!REQUEST_COOKIES~^(?:a|b),c$"},
   };
-  for (const Case& c : cases) EXPECT_EQ(targets(c.text), c.expected) << c.text;
+  for (const Case& c : cases)
+    EXPECT_EQ(targets(c.text), c.expected) << c.text;
 }
 
 // Every variable is a target by itself; a collection also with a selector, a scalar not.
@@ -136,7 +137,8 @@ TEST(Targets, EveryVariable) {
 // A list with many half-open expressions costs linear time.
 TEST(Targets, ManyHalfOpenExpressions) {
   std::string text;
-  for (int i = 0; i < 100000; ++i) text += "ARGS:/a|";
+  for (int i = 0; i < 100000; ++i)
+    text += "ARGS:/a|";
   Diagnostics diagnostics;
   EXPECT_EQ(parse_targets(text, {}, diagnostics).size(), 100000U);
   EXPECT_TRUE(diagnostics.empty());
@@ -215,7 +217,8 @@ TEST(Actions, Lists) {
       {"sanitizeArg:password", "sanitiseArg[password]"},
       {"redirect:'http://x/?a=b,c'", "redirect[http://x/?a=b,c]"},
   };
-  for (const Case& c : cases) EXPECT_EQ(actions(c.text), c.expected) << c.text;
+  for (const Case& c : cases)
+    EXPECT_EQ(actions(c.text), c.expected) << c.text;
 }
 
 TEST(Actions, ModSecurity3Separators) {
@@ -250,7 +253,8 @@ std::string op(std::string_view text) {
   ListContext context{Semantics::ModSecurity2, report};
   const Operator o = operator_of(text, Locator(Position{0, 1, 1}), context);
   std::string out = (o.negated ? "!" : "") + o.name + "(" + o.argument + ")";
-  for (const Diagnostic& d : diagnostics) out += "<" + d.code + ">";
+  for (const Diagnostic& d : diagnostics)
+    out += "<" + d.code + ">";
   return out;
 }
 
@@ -281,7 +285,8 @@ TEST(Operators, Forms) {
       {"@streq @rx", "streq(@rx)"},
       {"@within %{tx.allowed_methods}", "within(%{tx.allowed_methods})"},
   };
-  for (const Case& c : cases) EXPECT_EQ(op(c.text), c.expected) << c.text;
+  for (const Case& c : cases)
+    EXPECT_EQ(op(c.text), c.expected) << c.text;
 }
 
 }  // namespace
