@@ -51,7 +51,8 @@ def read_logs(work):
     for line in (base / "error.log").read_text(errors="replace").splitlines():
         unique = re.search(r'\[unique_id "([^"]+)"\]', line)
         rule = re.search(r'\[id "(\d+)"\]', line)
-        if unique and rule and "ModSecurity" in line:
+        # "Execution error - PCRE limits exceeded" names a rule too, but that rule did not match.
+        if unique and rule and "ModSecurity" in line and "Execution error" not in line:
             ids.setdefault(unique.group(1), []).append(int(rule.group(1)))
     transactions, order = [], {}
     audit = (base / "audit.log").read_text(errors="replace")

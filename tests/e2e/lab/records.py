@@ -17,6 +17,9 @@ def by_connection(records):
     for record in records:
         key = (record["src_ip"], record["src_port"], record["dest_ip"], record["dest_port"])
         out.setdefault(key, []).append(record)
-    for key, group in out.items():
-        group.sort(key=lambda r: (r["flow_id"], r["tx_id"]) if len({r["flow_id"] for r in group}) == 1 else r["pcap_cnt"])
+    for group in out.values():  # several flows where a client used a port again: in order of their first packet
+        first = {}
+        for record in group:
+            first[record["flow_id"]] = min(first.get(record["flow_id"], record["pcap_cnt"]), record["pcap_cnt"])
+        group.sort(key=lambda record: (first[record["flow_id"]], record["tx_id"]))
     return out
