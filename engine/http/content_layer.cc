@@ -102,8 +102,7 @@ ContentLayer::Output ContentLayer::step() noexcept {
 // Goes by what the octets are rather than by the label where the two differ.
 ContentLayer::Output ContentLayer::sniff() noexcept {
   if (coding_ == Coding::Brotli) {
-    mode_ = Mode::Brotli;
-    labelled_ = false;  // brotli has no magic number: a failure at the start means a wrong label
+    mode_ = Mode::Brotli;  // it has no magic number: a failure at the start means a wrong label
     return brotli_step();
   }
   const bool gzip = is_gzip(input_);
@@ -193,8 +192,8 @@ ContentLayer::Output ContentLayer::failed(std::string_view output) noexcept {
   more_ = false;
   if (produced_ == 0 && !first_.empty()) {
     input_ = first_;
-    return {output, labelled_ ? Violation::ContentCodingCorrupt
-                              : Violation::ContentCodingMislabelled};
+    if (coding_ == Coding::Brotli) return {output, Violation::ContentCodingMislabelled};
+    if (!labelled_) return {output, std::nullopt};  // told by sniff()
   }
   return {output, Violation::ContentCodingCorrupt};
 }

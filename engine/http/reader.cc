@@ -122,7 +122,14 @@ void Reader::read_start(std::string_view& in) {
   if (!sniffed_) {
     SniffBuffer buffer;  // NOLINT: filled as far as it is used
     const std::string_view prefix = line_prefix(in, buffer);
-    if (!begun_ && prefix.front() != '\r' && prefix.front() != '\n') begin_message();
+    if (prefix.front() != '\r' && prefix.front() != '\n') {
+      if (!begun_) {
+        begin_message();
+      } else if (blank_lines_ > 0) {  // between an interim and the final response
+        report(Violation::LeadingCrlf);
+      }
+      blank_lines_ = 0;
+    }
     if (refused()) return;
     const Sniff sniffed = sniff(prefix, false);
     if (sniffed == Sniff::Foreign) {
@@ -142,7 +149,8 @@ void Reader::read_start(std::string_view& in) {
     lines_.next();
     return;
   }
-  if (!begun_) begin_message();
+  if (!begun_) begin_message();  // the line begins with CR
+  blank_lines_ = 0;
   progress_.work += line.text.size();
   if (!refused()) on_start_line(line);
   lines_.next();
