@@ -33,8 +33,8 @@ struct FlowLimits {
   std::uint32_t direction_segments = 4'096;
   // Segments set aside because an endpoint should refuse them, until its answer shows whether it did
   // (passive only; 2 KiB each), in all and for one direction.
-  std::uint32_t suspects = 2'048;
-  std::uint32_t direction_suspects = 16;
+  std::uint32_t suspects = 4'096;
+  std::uint32_t direction_suspects = 32;
   // Boundaries of out-of-order segments, for the overlap policies that depend on them (passive only).
   std::uint32_t pieces = 65'536;
 };

@@ -30,11 +30,18 @@ bool SuspectList::add(std::uint32_t& head, std::int64_t offset, Bytes payload, b
 
 std::uint32_t SuspectList::acknowledged(std::uint32_t head, std::int64_t next,
                                         std::int64_t acked) const {
+  std::uint32_t best = kNone;
+  std::int64_t lowest = 0;
   for (std::uint32_t i = head; i != kNone; i = pool_[i].next) {
     const Suspect& s = pool_[i];
-    if (s.offset <= next && s.end() > next && s.end() <= acked) return i;
+    if (s.end() <= next || s.end() > acked) continue;
+    const std::int64_t from = std::max(s.offset, next);
+    if (best == kNone || from < lowest) {
+      best = i;
+      lowest = from;
+    }
   }
-  return kNone;
+  return best;
 }
 
 std::int64_t SuspectList::highest(std::uint32_t head, std::int64_t least) const {

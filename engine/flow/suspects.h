@@ -30,7 +30,8 @@ class SuspectList {
 
   // Appends a copy; false when it does not fit or was there already.
   bool add(std::uint32_t& head, std::int64_t offset, Bytes payload, bool fin);
-  // The oldest one that continues at `next` and ends at or before `acked`, or kNone.
+  // Of those that end behind `next` and not behind `acked` the one that begins first (the oldest of
+  // several, beginnings before `next` counting as `next`), or kNone.
   [[nodiscard]] std::uint32_t acknowledged(std::uint32_t head, std::int64_t next,
                                            std::int64_t acked) const;
   // The highest end of any, or `least`.

@@ -115,7 +115,7 @@ class Tracker {
   void keep_for_comparison(HalfStream& h, std::int64_t from, Bytes fresh);
   [[nodiscard]] DropReason fin_conflict(const Flow& f, Direction d, std::int64_t end,
                                         bool bare, bool fin) const;
-  void take_fin(Flow& f, Direction d, std::int64_t at);
+  static void mark_fin(HalfStream& h, std::int64_t at);
   void deliver(Flow& f, Direction d, Bytes bytes);
   void drain(Flow& f, Direction d);
   void reach_fin(Flow& f, Direction d);

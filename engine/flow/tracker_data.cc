@@ -187,12 +187,10 @@ DropReason Tracker::fin_conflict(const Flow& f, Direction d, std::int64_t end, b
   return DropReason::None;
 }
 
-void Tracker::take_fin(Flow& f, Direction d, std::int64_t at) {
-  HalfStream& h = f.half(d);
+void Tracker::mark_fin(HalfStream& h, std::int64_t at) {
   if (h.fin_reached || at < h.next) return;
   // Of two places the first to be reached counts; the receiver drops what lies beyond.
   h.fin = h.fin == kNever ? at : std::min(h.fin, at);
-  reach_fin(f, d);
 }
 
 void Tracker::reach_fin(Flow& f, Direction d) {
@@ -313,6 +311,13 @@ void Tracker::rescue(Flow& f, Direction d) {
     const std::uint32_t index =
         suspects_.acknowledged(h.suspects, h.next, only_fin ? h.fin : h.acked);
     if (index == kNone) break;
+    if (const std::int64_t hole = suspects_[index].offset - h.next; hole > 0) {
+      // What lies before it was acknowledged too: lost, unless there is something in between.
+      const std::int64_t held = h.behind == 0 ? -1 : pages_.next_present(h.pages, h.next);
+      if (h.fin != kNever || (held >= 0 && held < suspects_[index].offset)) break;
+      gap(f, d, hole, GapCause::Lost);
+      continue;
+    }
     const Suspect taken = suspects_[index];
     suspects_.remove(h.suspects, index);
     if (h.fin != kNever && taken.end() > h.fin) {
@@ -328,7 +333,10 @@ void Tracker::rescue(Flow& f, Direction d) {
     note(f, d, Anomaly::RescuedData);
     h.sent = std::max(h.sent, taken.end() + (taken.fin ? 1 : 0));
     place(f, d, taken.offset, taken.payload());
-    if (taken.fin && h.acked > taken.end()) take_fin(f, d, taken.end());
+    if (taken.fin && h.acked > taken.end()) {
+      mark_fin(h, taken.end());
+      reach_fin(f, d);
+    }
   }
   h.suspect_count = suspects_.release_below(h.suspects, h.next);
 }

@@ -41,8 +41,9 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
     take_timestamp(f, d, s);
     take_ack(f, d, s);
     take_urgent(f, d, s, offset);
+    h.sent = std::max(h.sent, end + (fin ? 1 : 0));
+    if (fin) mark_fin(h, end);  // before the payload: what lies beyond is not read
   }
-  h.sent = std::max(h.sent, inline_mode() ? h.sent : end + (fin ? 1 : 0));
   const Placement placed = place(f, d, offset, s.payload);
   if (placed.reason != DropReason::None) return refuse(f, d, s, placed.reason);
   if (inline_mode()) {
@@ -59,7 +60,10 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
     }
     if (h.skip) place_skipped(f, d, offset, end);
   }
-  if (fin) take_fin(f, d, end);
+  if (fin) {
+    if (inline_mode()) mark_fin(h, end);
+    reach_fin(f, d);
+  }
   if (h.claimed > h.acked && h.sent >= h.claimed) advance_ack(f, d, h.claimed);
   settle_holes(f, d);
   SegmentVerdict v = accepted(f, d, s);
@@ -193,8 +197,12 @@ void Tracker::advance_ack(Flow& f, Direction data, std::int64_t ack) {
     h.acked = ack;
     if (h.skip && ack > h.next) place_skipped(f, data, h.next, ack);
     if (!inline_mode() && !h.ended) {
-      rescue(f, data);
-      settle_holes(f, data);
+      std::int64_t before = h.next;
+      do {  // each may make way for the other
+        before = h.next;
+        rescue(f, data);
+        settle_holes(f, data);
+      } while (h.next != before && !h.ended);
     }
     release_acknowledged(h);
   }

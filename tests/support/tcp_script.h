@@ -112,7 +112,8 @@ inline FlowLimits small_limits() {
   l.handshake_extras = 8;
   l.buffered_bytes = 8 << 20;
   l.direction_bytes = 1 << 20;
-  l.suspects = 64;
+  l.suspects = 256;
+  l.direction_suspects = 64;
   l.pieces = 4096;
   return l;
 }
@@ -149,7 +150,7 @@ class Script {
     return IpAddress::v4(b);
   }
 
-  // A segment from the client or the server. Time moves on by a millisecond.
+  // A segment from the client or the server. Time moves on by `step`.
   flow::SegmentVerdict send(bool from_client, std::uint32_t seq, std::string_view payload,
                             std::uint8_t flags, const Tweak& t = {}) {
     net::TcpSegment s;
@@ -186,7 +187,7 @@ class Script {
       if (s.has(net::kSyn) || s.has(net::kFin)) ++end;
       if (last_.fate() == Fate::Forward && static_cast<std::int32_t>(end - mine) > 0) mine = end;
     }
-    now = now + milliseconds(1);
+    now = now + step;
     return last_;
   }
 
@@ -248,6 +249,7 @@ class Script {
 
   Recorder sink;
   Timestamp now{1'700'000'000'000'000'000};
+  Duration step = milliseconds(1);  // between segments
   std::uint32_t client_isn = 0xfffffff0U;
   std::uint32_t server_isn = 0xfffffffaU;
   std::uint16_t client_window = 64240;
