@@ -166,7 +166,7 @@ TEST(AuditLog, AnyBytesGiveValidJson) {
     sample.messages[0].data = texts[10];
     sample.arguments[0] = {"pw", texts[11]};
     if (run % 2 == 0) sample.hide_args = {"pw"};
-    ASSERT_NO_THROW(json::parse(format_audit_json(sample.get(), parts("ABCEFHIJKZ"))));
+    ASSERT_TRUE(json::accept(format_audit_json(sample.get(), parts("ABCEFHIJKZ"))));
   }
   Sample sample;
   sample.record.request_body = "a\0b\xFF\xC3\xA9"sv;

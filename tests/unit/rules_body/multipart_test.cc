@@ -255,10 +255,12 @@ TEST(Multipart, Boundaries) {
   for (const std::string& boundary :
        {"----WebKitFormBoundary7MA4YWxkTrZu0gW"s, "B"s, "a b"s, "'()+_,-./:=?"s,
         std::string(71, 'b'), "--"s}) {
-    const Boundary parsed = parse_boundary("Multipart/Form-Data; boundary=" + boundary);
+    const std::string plain_type = "Multipart/Form-Data; boundary=" + boundary;
+    const std::string quoted_type = "multipart/form-data;boundary=\"" + boundary + "\"";
+    const Boundary parsed = parse_boundary(plain_type);
     EXPECT_EQ(parsed.error, nullptr) << boundary;
     EXPECT_EQ(parsed.text, boundary);
-    const Boundary quoted = parse_boundary("multipart/form-data;boundary=\"" + boundary + "\"");
+    const Boundary quoted = parse_boundary(quoted_type);
     EXPECT_EQ(quoted.text, boundary);
     EXPECT_TRUE(quoted.flags.has(MultipartFlag::BoundaryQuoted));
   }
