@@ -140,7 +140,7 @@ void clear_request(RequestData& r) {
   r.cookies.clear();
   r.args.clear();
   clear_string(r.body);
-  r.method = r.target = r.protocol = r.line = r.path = r.query = {};
+  r.method = r.target = r.protocol = r.line = r.raw_path = r.path = r.query = {};
   r.processor = r.error_message = {};
   r.query_args = 0;
   r.body_length = 0;
@@ -284,8 +284,12 @@ void Transaction::request_header(std::string_view name, std::string_view value) 
 }
 
 Decision Transaction::request_headers_done(Timestamp now) {
-  prepare_request(*state_);
-  return phase_result(*state_, Phase::RequestHeaders, now);
+  State& tx = *state_;
+  prepare_request(tx);
+  if (tx.program->v3()) normalise_request_path(tx);
+  const Decision d = phase_result(tx, Phase::RequestHeaders, now);
+  if (!tx.program->v3()) normalise_request_path(tx);
+  return d;
 }
 
 bool Transaction::wants_request_body() const {

@@ -62,8 +62,9 @@ void BodyReader::start(TransactionState& tx) {
       break;
     }
     case Kind::Json:
-      // Trap 28: names begin with "json.", whatever the semantics: CRS and exclusions expect it.
-      json_.begin(s.body, body::JsonNames::ModSecurity3, *this);
+      json_.begin(s.body,
+                  tx.program->v3() ? body::JsonNames::ModSecurity3 : body::JsonNames::ModSecurity2,
+                  *this);
       break;
     case Kind::Xml: {
       using X = body::XmlArguments;
@@ -139,7 +140,11 @@ bool BodyReader::over_no_files_limit(TransactionState& tx) {
 bool BodyReader::on_argument(std::string_view name, std::string_view value) {
   // Arguments of an urlencoded body are views of the body or in the arena already.
   if (kind_ == Kind::Urlencoded) return add_argument(*tx_, name, value);
-  return add_argument(*tx_, tx_->arena.copy(name), tx_->arena.copy(value));
+  // Trap 28: elements of arrays repeat the array's name as in ModSecurity 2 (CRS 934210 depends on it), but
+  // names begin with "json." as everywhere else: that is what CRS and people's exclusions expect.
+  const bool prefix = kind_ == Kind::Json && !tx_->program->v3();
+  const std::string_view kept = prefix ? tx_->join({"json.", name}) : tx_->arena.copy(name);
+  return add_argument(*tx_, kept, tx_->arena.copy(value));
 }
 
 void BodyReader::on_file(std::string_view name, std::string_view filename, std::string_view content,

@@ -68,7 +68,8 @@ struct GroupState {
 
 struct RequestData {
   std::string_view method, target, protocol, line;
-  std::string_view path, query;  // path decoded and normalised; query raw
+  std::string_view raw_path;     // as it was sent
+  std::string_view path, query;  // path: decoded and normalised from phase 2 on; query raw
   bool has_query = false;
   std::vector<Entry> headers;
   std::vector<Entry> cookies;

@@ -27,8 +27,10 @@ std::string_view escape_name(TransactionState& tx, std::string_view name);
 // may scan ahead.
 bool is_static(Variable variable);
 
-// Splits and normalises the request target into request.path and request.query (trap 26).
+// Splits the request target into request.path and request.query (trap 26). Apache normalises the path
+// between phases 1 and 2: rules of phase 1 see it as it was sent (CRS 931131 looks there for "//").
 void parse_request_target(TransactionState& tx);
+void normalise_request_path(TransactionState& tx);
 
 // Variables by theme; each answers for its own and returns false for others.
 struct ListView {

@@ -67,12 +67,23 @@ std::string_view normalise_path(std::string_view raw, char* out) {
   n = 0;
   for (std::size_t i = 0; i < normal; ++i) {
     const int b = escaped_byte({out, normal}, i);
-    if (b >= 0) {
+    if (b >= 0 && !unreserved(b)) {  // those were decoded above; %%34%31 must not become 'A'
       out[n++] = static_cast<char>(b);
       i += 2;
     } else {
       out[n++] = out[i];
     }
+  }
+  return {out, n};
+}
+
+// libmodsecurity: every escape decoded once, nothing else changed.
+std::string_view decode_all(std::string_view raw, char* out) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const int b = escaped_byte(raw, i);
+    out[n++] = b >= 0 ? static_cast<char>(b) : raw[i];
+    if (b >= 0) i += 2;
   }
   return {out, n};
 }
@@ -88,6 +99,14 @@ std::string_view host_name(TransactionState& tx) {
   std::string_view host = header(tx, "host");
   if (!host.empty() && host.front() == '[') return host.substr(0, host.find(']') + 1);
   return host.substr(0, host.find(':'));
+}
+
+std::string_view request_uri(TransactionState& tx) {
+  const RequestData& r = tx.request;
+  if (!r.has_query) return r.path;
+  if (!tx.program->v3()) return tx.join({r.path, "?", r.query});
+  char* out = tx.arena.allocate(r.query.size() + 1);
+  return tx.join({r.path, "?", out == nullptr ? r.query : decode_all(r.query, out)});
 }
 
 std::string_view full_request(TransactionState& tx) {
@@ -135,11 +154,18 @@ void parse_request_target(TransactionState& tx) {
     r.has_query = true;
     t = t.substr(0, q);
   }
-  char* out = t.empty() ? nullptr : tx.arena.allocate(t.size() + 1);
-  if (t.empty()) {
-    r.path = r.has_query ? std::string_view("/") : t;
-  } else {
-    r.path = out == nullptr ? t : normalise_path(t, out);
+  r.raw_path = t.empty() && r.has_query ? std::string_view("/") : t;
+  r.path = r.raw_path;
+}
+
+void normalise_request_path(TransactionState& tx) {
+  RequestData& r = tx.request;
+  char* out = r.raw_path.empty() ? nullptr : tx.arena.allocate(r.raw_path.size() + 1);
+  if (out == nullptr) return;
+  r.path = tx.program->v3() ? decode_all(r.raw_path, out) : normalise_path(r.raw_path, out);
+  for (const Variable v : {Variable::REQUEST_URI, Variable::REQUEST_FILENAME,
+                           Variable::REQUEST_BASENAME, Variable::PATH_INFO}) {
+    tx.scalar_ready[static_cast<std::size_t>(v)] = false;
   }
 }
 
@@ -176,8 +202,7 @@ std::optional<std::string_view> request_scalar(TransactionState& tx, Variable v)
     case Variable::REQUEST_PROTOCOL: return r.protocol;
     case Variable::REQUEST_LINE: return r.line;
     case Variable::REQUEST_URI_RAW: return r.target;
-    case Variable::REQUEST_URI:
-      return r.has_query ? tx.join({r.path, "?", r.query}) : r.path;
+    case Variable::REQUEST_URI: return request_uri(tx);
     case Variable::REQUEST_FILENAME: return r.path;
     case Variable::PATH_INFO: return r.path;
     case Variable::REQUEST_BASENAME: {

@@ -142,6 +142,7 @@ TEST(Trap26, RequestUriIsTheNormalisedPathAndTheRawQuery) {
       {"/../../x", "/x", "/x", "x", "(none)"},
       {"//a///b", "/a/b", "/a/b", "b", "(none)"},
       {"/a%2fb", "/a/b", "/a/b", "b", "(none)"},
+      {"/%%34%31", "/%41", "/%41", "%41", "(none)"},
       {"/%zz%4", "/%zz%4", "/%zz%4", "%zz%4", "(none)"},
       {"/x?", "/x?", "/x", "x", ""},
       {"/x?a#frag", "/x?a", "/x", "x", "a"},
@@ -163,6 +164,21 @@ TEST(Trap26, RequestUriIsTheNormalisedPathAndTheRawQuery) {
     EXPECT_EQ(waf.var("REQUEST_URI_RAW"), c.target);
     EXPECT_EQ(waf.var("REQUEST_LINE"), "GET " + std::string(c.target) + " HTTP/1.1");
   }
+}
+
+TEST(Trap26, PhaseOneSeesThePathAsItWasSent) {
+  const std::string rules = R"~(SecRule REQUEST_FILENAME "@streq /a//b/../%63" "id:1,phase:1,pass"
+SecRule REQUEST_FILENAME "@streq /a/c" "id:2,phase:2,pass"
+SecRule REQUEST_URI "@streq /a//b/../c?x=%41" "id:3,phase:1,pass"
+SecRule REQUEST_URI "@streq /a//b/../c?x=A" "id:4,phase:1,pass")~";
+  Waf waf(rules);
+  LOADED(waf);
+  waf.run(get("/a//b/../%63?x=%41"));
+  EXPECT_EQ(waf.ids(), (Ids{1, 2}));
+  Waf other(rules, v3());
+  LOADED(other);
+  other.run(get("/a//b/../%63?x=%41"));
+  EXPECT_EQ(other.ids(), (Ids{4}));
 }
 
 // "name=value" of every member that matched, in order.
@@ -199,6 +215,8 @@ SecRule ARGS "@unconditionalMatch" "id:1,phase:2,pass")~");
   waf.run(post("application/json", R"~({"a":"1","b":{"c":"2"},"a":"3"})~"));
   EXPECT_EQ(members(waf, 1),
             (std::vector<std::string>{"ARGS:json.a=1", "ARGS:json.b.c=2", "ARGS:json.a=3"}));
+  waf.run(post("application/json", R"~({"k":["x",{"y":1}]})~"));
+  EXPECT_EQ(members(waf, 1), (std::vector<std::string>{"ARGS:json.k.k=x", "ARGS:json.k.k.y=1"}));
   waf.run(post("application/json", R"~({"a":)~"));
   EXPECT_EQ(waf.var("REQBODY_ERROR"), "1");
   EXPECT_NE(waf.var("REQBODY_ERROR_MSG"), "");
