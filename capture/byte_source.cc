@@ -34,6 +34,12 @@ Result<std::unique_ptr<ByteSource>> ByteSource::open(const std::string& path) {
       descriptor, regular, regular ? static_cast<std::uint64_t>(status.st_size) : std::uint64_t{0});
 }
 
+bool ByteSource::is_pipe(const std::string& path) {
+  struct stat status {};
+  return path != "-" && ::stat(path.c_str(), &status) == 0 &&
+         (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode));
+}
+
 ByteSource::ByteSource(int descriptor, bool regular, std::uint64_t size)
     : descriptor_(descriptor), regular_(regular), size_(size), buffer_(kBuffer) {}
 

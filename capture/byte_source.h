@@ -19,6 +19,8 @@ class ByteSource {
  public:
   // "-" is standard input. The error is a whole sentence that names the file.
   static Result<std::unique_ptr<ByteSource>> open(const std::string& path);
+  // Whether it can be opened once only: a FIFO, whose writer would be ended by a second look.
+  [[nodiscard]] static bool is_pipe(const std::string& path);
   // Takes the descriptor over.
   ByteSource(int descriptor, bool regular, std::uint64_t size);
   ByteSource(const ByteSource&) = delete;

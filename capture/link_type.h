@@ -16,7 +16,7 @@ struct FileLink {
 
 // `number`: of a pcapng interface, or what pcap_datalink() answers.
 [[nodiscard]] std::optional<FileLink> file_link(int number);
-// "link type 147 (USER0)"
+// "link type 105 (IEEE802_11)"; without a name where libpcap knows none
 [[nodiscard]] std::string describe_link(int number);
 [[nodiscard]] int dlt_of(LinkType link);
 

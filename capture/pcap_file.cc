@@ -51,12 +51,11 @@ Result<std::unique_ptr<PcapFilePort>> PcapFilePort::open(PcapFileOptions options
 }
 
 Result<void> PcapFilePort::examine(const std::string& file) {
+  // What is wrong with a pipe is told when its turn comes. Standard input is opened now and kept.
+  if (ByteSource::is_pipe(file)) return {};
   auto source = ByteSource::open(file);
   if (!source) return fail(source.error().message);
-  const bool regular = (*source)->regular();
-  if (regular) bytes_total_ += (*source)->size();
-  // A pipe can be read once; what is wrong with it is told when its turn comes. Standard input is kept.
-  if (!regular && file != "-") return {};
+  bytes_total_ += (*source)->size();
   auto reader = open_capture(file_name(file), std::move(*source));
   if (!reader) return fail(reader.error().message);
   if (file == "-") {
