@@ -47,6 +47,14 @@ std::string_view take_v1_value(std::string_view& rest) {
 CookieResult parse_cookies_v0(std::string_view header, char separator, CookieSink& sink) {
   CookieResult result;
   result.work = header.size();
+  if (separator == kAutomaticSeparator) {
+    separator = ';';
+    const std::size_t comma = header.find(',');
+    if (comma + 1 < header.size() && comma != std::string_view::npos && header[comma + 1] == ' ' &&
+        header.find(';') == std::string_view::npos) {
+      separator = ',';
+    }
+  }
   while (!header.empty()) {
     std::string_view piece = header.substr(0, header.find(separator));
     header.remove_prefix(piece.size());

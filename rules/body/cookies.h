@@ -1,7 +1,7 @@
 // The Cookie header, as ModSecurity 2.9.7 reads it (SecCookieFormat).
 //
-// Version 0 (Netscape; the default): split at the separator only, quotes mean nothing; blanks in front of
-// a name are dropped, those behind the value stay; the first '=' ends the name; a cookie without name is
+// Version 0 (Netscape; the default): split at the separator only (by itself ';', or ',' in a header that has
+// no ';' and whose first ',' a blank follows), quotes mean nothing; blanks in front of a name are dropped, those behind the value stay; the first '=' ends the name; a cookie without name is
 // skipped, one without '=' has an empty value; nothing is decoded.
 // Version 1 (RFC 2109): separators ';' and ',', quoted values, blanks around names and values dropped;
 // an attribute such as $Path becomes "$<cookie>_Path" (at most 256 bytes of the cookie's name), so that it
@@ -29,7 +29,8 @@ struct CookieResult {
   std::uint64_t work = 0;
 };
 
-// `separator`: SecCookieV0Separator.
+// `separator`: SecCookieV0Separator; kAutomaticSeparator if it is not set.
+inline constexpr char kAutomaticSeparator = '\0';
 CookieResult parse_cookies_v0(std::string_view header, char separator, CookieSink& sink);
 CookieResult parse_cookies_v1(std::string_view header, base::Arena& arena, CookieSink& sink);
 

@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view header = test::view(data, size);
   Sink v0, v1;
   weir::base::Arena arena;
-  parse_cookies_v0(header, ';', v0);
+  parse_cookies_v0(header, kAutomaticSeparator, v0);
   test::require(v0.bytes <= header.size());
   const CookieResult result = parse_cookies_v1(header, arena, v1);
   test::require(v1.bytes <= header.size() + 260U * result.cookies);

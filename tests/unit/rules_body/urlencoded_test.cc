@@ -210,7 +210,7 @@ struct CookieRecorder : CookieSink {
 
 Pairs v0(std::string_view header) {
   CookieRecorder sink;
-  parse_cookies_v0(header, ';', sink);
+  parse_cookies_v0(header, kAutomaticSeparator, sink);
   return sink.cookies;
 }
 
@@ -237,7 +237,11 @@ TEST(Cookies, Version0) {
       {"a = 1 ; b", {{"a ", " 1 "}, {"b", ""}}},
       {"a=b=c", {{"a", "b=c"}}},
       {"a=\"x;y\"", {{"a", "\"x"}, {"y\"", ""}}},
-      {"a=1, b=2", {{"a", "1, b=2"}}},
+      {"a=1, b=2", {{"a", "1"}, {"b", "2"}}},
+      {"a=1,b=2", {{"a", "1,b=2"}}},
+      {"a=1,b=2, c=3", {{"a", "1,b=2, c=3"}}},
+      {"a=1, b=2; c=3", {{"a", "1, b=2"}, {"c", "3"}}},
+      {"a=1,", {{"a", "1,"}}},
       {"a=%41+", {{"a", "%41+"}}},
       {"$Version=1; a=1; $Path=/", {{"$Version", "1"}, {"a", "1"}, {"$Path", "/"}}},
       {"a=1; a=2", {{"a", "1"}, {"a", "2"}}},
@@ -252,6 +256,9 @@ TEST(Cookies, Version0Separator) {
   CookieRecorder sink;
   parse_cookies_v0("a=1;b=2|c=3", '|', sink);
   EXPECT_EQ(sink.cookies, (Pairs{{"a", "1;b=2"}, {"c", "3"}}));
+  sink.cookies.clear();
+  parse_cookies_v0("a=1, b=2", ';', sink);
+  EXPECT_EQ(sink.cookies, (Pairs{{"a", "1, b=2"}}));
 }
 
 TEST(Cookies, Version1) {
