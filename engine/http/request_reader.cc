@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/http/message.h"
 #include "engine/http/reader.h"
 #include "engine/http/syntax.h"
@@ -38,12 +40,13 @@ Reader::Sniff RequestReader::sniff(std::string_view prefix, bool resync) const {
   // A TLS record (RFC 8446 5.1) or an SSLv2-style ClientHello: decided by up to three octets.
   if (octet(0) == 0x16 && prefix.size() < 2) return Sniff::Undecided;
   if (octet(0) >= 0x80 && prefix.size() < 3 && prefix.back() != '\n') return Sniff::Undecided;
-  for (std::size_t i = 0; i < prefix.size(); ++i) {
+  constexpr std::size_t kEnough = 20;
+  for (std::size_t i = 0; i < std::min(prefix.size(), kEnough); ++i) {
     const char c = prefix[i];
     if (is_any_space(c) || c == '\n') return Sniff::Plausible;  // the whole line will tell
     if (octet(i) < 0x20 || octet(i) >= 0x7f) return Sniff::Foreign;
   }
-  return prefix.size() >= 20 ? Sniff::Plausible : Sniff::Undecided;
+  return prefix.size() >= kEnough ? Sniff::Plausible : Sniff::Undecided;
 }
 
 bool RequestReader::is_start_line(std::string_view line) const {
