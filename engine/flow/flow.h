@@ -99,6 +99,7 @@ class Flow {
   bool timestamps = false;      // RFC 7323 timestamps negotiated (or, midstream, seen from both)
   bool lossy = false;           // the capture has proved to lack segments
   bool busy = false;            // the listener's: a transaction is running; evicted last
+  bool refused = false;         // the listener's, also after on_close: no segment of it may pass any more
   Direction reset_from = Direction::ToServer;  // direction of the RST
 
   [[nodiscard]] HalfStream& half(Direction d) { return halves[static_cast<std::size_t>(d)]; }
