@@ -99,8 +99,9 @@ class StoreFiles final : public StoreDisk {
   // A rename is on stable storage only when its directory is.
   Result<void> sync_directory() {
     const std::size_t slash = path_.rfind('/');
-    std::string directory = slash == std::string::npos ? "." : path_.substr(0, slash);
-    if (directory.empty()) directory = "/";
+    const std::string directory = slash == std::string::npos ? std::string(1, '.')
+                                  : slash == 0               ? std::string(1, '/')
+                                                             : path_.substr(0, slash);
     const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid()) return failed("open", directory, errno);
     if (::fsync(fd.get()) != 0) return failed("sync", directory, errno);
