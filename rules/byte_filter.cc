@@ -485,26 +485,32 @@ void ByteFilter::build(const std::vector<Necessary>& patterns) {
   }
 }
 
-void ByteFilter::survivors(std::string_view value, std::uint64_t* out) const {
-  const std::size_t length = std::min(value.size(), kLengths - 1);
-  std::copy_n(by_length_.begin() + static_cast<std::ptrdiff_t>(length * words_), words_, out);
-  std::array<std::uint64_t, 4> present{};
+BytesPresent bytes_present(std::string_view value) {
+  BytesPresent present{};
   for (const char c : value) {
     const auto b = static_cast<std::uint8_t>(c);
     present[b / 64] |= std::uint64_t{1} << (b % 64);
   }
+  return present;
+}
+
+void ByteFilter::survivors(std::size_t length, const BytesPresent& present,
+                           std::uint64_t* out) const {
+  const std::size_t row = std::min(length, kLengths - 1);
   for (std::size_t word = 0; word < words_; ++word) {
-    std::uint64_t planes[kPlanes];
-    for (std::size_t plane = 0; plane < kPlanes; ++plane) planes[plane] = always_[plane * words_ + word];
-    for (std::size_t quarter = 0; quarter < 4; ++quarter) {
-      for (std::uint64_t bits = present[quarter]; bits != 0; bits &= bits - 1) {
-        const std::size_t b = quarter * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-        for (std::size_t plane = 0; plane < kPlanes; ++plane) {
-          planes[plane] |= table_[(plane * 256 + b) * words_ + word];
+    std::uint64_t alive = by_length_[row * words_ + word];
+    // The first plane holds the rarest sets: it mostly decides alone.
+    for (std::size_t plane = 0; plane < kPlanes && alive != 0; ++plane) {
+      std::uint64_t has = always_[plane * words_ + word];
+      for (std::size_t quarter = 0; quarter < 4; ++quarter) {
+        const std::size_t base = plane * 256 + quarter * 64;
+        for (std::uint64_t bits = present[quarter]; bits != 0; bits &= bits - 1) {
+          has |= table_[(base + static_cast<std::size_t>(std::countr_zero(bits))) * words_ + word];
         }
       }
+      alive &= has;
     }
-    for (const std::uint64_t p : planes) out[word] &= p;
+    out[word] = alive;
   }
 }
 

@@ -26,14 +26,21 @@ Necessary necessary_of(std::string_view pattern, bool caseless);
 // Of a phrase list: any one phrase, without regard to case.
 Necessary necessary_of_phrases(const std::vector<std::string>& phrases);
 
+// Which bytes occur in a value.
+using BytesPresent = std::array<std::uint64_t, 4>;
+BytesPresent bytes_present(std::string_view value);
+
 // Many patterns' sets, transposed so that one walk over a value's distinct bytes answers for all.
 class ByteFilter {
  public:
   static constexpr std::size_t kPlanes = 6;
 
   void build(const std::vector<Necessary>& patterns);
-  // Sets `out` (words() words) to the patterns that may match `value`.
-  void survivors(std::string_view value, std::uint64_t* out) const;
+  // Sets `out` (words() words) to the patterns that may match a value of this length with these bytes.
+  void survivors(std::size_t length, const BytesPresent& present, std::uint64_t* out) const;
+  void survivors(std::string_view value, std::uint64_t* out) const {
+    survivors(value.size(), bytes_present(value), out);
+  }
   [[nodiscard]] std::size_t words() const { return words_; }
   [[nodiscard]] std::size_t bytes() const { return table_.size() * 8; }
 

@@ -47,8 +47,13 @@ const std::uint64_t* scan_form(const Prefilter& prefilter, std::uint32_t unit_in
   if (hits == nullptr) return nullptr;
   hits->unit = unit_index;
   hits->words = reinterpret_cast<std::uint64_t*>(p);
-  unit.bytes.survivors(form.text, hits->words);
-  work += form.text.size() + words;
+  if (!form.looked) {
+    form.present = bytes_present(form.text);
+    form.looked = true;
+    work += form.text.size();
+  }
+  unit.bytes.survivors(form.text.size(), form.present, hits->words);
+  work += words;
   if (unit.database != nullptr && count(hits->words, unit.scanned) >= kFewSurvivors) {
     scan(unit, form.text, scratch, arena, hits->words);
     work += form.text.size();

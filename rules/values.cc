@@ -20,7 +20,8 @@ Form* FormContext::transform(std::string_view in, Transform t) const {
 }
 
 Form& FormContext::spare(std::string_view text) const {
-  spare_ = Form{text, false, nullptr};
+  spare_ = Form{};
+  spare_.text = text;
   return spare_;
 }
 
@@ -33,8 +34,9 @@ Form& FormContext::form(Slot& slot, std::uint16_t node) const {
     for (std::size_t i = 0; i < n; ++i) slot.forms[i] = nullptr;
   }
   if (slot.forms[0] == nullptr) {
-    slot.forms[0] = arena->make<Form>(slot.text, false, nullptr);
+    slot.forms[0] = arena->make<Form>();
     if (slot.forms[0] == nullptr) return spare(slot.text);
+    slot.forms[0]->text = slot.text;
   }
   // Up to the nearest ancestor that is there, then down again.
   std::array<std::uint16_t, kMaxChain + 1> path{};

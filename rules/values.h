@@ -4,6 +4,7 @@
 // transformation".
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,9 @@ struct Hits {
 struct Form {
   std::string_view text;
   bool changed = false;    // by the last transformation of the chain (what multiMatch asks)
+  bool looked = false;     // present is filled
   Hits* hits = nullptr;
+  std::array<std::uint64_t, 4> present{};  // the bytes that occur in text
 };
 
 struct Slot {
