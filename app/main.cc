@@ -1,8 +1,10 @@
 // weir: the program. Parses the command line, runs one command, and turns whatever escapes into a plain
 // sentence and the right exit status.
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <new>
+#include <string>
 #include <variant>
 
 #include "app/commands/commands.h"
@@ -36,12 +38,32 @@ ExitCode run(int argc, char** argv) {
   return run_version();
 }
 
+// What happens inside the engine, which lets no exception out: the process is in an unknown state, so it
+// says so and leaves without tidying up.
+[[noreturn]] void give_up() {
+  std::string sentence = "internal error, please report it";
+  if (const std::exception_ptr error = std::current_exception()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::bad_alloc&) {
+      sentence = "out of memory";
+    } catch (const std::exception& e) {
+      sentence += std::string(": ") + e.what();
+    } catch (...) {
+      sentence += ": an unknown exception";
+    }
+  }
+  complain(sentence);
+  std::_Exit(static_cast<int>(ExitCode::Bug));
+}
+
 }  // namespace
 }  // namespace weir::app
 
 int main(int argc, char** argv) {
   // A reader that went away is told by write(), and is no error.
   std::signal(SIGPIPE, SIG_IGN);
+  std::set_terminate(weir::app::give_up);
   using weir::app::complain;
   using weir::app::ExitCode;
   try {

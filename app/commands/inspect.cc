@@ -26,7 +26,7 @@
 namespace weir::app {
 namespace {
 
-constexpr std::size_t kShownWarnings = 10;
+constexpr std::size_t kShownWarnings = 0;  // they are weir check's matter
 
 Result<std::unique_ptr<capture::PcapFilePort>> open_port(const InspectOptions& options,
                                                          const std::string& file,

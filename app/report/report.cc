@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "rules/render.h"
 
 namespace weir::app {
@@ -33,8 +35,9 @@ std::string rendered(const rules::Diagnostics& diagnostics, bool colored, std::s
     if (d.severity != rules::Severity::Error && ++warnings > most_warnings) continue;
     out += rules::render(d, colored);
   }
-  if (warnings > most_warnings) {
-    out += "… and " + std::to_string(warnings - most_warnings) + " more warnings: see weir check\n";
+  if (const std::size_t more = warnings - std::min(warnings, most_warnings); more > 0) {
+    out += "weir: the rules load with " + std::to_string(more) + (most_warnings > 0 ? " more" : "") +
+           (more == 1 ? " warning" : " warnings") + ": see weir check\n";
   }
   return out;
 }

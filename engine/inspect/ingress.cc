@@ -16,6 +16,7 @@ constexpr int kNesting = 4;  // reassembled datagrams within each other
 
 Ingress::Ingress(const InspectorOptions& options)
     : inline_(options.stance == Stance::Inline),
+      detect_offload_(options.detect_offload),
       offload_(kOffloadHosts, {options.table_k0, options.table_k1}),
       fragments_(options.fragment_limits,
                  inline_ ? net::FragmentPolicy::Strict : net::FragmentPolicy::Linux,
@@ -48,17 +49,17 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
   ++counters.packets;
   counters.bytes += packet.wire_length;
   held_.clear();
-  net::Decoded decoded = net::decode(packet, decoding_);
+  decoded_ = net::decode(packet, decoding_);
   for (int depth = 0; depth < kNesting; ++depth) {
-    if (std::holds_alternative<net::NonIp>(decoded)) {
+    if (std::holds_alternative<net::NonIp>(decoded_)) {
       ++counters.not_tcp;
-      return {nullptr, {}, held_};
+      return {nullptr, {}, nullptr, held_};
     }
-    if (const auto* malformed = std::get_if<net::Malformed>(&decoded)) {
+    if (const auto* malformed = std::get_if<net::Malformed>(&decoded_)) {
       ++(malformed->reason == net::Anomaly::CapturedTooShort ? counters.snapped : counters.malformed);
       return refused(DropReason::Malformed, net::name(malformed->reason));
     }
-    const auto& whole = std::get<net::Datagram>(decoded);
+    const auto& whole = std::get<net::Datagram>(decoded_);
     if (!whole.fragment.present) return datagram(whole, counters);
 
     ++counters.fragments;
@@ -66,7 +67,7 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
     lost(put.lost);
     switch (put.kind) {
       case net::Defragmented::Kind::Held: {
-        Result result{nullptr, {}, held_};
+        Result result{nullptr, {}, nullptr, held_};
         if (inline_) result.verdict.kind = VerdictKind::Hold;
         return result;
       }
@@ -80,7 +81,7 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
     for (const net::HeldPacket& part : put.packets) {
       if (part.number != packet.number) held_.push_back({part.token, part.number, Fate::Forward});
     }
-    decoded = net::decode_reassembled(put.datagram, decoding_);
+    decoded_ = net::decode_reassembled(put.datagram, decoding_);
   }
   ++counters.malformed;
   return refused(DropReason::Malformed, net::name(net::Anomaly::TooManyLayers));
@@ -89,15 +90,14 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
 Ingress::Result Ingress::datagram(const net::Datagram& datagram, InspectorCounters& counters) {
   if (datagram.protocol != kTcp) {
     ++counters.not_tcp;
-    return {nullptr, {}, held_};
+    return {nullptr, {}, nullptr, held_};
   }
   parsed_ = net::parse_tcp(datagram);
   if (!parsed_.ok()) {
     ++(parsed_.malformed == net::Anomaly::CapturedTooShort ? counters.snapped : counters.malformed);
     return refused(DropReason::Malformed, net::name(parsed_.malformed));
   }
-  // Inline the kernel says what it knows of checksums; a capture has to be judged by itself.
-  if (!inline_) {
+  if (detect_offload_) {
     const std::uint64_t before = offload_.accepted();
     net::judge_offload(parsed_, offload_);
     counters.offloaded_checksum += offload_.accepted() - before;
@@ -107,7 +107,7 @@ Ingress::Result Ingress::datagram(const net::Datagram& datagram, InspectorCounte
     return refused(DropReason::Malformed, net::name(parsed_.anomalies.gravest()));
   }
   if (parsed_.segment.missing > 0) ++counters.snapped;
-  return {&parsed_.segment, {}, held_};
+  return {&parsed_.segment, {}, &datagram, held_};
 }
 
 std::uint64_t connection_hash(const net::TcpSegment& segment) {

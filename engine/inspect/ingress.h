@@ -32,6 +32,8 @@ class Ingress {
     // Where it is, `verdict` is that of the segment's inspection; views live until the next call.
     const net::TcpSegment* segment = nullptr;
     Verdict verdict;
+    // With `segment`: what it was taken from.
+    const net::Datagram* datagram = nullptr;
     // The fragments that `segment` was made of: they share its fate.
     std::span<const HeldFate> held;
   };
@@ -45,9 +47,11 @@ class Ingress {
   void lost(std::span<const net::LostPacket> packets);
 
   bool inline_;
+  bool detect_offload_;
   net::DecodeOptions decoding_;
   net::OffloadDetector offload_;
   net::Defragmenter fragments_;
+  net::Decoded decoded_;
   net::TcpParsed parsed_;
   std::vector<HeldFate> held_;
 };

@@ -9,6 +9,7 @@
 #include "engine/inspect/context.h"
 #include "engine/inspect/ingress.h"
 #include "engine/inspect/session.h"
+#include "engine/net/build.h"
 
 namespace weir::inspect {
 namespace {
@@ -63,6 +64,7 @@ struct Inspector::State final : public flow::StreamSink {
   Session* take_session();
   flow::StreamAction after(flow::Flow& flow, Session& session, http::Side side,
                            const http::Progress& progress);
+  void rewrite(const Packet& packet, const net::Datagram& datagram, Verdict& verdict);
   void settle(std::span<const HeldFate> held, Verdict& verdict);
   void told_drop(const net::TcpSegment* segment, const flow::Flow* flow, const Verdict& verdict,
                  std::uint64_t rule);
@@ -82,6 +84,8 @@ struct Inspector::State final : public flow::StreamSink {
   Ingress ingress;
   std::vector<std::unique_ptr<Session>> all_sessions;
   std::vector<Session*> idle_sessions;
+  net::TcpEdit edit;  // inline: what is to be changed in the packet before it goes on
+  std::vector<std::uint8_t> rewritten;
   std::vector<HeldFate> fates;
   const Session* refused_now = nullptr;  // the session that this packet made us refuse
   flow::Tracker tracker;  // last: its sink, this object, is whole by then
@@ -129,6 +133,7 @@ flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, h
     if (progress.body_ended && side == http::Side::Request) session.body_ended();
     if (session.refusal().reason != DropReason::None && refused_now == nullptr) {
       refused_now = &session;
+      flow.refused = true;
       session.close();  // nothing more is let through: what is under way is over
     }
   }
@@ -178,8 +183,8 @@ void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow:
 
 void Inspector::State::on_close(flow::Flow& flow) {
   auto* session = static_cast<Session*>(flow.user);
-  flow.user = nullptr;
   if (session == nullptr) return;
+  flow.user = nullptr;
   session->close();
   InspectorCounters& counters = context.counters;
   if (session->spoke_http()) {
@@ -215,6 +220,7 @@ std::uint64_t Inspector::State::ends() const {
 
 Verdict Inspector::State::on_segment(const net::TcpSegment& segment) {
   refused_now = nullptr;
+  edit = {};
   const flow::SegmentVerdict judged = tracker.on_segment(segment);
   InspectorCounters& counters = context.counters;
   Verdict verdict;
@@ -237,14 +243,36 @@ Verdict Inspector::State::on_segment(const net::TcpSegment& segment) {
     verdict.reason = DropReason::FlowBlocked;
     verdict.detail = session->refusal().detail;
     rule = session->refusal().rule_id;
+  } else if (judged.flow != nullptr && judged.flow->refused) {
+    verdict.reason = DropReason::FlowBlocked;  // closed since, but remembered
+    verdict.detail = "closed";
   } else if (judged.fate() == Fate::Drop) {
     verdict.reason = reason_of(judged.reason());
     verdict.detail = flow::name(judged.reason());
   }
-  if (verdict.reason == DropReason::None) return verdict;
+  if (verdict.reason == DropReason::None) {
+    edit = {judged.clear_urgent, judged.strip_fast_open};
+    return verdict;
+  }
   verdict.kind = VerdictKind::Drop;
   told_drop(&segment, judged.flow, verdict, rule);
   return verdict;
+}
+
+// Urgent data and TCP Fast Open are taken off the wire, so that both ends read what was read here.
+void Inspector::State::rewrite(const Packet& packet, const net::Datagram& datagram,
+                               Verdict& verdict) {
+  if (!verdict.forwarded() || !(edit.clear_urgent || edit.strip_fast_open)) return;
+  rewritten.resize(packet.bytes.size());
+  const std::size_t length = net::rewrite_tcp(rewritten, packet, datagram, edit);
+  if (length == 0) {
+    verdict.kind = VerdictKind::Drop;
+    verdict.reason = DropReason::Stream;
+    verdict.detail = "cannot-rewrite";
+    return;
+  }
+  verdict.kind = VerdictKind::Replace;
+  verdict.replacement = Bytes(rewritten).first(length);
 }
 
 // Fragments share the fate of the segment that they make up.
@@ -292,6 +320,7 @@ Verdict Inspector::on_packet(const Packet& packet) noexcept {
   const Ingress::Result in = state_->ingress.on_packet(packet, context.counters);
   Verdict verdict = in.segment != nullptr ? state_->on_segment(*in.segment) : in.verdict;
   if (in.segment == nullptr && verdict.kind == VerdictKind::Drop) state_->told_drop(nullptr, nullptr, verdict, 0);
+  if (in.segment != nullptr) state_->rewrite(packet, *in.datagram, verdict);
   state_->settle(in.held, verdict);
   if (!verdict.forwarded() && verdict.kind != VerdictKind::Hold) ++context.counters.dropped_packets;
   return verdict;

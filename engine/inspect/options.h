@@ -35,6 +35,9 @@ struct InspectorOptions {
   // A response that begins before its request is complete waits for phase 2; at most so much of its body
   // is kept for phase 4.
   std::size_t early_response_bytes = 128 * 1024;
+  // The input is a capture: of a host that leaves checksums to its network card, partial sums are
+  // recognised and accepted. A live port is told the state of each packet's checksum instead.
+  bool detect_offload = true;
   FlowLimits flow_limits;
   FragmentLimits fragment_limits;
   // Key of the TCP table; random per process where an attacker chooses addresses and ports.

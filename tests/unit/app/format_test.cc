@@ -243,7 +243,7 @@ TEST(Diagnostics, WarningsBeyondALimitAreCounted) {
   d.message = "w";
   d.file = "f";
   const std::string text = rendered({d, d, d}, false, 1);
-  EXPECT_THAT(text, HasSubstr("and 2 more warnings"));
+  EXPECT_THAT(text, HasSubstr("weir: the rules load with 2 more warnings: see weir check"));
   EXPECT_EQ(count({d, d}).warnings, 2U);
 }
 
