@@ -123,8 +123,8 @@ ChunkStep ChunkDecoder::size_octet(char c) noexcept {
   }
 }
 
-// chunk-ext = *( ";" token [ "=" ( token / quoted-string ) ] ), without the bad white space that RFC 9112
-// 7.1.1 tells senders not to generate.
+// chunk-ext = *( ";" token [ "=" ( token / quoted-string ) ] ), without the bad white space that
+// RFC 9112 7.1.1 tells senders not to generate.
 ChunkStep ChunkDecoder::extension_octet(char c) noexcept {
   if (c == '\n') {
     const bool after_cr = state_ == State::ExtCr;

@@ -1,6 +1,6 @@
-// The chunked transfer coding (RFC 9112 7.1), incrementally and without buffering: sizes, extensions and
-// chunk data up to the end of the last-chunk line. The trailer section that follows has the syntax of a
-// header section and is read by whoever reads those.
+// The chunked transfer coding (RFC 9112 7.1), incrementally and without buffering: sizes,
+// extensions and chunk data up to the end of the last-chunk line. The trailer section that follows
+// has the syntax of a header section and is read by whoever reads those.
 //
 //   ChunkDecoder decoder(256);
 //   while (!in.empty()) {
@@ -39,15 +39,29 @@ class ChunkDecoder {
 
   // REQUIRES: !in.empty(), and no final event was returned before.
   [[nodiscard]] ChunkStep step(std::string_view in) noexcept;
-  // Skips octets that are lost. False if they reach beyond the data of the current chunk, which makes
-  // everything after them unintelligible.
+  // Skips octets that are lost. False if they reach beyond the data of the current chunk, which
+  // makes everything after them unintelligible.
   [[nodiscard]] bool skip(std::uint64_t count) noexcept;
 
  private:
   enum class State : std::uint8_t {
-    SizeFirst, Size, SizeBlank, SizeCr,
-    ExtStart, ExtName, ExtValue, ExtToken, ExtQuoted, ExtEscape, ExtAfter, ExtBad, ExtCr,
-    Data, DataCr, DataLf, Final,
+    SizeFirst,
+    Size,
+    SizeBlank,
+    SizeCr,
+    ExtStart,
+    ExtName,
+    ExtValue,
+    ExtToken,
+    ExtQuoted,
+    ExtEscape,
+    ExtAfter,
+    ExtBad,
+    ExtCr,
+    Data,
+    DataCr,
+    DataLf,
+    Final,
   };
 
   ChunkStep octet(char c) noexcept;
@@ -57,9 +71,9 @@ class ChunkDecoder {
   ChunkStep line_end() noexcept;
   ChunkStep broken(Violation v) noexcept;
 
-  std::uint64_t size_ = 0;        // of the current chunk; in Data: what is left of it
+  std::uint64_t size_ = 0;  // of the current chunk; in Data: what is left of it
   std::size_t max_extension_;
-  std::uint32_t extension_ = 0;   // octets of the current extension, saturating
+  std::uint32_t extension_ = 0;  // octets of the current extension, saturating
   std::uint8_t digits_ = 0;
   State state_ = State::SizeFirst;
 };

@@ -83,7 +83,8 @@ std::unique_ptr<ContentLayer> DecoderPool::take_layer() noexcept {
 
 void DecoderPool::give_back(std::unique_ptr<ContentLayer> layer) noexcept {
   layer->retire();
-  if (idle_layers_.size() < max_idle_) idle_layers_.push_back(std::move(layer));  // reserved: cannot throw
+  if (idle_layers_.size() < max_idle_)
+    idle_layers_.push_back(std::move(layer));  // reserved: cannot throw
 }
 
 std::unique_ptr<ContentDecoder> DecoderPool::borrow() noexcept {
@@ -102,7 +103,9 @@ void DecoderPool::give_back(std::unique_ptr<ContentDecoder> decoder) noexcept {
 
 ContentDecoder::ContentDecoder(DecoderPool& pool) noexcept : pool_(&pool) {}
 
-ContentDecoder::~ContentDecoder() { drop_layers(); }
+ContentDecoder::~ContentDecoder() {
+  drop_layers();
+}
 
 void ContentDecoder::drop_layers() noexcept {
   for (std::size_t i = 0; i < layer_count_; ++i) {
@@ -155,13 +158,15 @@ void ContentDecoder::feed(std::string_view wire, ContentSink& sink) noexcept {
   }
 }
 
-// The innermost layer that has input goes first, so a layer's output is used up before it makes more.
+// The innermost layer that has input goes first, so a layer's output is used up before it makes
+// more.
 void ContentDecoder::block(std::string_view input, ContentSink& sink) noexcept {
   wire_ += input.size();
   layers_[0]->offer(input);
   while (!stopped_) {
     std::size_t i = layer_count_;
-    while (i > 0 && !layers_[i - 1]->has_work()) --i;
+    while (i > 0 && !layers_[i - 1]->has_work())
+      --i;
     if (i == 0) return;
     ContentLayer& layer = *layers_[i - 1];
     const ContentLayer::Output output = layer.step();
@@ -187,7 +192,8 @@ void ContentDecoder::finish(bool complete, ContentSink& sink) noexcept {
   held_ = 0;
   if (n > 0 && !stopped_) block({hold_.data(), n}, sink);
   bool cut = false;
-  for (std::size_t i = 0; i < layer_count_; ++i) cut = cut || !layers_[i]->at_end();
+  for (std::size_t i = 0; i < layer_count_; ++i)
+    cut = cut || !layers_[i]->at_end();
   if (cut && !stopped_ && wire_ > 0) {
     if (complete) sink.on_content_violation(Violation::ContentCodingTruncated);
     // Nothing came of a body that is still at hand: show it as it is.

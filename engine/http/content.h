@@ -1,9 +1,10 @@
-// Content codings (RFC 9110 8.4): gzip, x-gzip, deflate (zlib, and raw as some send it), br; stacked.
+// Content codings (RFC 9110 8.4): gzip, x-gzip, deflate (zlib, and raw as some send it), br;
+// stacked.
 //
-// Decoding is bounded in output, ratio and memory, and does not depend on how the body is cut: input is
-// taken in blocks of fixed size, so that every check falls on the same octet. Where decoding fails before
-// it gave anything, the octets are delivered as they are; where it fails later, what follows is delivered
-// as it is. Nothing is passed over in silence.
+// Decoding is bounded in output, ratio and memory, and does not depend on how the body is cut:
+// input is taken in blocks of fixed size, so that every check falls on the same octet. Where
+// decoding fails before it gave anything, the octets are delivered as they are; where it fails
+// later, what follows is delivered as it is. Nothing is passed over in silence.
 #pragma once
 
 #include <array>
@@ -58,8 +59,8 @@ class ContentSink {
 class ContentDecoder;
 class ContentLayer;
 
-// Decoder states for reuse, and the memory that all of them together may take. One per worker; not for
-// use by several threads. Outlives the decoders that it serves.
+// Decoder states for reuse, and the memory that all of them together may take. One per worker; not
+// for use by several threads. Outlives the decoders that it serves.
 class DecoderPool {
  public:
   explicit DecoderPool(std::size_t max_bytes = 256ULL << 20, std::size_t max_idle = 32);
@@ -95,8 +96,8 @@ class ContentDecoder {
   ContentDecoder& operator=(const ContentDecoder&) = delete;
   ~ContentDecoder();
 
-  // Prepares for a body; reports at once what of the list cannot be undone. False if nothing is to be
-  // decoded, so that the body is to be taken as it is.
+  // Prepares for a body; reports at once what of the list cannot be undone. False if nothing is to
+  // be decoded, so that the body is to be taken as it is.
   [[nodiscard]] bool start(const CodingList& codings, const ContentLimits& limits,
                            ContentSink& sink) noexcept;
   // Forgets the body.
@@ -117,8 +118,8 @@ class ContentDecoder {
   ContentLimits limits_;
   std::array<std::unique_ptr<ContentLayer>, kMaxLayers> layers_;  // outermost coding first
   std::size_t layer_count_ = 0;
-  std::uint64_t wire_ = 0;     // octets taken so far
-  bool stopped_ = false;       // a bound was reached: nothing more is delivered
+  std::uint64_t wire_ = 0;  // octets taken so far
+  bool stopped_ = false;    // a bound was reached: nothing more is delivered
   std::size_t held_ = 0;
   std::array<char, kBlock> hold_;  // NOLINT: the start of a block
 };

@@ -10,13 +10,19 @@ constexpr int kRawWindow = -15;
 void* zlib_allocate(void* pool, uInt items, uInt size) {
   return static_cast<DecoderPool*>(pool)->allocate(static_cast<std::size_t>(items) * size);
 }
-void zlib_release(void* pool, void* block) { static_cast<DecoderPool*>(pool)->release(block); }
+void zlib_release(void* pool, void* block) {
+  static_cast<DecoderPool*>(pool)->release(block);
+}
 void* brotli_allocate(void* pool, std::size_t size) {
   return static_cast<DecoderPool*>(pool)->allocate(size);
 }
-void brotli_release(void* pool, void* block) { static_cast<DecoderPool*>(pool)->release(block); }
+void brotli_release(void* pool, void* block) {
+  static_cast<DecoderPool*>(pool)->release(block);
+}
 
-unsigned octet(std::string_view text, std::size_t i) { return static_cast<unsigned char>(text[i]); }
+unsigned octet(std::string_view text, std::size_t i) {
+  return static_cast<unsigned char>(text[i]);
+}
 
 bool is_gzip(std::string_view text) {
   return octet(text, 0) == 0x1f && (text.size() < 2 || octet(text, 1) == 0x8b);
@@ -124,7 +130,8 @@ ContentLayer::Output ContentLayer::sniff() noexcept {
 }
 
 ContentLayer::Output ContentLayer::inflate_step() noexcept {
-  zlib_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(input_.data()));  // NOLINT: zlib's type
+  zlib_.next_in =
+      reinterpret_cast<Bytef*>(const_cast<char*>(input_.data()));  // NOLINT: zlib's type
   zlib_.avail_in = static_cast<uInt>(input_.size());
   zlib_.next_out = reinterpret_cast<Bytef*>(buffer_.data());
   zlib_.avail_out = static_cast<uInt>(kBuffer);
@@ -186,7 +193,8 @@ ContentLayer::Output ContentLayer::finished(std::string_view output) noexcept {
   return {output, std::nullopt};
 }
 
-// Gives back the input from its beginning if nothing came of it, else goes on with what is left of it.
+// Gives back the input from its beginning if nothing came of it, else goes on with what is left of
+// it.
 ContentLayer::Output ContentLayer::failed(std::string_view output) noexcept {
   mode_ = Mode::Plain;
   more_ = false;
@@ -198,7 +206,8 @@ ContentLayer::Output ContentLayer::failed(std::string_view output) noexcept {
   return {output, Violation::ContentCodingCorrupt};
 }
 
-// A gzip body may be several members (RFC 1952 2.2); anything else after the end does not belong there.
+// A gzip body may be several members (RFC 1952 2.2); anything else after the end does not belong
+// there.
 ContentLayer::Output ContentLayer::between_step() noexcept {
   if (coding_ == Coding::Gzip && octet(input_, 0) == 0x1f && start_inflate(kGzipWindow)) {
     mode_ = Mode::Zlib;

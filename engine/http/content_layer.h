@@ -1,7 +1,7 @@
-// One content coding being undone: a state of zlib or brotli, with its output buffer. Private to the room.
+// One content coding being undone: a state of zlib or brotli, with its output buffer. Private to
+// the room.
 #pragma once
 
-#include <brotli/decode.h>
 #include <zlib.h>
 
 #include <array>
@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include <brotli/decode.h>
 
 #include "engine/http/content.h"
 #include "engine/http/violation.h"
@@ -43,8 +45,8 @@ class ContentLayer {
 
  private:
   enum class Mode : std::uint8_t {
-    Sniff,    // no octet yet
-    Zlib,     // gzip, zlib or raw deflate
+    Sniff,  // no octet yet
+    Zlib,   // gzip, zlib or raw deflate
     Brotli,
     Between,  // the stream ended; another gzip member may follow
     Plain,    // not coded, or no longer: octets pass as they are
@@ -65,13 +67,13 @@ class ContentLayer {
   z_stream zlib_{};
   BrotliDecoderState* brotli_ = nullptr;
   std::string_view input_;
-  std::string_view first_;   // the whole of the first input, while nothing was produced from it
+  std::string_view first_;  // the whole of the first input, while nothing was produced from it
   std::uint64_t produced_ = 0;
   Coding coding_ = Coding::Gzip;
   Mode mode_ = Mode::Sniff;
   bool zlib_ready_ = false;
-  bool more_ = false;        // output is waiting inside the library
-  bool labelled_ = true;     // the first octets were those of the coding
+  bool more_ = false;     // output is waiting inside the library
+  bool labelled_ = true;  // the first octets were those of the coding
   std::array<char, kBuffer> buffer_;
 };
 

@@ -1,6 +1,7 @@
-// The requests of one connection that wait for their response, oldest first (RFC 9112 9.3: responses come
-// in the order of the requests). 64 of them at most, one octet each; those beyond are counted, so that
-// their responses still get the right number, but what their requests asked is forgotten.
+// The requests of one connection that wait for their response, oldest first (RFC 9112 9.3:
+// responses come in the order of the requests). 64 of them at most, one octet each; those beyond
+// are counted, so that their responses still get the right number, but what their requests asked is
+// forgotten.
 #pragma once
 
 #include <array>
@@ -13,7 +14,7 @@ namespace weir::http {
 
 // What a response's framing depends on.
 enum RequestTraits : std::uint8_t {
-  kSeen = 1,      // the request line was read
+  kSeen = 1,  // the request line was read
   kHead = 2,
   kConnect = 4,
   kUpgrade = 8,

@@ -10,26 +10,40 @@ namespace weir::http {
 namespace {
 
 enum class Known : std::uint8_t {
-  None, ContentLength, TransferEncoding, Host, Connection, Upgrade, Expect, ContentEncoding,
+  None,
+  ContentLength,
+  TransferEncoding,
+  Host,
+  Connection,
+  Upgrade,
+  Expect,
+  ContentEncoding,
 };
 
 Known known_field(std::string_view name) {
   switch (name.size()) {
-    case 4: return equals_ignoring_case(name, "host") ? Known::Host : Known::None;
-    case 6: return equals_ignoring_case(name, "expect") ? Known::Expect : Known::None;
-    case 7: return equals_ignoring_case(name, "upgrade") ? Known::Upgrade : Known::None;
-    case 10: return equals_ignoring_case(name, "connection") ? Known::Connection : Known::None;
+    case 4:
+      return equals_ignoring_case(name, "host") ? Known::Host : Known::None;
+    case 6:
+      return equals_ignoring_case(name, "expect") ? Known::Expect : Known::None;
+    case 7:
+      return equals_ignoring_case(name, "upgrade") ? Known::Upgrade : Known::None;
+    case 10:
+      return equals_ignoring_case(name, "connection") ? Known::Connection : Known::None;
     case 14:
       return equals_ignoring_case(name, "content-length") ? Known::ContentLength : Known::None;
     case 16:
       return equals_ignoring_case(name, "content-encoding") ? Known::ContentEncoding : Known::None;
     case 17:
-      return equals_ignoring_case(name, "transfer-encoding") ? Known::TransferEncoding : Known::None;
-    default: return Known::None;
+      return equals_ignoring_case(name, "transfer-encoding") ? Known::TransferEncoding
+                                                             : Known::None;
+    default:
+      return Known::None;
   }
 }
 
-// Whether the letters alone spell `letters`: Content_Length, Transfer-Encoding with a stray octet, …
+// Whether the letters alone spell `letters`: Content_Length, Transfer-Encoding with a stray octet,
+// …
 bool spells(std::string_view name, std::string_view letters) {
   std::size_t i = 0;
   for (const char c : name) {
@@ -50,8 +64,7 @@ void count_up(Integer& n) {
   if (n < std::numeric_limits<Integer>::max()) ++n;
 }
 
-constexpr auto kMaxLength =
-    static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+constexpr auto kMaxLength = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
 // The number at the start of the text, an optional '+' skipped, bounded by kMaxLength.
 std::uint64_t leading_number(std::string_view text) {
@@ -69,13 +82,32 @@ std::uint64_t leading_number(std::string_view text) {
 }  // namespace
 
 bool is_forbidden_in_trailer(std::string_view name) noexcept {
-  static constexpr std::array<std::string_view, 26> kForbidden{
-      "transfer-encoding", "content-length", "host",          "connection",    "upgrade",
-      "expect",            "te",             "trailer",       "keep-alive",    "content-encoding",
-      "content-type",      "content-range",  "range",         "authorization", "cookie",
-      "set-cookie",        "cache-control",  "max-forwards",  "location",      "pragma",
-      "www-authenticate",  "if-match",       "if-none-match", "if-modified-since",
-      "proxy-authorization", "x-forwarded-for"};
+  static constexpr std::array<std::string_view, 26> kForbidden{"transfer-encoding",
+                                                               "content-length",
+                                                               "host",
+                                                               "connection",
+                                                               "upgrade",
+                                                               "expect",
+                                                               "te",
+                                                               "trailer",
+                                                               "keep-alive",
+                                                               "content-encoding",
+                                                               "content-type",
+                                                               "content-range",
+                                                               "range",
+                                                               "authorization",
+                                                               "cookie",
+                                                               "set-cookie",
+                                                               "cache-control",
+                                                               "max-forwards",
+                                                               "location",
+                                                               "pragma",
+                                                               "www-authenticate",
+                                                               "if-match",
+                                                               "if-none-match",
+                                                               "if-modified-since",
+                                                               "proxy-authorization",
+                                                               "x-forwarded-for"};
   return resembles_framing(name) ||
          std::any_of(kForbidden.begin(), kForbidden.end(), [name](std::string_view forbidden) {
            return equals_ignoring_case(name, forbidden);
@@ -130,7 +162,8 @@ void MessageFacts::add(Side side, std::string_view name, std::string_view value,
 
 void MessageFacts::add_content_length(std::string_view value, ViolationSet& out) noexcept {
   bool valid = !value.empty() && value.size() <= 19;
-  for (const char c : value) valid = valid && is_digit(c);
+  for (const char c : value)
+    valid = valid && is_digit(c);
   const std::uint64_t length = leading_number(value);
   if (!valid || (value.size() == 19 && length == kMaxLength && value != "9223372036854775807")) {
     out.insert(Violation::ContentLengthInvalid);

@@ -1,5 +1,6 @@
 // What the fields of one header section say of the message's length, its codings and the connection
-// (RFC 9112 6, 9; RFC 9110 7.6.1, 7.8, 8.4). Fed field by field; keeps no text but a host to compare.
+// (RFC 9112 6, 9; RFC 9110 7.6.1, 7.8, 8.4). Fed field by field; keeps no text but a host to
+// compare.
 #pragma once
 
 #include <array>

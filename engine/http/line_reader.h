@@ -1,6 +1,6 @@
-// Cuts a stream into lines. A line that is whole in the input is viewed in place; the beginning of one
-// that is not is carried over in a small buffer, never longer than the limit, which is given back as soon
-// as it is not needed: a connection without an unfinished line holds no memory.
+// Cuts a stream into lines. A line that is whole in the input is viewed in place; the beginning of
+// one that is not is carried over in a small buffer, never longer than the limit, which is given
+// back as soon as it is not needed: a connection without an unfinished line holds no memory.
 #pragma once
 
 #include <array>
@@ -25,8 +25,8 @@ class LineReader {
   explicit LineReader(std::pmr::memory_resource* memory) : carry_(memory) {}
 
   // Takes octets of `in` up to and including a LF. True: a line is complete; `line` is valid until
-  // next() or the end of the input's life. `too_long` becomes true in the one call that finds the line
-  // longer than `max`, which may be before it is complete.
+  // next() or the end of the input's life. `too_long` becomes true in the one call that finds the
+  // line longer than `max`, which may be before it is complete.
   [[nodiscard]] bool take(std::string_view& in, std::size_t max, Line& line, bool& too_long);
   // As if the line were ended here by CRLF: the stream is at its end.
   [[nodiscard]] Line finish(std::size_t max);
@@ -49,7 +49,7 @@ class LineReader {
   std::uint64_t length_ = 0;  // of the unfinished line
   std::array<char, kTail> tail_{};
   std::uint8_t tail_size_ = 0;
-  bool reported_ = false;     // too_long was told
+  bool reported_ = false;  // too_long was told
 };
 
 }  // namespace weir::http

@@ -8,9 +8,9 @@ namespace weir::http {
 namespace {
 
 constexpr std::array<std::string_view, 20> kKnownMethods{
-    "GET",      "HEAD",     "POST",     "PUT",       "DELETE", "CONNECT", "OPTIONS",
-    "TRACE",    "PATCH",    "PROPFIND", "PROPPATCH", "MKCOL",  "COPY",    "MOVE",
-    "LOCK",     "UNLOCK",   "SEARCH",   "REPORT",    "PURGE",  "QUERY"};
+    "GET",   "HEAD",   "POST",     "PUT",       "DELETE", "CONNECT", "OPTIONS",
+    "TRACE", "PATCH",  "PROPFIND", "PROPPATCH", "MKCOL",  "COPY",    "MOVE",
+    "LOCK",  "UNLOCK", "SEARCH",   "REPORT",    "PURGE",  "QUERY"};
 
 // Splits off the first word and the run of white space after it.
 struct Split {
@@ -21,17 +21,21 @@ struct Split {
 
 Split split_first(std::string_view text) {
   std::size_t end = 0;
-  while (end < text.size() && !is_any_space(text[end])) ++end;
+  while (end < text.size() && !is_any_space(text[end]))
+    ++end;
   std::size_t next = end;
-  while (next < text.size() && is_any_space(text[next])) ++next;
+  while (next < text.size() && is_any_space(text[next]))
+    ++next;
   return {text.substr(0, end), text.substr(end, next - end), text.substr(next)};
 }
 
 Split split_last(std::string_view text) {
   std::size_t begin = text.size();
-  while (begin > 0 && !is_any_space(text[begin - 1])) --begin;
+  while (begin > 0 && !is_any_space(text[begin - 1]))
+    --begin;
   std::size_t gap = begin;
-  while (gap > 0 && is_any_space(text[gap - 1])) --gap;
+  while (gap > 0 && is_any_space(text[gap - 1]))
+    --gap;
   return {text.substr(begin), text.substr(gap, begin - gap), text.substr(0, gap)};
 }
 
@@ -43,9 +47,11 @@ void check_gap(std::string_view gap, ViolationSet& out) {
 
 std::string_view trim_line(std::string_view text, ViolationSet& out) {
   std::size_t from = 0;
-  while (from < text.size() && is_any_space(text[from])) ++from;
+  while (from < text.size() && is_any_space(text[from]))
+    ++from;
   std::size_t to = text.size();
-  while (to > from && is_any_space(text[to - 1])) --to;
+  while (to > from && is_any_space(text[to - 1]))
+    --to;
   if (from > 0 || to < text.size()) {
     const bool cr = text.substr(0, from).find('\r') != std::string_view::npos ||
                     text.substr(to).find('\r') != std::string_view::npos;
@@ -130,7 +136,9 @@ void check_target(ParsedRequestLine& out) {
   if (out.form == TargetForm::Invalid) out.violations.insert(Violation::TargetInvalid);
 }
 
-bool starts_like_version(std::string_view word) { return starts_ignoring_case(word, "HTTP/"); }
+bool starts_like_version(std::string_view word) {
+  return starts_ignoring_case(word, "HTTP/");
+}
 
 }  // namespace
 
@@ -216,8 +224,8 @@ ParsedStatusLine parse_status_line(std::string_view raw) noexcept {
   }
   if (rest.size() < 3 || !is_digit(rest[0]) || !is_digit(rest[1]) || !is_digit(rest[2])) return out;
   out.valid = true;
-  out.line.status = static_cast<std::uint16_t>((rest[0] - '0') * 100 + (rest[1] - '0') * 10 +
-                                               (rest[2] - '0'));
+  out.line.status =
+      static_cast<std::uint16_t>((rest[0] - '0') * 100 + (rest[1] - '0') * 10 + (rest[2] - '0'));
   if (out.line.status < 100 || out.line.status > 599) {
     out.violations.insert(Violation::StatusLineInvalid);
   }
@@ -293,8 +301,8 @@ bool is_valid_host(std::string_view host) noexcept {
 
 bool same_authority(std::string_view a, std::string_view b) noexcept {
   const auto without_default_port = [](std::string_view text) {
-    for (const std::string_view port : {std::string_view(":80"), std::string_view(":443"),
-                                        std::string_view(":")}) {
+    for (const std::string_view port :
+         {std::string_view(":80"), std::string_view(":443"), std::string_view(":")}) {
       if (text.size() > port.size() && text.substr(text.size() - port.size()) == port) {
         return text.substr(0, text.size() - port.size());
       }

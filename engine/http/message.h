@@ -1,6 +1,6 @@
-// The syntax of start lines and field lines (RFC 9112 3, 4, 5): pure functions over one line without its
-// line end. Each reads leniently, the way the servers that accept the line read it, and lists in
-// `violations` in what it differs from the standard.
+// The syntax of start lines and field lines (RFC 9112 3, 4, 5): pure functions over one line
+// without its line end. Each reads leniently, the way the servers that accept the line read it, and
+// lists in `violations` in what it differs from the standard.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,8 @@ struct ParsedField {
 
 [[nodiscard]] ParsedField parse_field(std::string_view line) noexcept;
 
-// uri-host [ ":" port ] with the host as registered name of letters, digits, "-._~" and %XX, IPv4 or
+// uri-host [ ":" port ] with the host as registered name of letters, digits, "-._~" and %XX, IPv4
+// or
 // "[" IPv6 "]". The sub-delims that RFC 3986 also allows are refused by most servers.
 [[nodiscard]] bool is_valid_host(std::string_view host) noexcept;
 // Whether two authorities name the same host and port, when ports 80 and 443 may be left out.

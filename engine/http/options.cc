@@ -2,7 +2,9 @@
 
 namespace weir::http {
 
-ParserOptions ParserOptions::passive() noexcept { return {}; }
+ParserOptions ParserOptions::passive() noexcept {
+  return {};
+}
 
 ParserOptions ParserOptions::inline_strict() noexcept {
   ParserOptions options;

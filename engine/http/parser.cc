@@ -6,7 +6,11 @@ namespace weir::http {
 
 Connection::Connection(HttpSink& sink, const ParserOptions& options, DecoderPool* pool,
                        std::pmr::memory_resource* memory)
-    : shared_{.sink = sink, .options = options, .memory = memory, .pool = pool, .own_pool = nullptr,
+    : shared_{.sink = sink,
+              .options = options,
+              .memory = memory,
+              .pool = pool,
+              .own_pool = nullptr,
               .queue = {}},
       requests_(shared_),
       responses_(shared_, requests_) {}
@@ -17,8 +21,8 @@ void Connection::start_midstream() noexcept {
   shared_.request_gap = true;
 }
 
-// The edge behind which allocation failures are caught: line buffers are the only thing allocated here,
-// and a sink may copy what it is given.
+// The edge behind which allocation failures are caught: line buffers are the only thing allocated
+// here, and a sink may copy what it is given.
 template <class F>
 Progress Connection::run(Side side, F&& f) noexcept {
   Reader& r = reader(side);

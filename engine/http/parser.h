@@ -1,19 +1,25 @@
-// The HTTP/1 parser: the two byte streams of one TCP connection in, HttpSink calls out (RFC 9112, 9110).
+// The HTTP/1 parser: the two byte streams of one TCP connection in, HttpSink calls out (RFC 9112,
+// 9110).
 //
-// * Incremental. However the streams are cut into pieces, the calls are the same; only the pieces of a
+// * Incremental. However the streams are cut into pieces, the calls are the same; only the pieces
+// of a
 //   body may be cut differently. Body octets are passed on, never collected.
-// * Bounded. Work is linear in the octets fed; memory is at most one line (ParserOptions::max_line) for a
-//   side, twice that where a field may be folded, plus the state of a content decoder while a coded body
-//   goes through. An idle connection holds no buffer.
-// * Strict or lenient by ParserOptions. Each deviation from the standard is a named Violation, told once
+// * Bounded. Work is linear in the octets fed; memory is at most one line (ParserOptions::max_line)
+// for a
+//   side, twice that where a field may be folded, plus the state of a content decoder while a coded
+//   body goes through. An idle connection holds no buffer.
+// * Strict or lenient by ParserOptions. Each deviation from the standard is a named Violation, told
+// once
 //   per message. One that the options refuse ends the reading of its side (SideState::Refused).
-// * Early. A message is complete at the earliest octet at which any server would act: without a body at
-//   the LF of the blank line; with a length at the last octet; HTTP/0.9 at the LF of the request line;
-//   chunked at the final CRLF, with Progress::body_ended from the LF of the last-chunk line on. A client
-//   that ends its stream within a request may be served too (readers that take the end of input for the
-//   end of a line are common), so such a request is told as far as it came, then ended as Incomplete:
-//   judge it like a complete one.
-// * Requests and responses are paired in order. 1xx responses close nothing, 101 does when it switches
+// * Early. A message is complete at the earliest octet at which any server would act: without a
+// body at
+//   the LF of the blank line; with a length at the last octet; HTTP/0.9 at the LF of the request
+//   line; chunked at the final CRLF, with Progress::body_ended from the LF of the last-chunk line
+//   on. A client that ends its stream within a request may be served too (readers that take the end
+//   of input for the end of a line are common), so such a request is told as far as it came, then
+//   ended as Incomplete: judge it like a complete one.
+// * Requests and responses are paired in order. 1xx responses close nothing, 101 does when it
+// switches
 //   protocols. Either direction may be missing altogether.
 // * Client octets after CONNECT or Upgrade are HTTP until the server agrees.
 //
@@ -44,14 +50,14 @@ class Connection {
   void start_midstream() noexcept;
 
   Progress on_bytes(Side side, std::string_view bytes) noexcept;
-  // `length` octets are missing here. Within a body of known length they are counted and skipped; else
-  // the message ends as Incomplete and reading resumes at the next plausible start line.
+  // `length` octets are missing here. Within a body of known length they are counted and skipped;
+  // else the message ends as Incomplete and reading resumes at the next plausible start line.
   Progress on_gap(Side side, std::uint64_t length) noexcept;
   // No octet follows on this side. Ends the message that is under way.
   Progress on_end(Side side, StreamEnd how) noexcept;
 
-  // The sink wants no more of the current body of this side: it is only counted from here on. May be
-  // called from within HttpSink calls.
+  // The sink wants no more of the current body of this side: it is only counted from here on. May
+  // be called from within HttpSink calls.
   void skip_body(Side side) noexcept { reader(side).skip_body(); }
 
   [[nodiscard]] SideState state(Side side) const noexcept {

@@ -6,17 +6,18 @@
 namespace weir::http {
 
 struct Progress {
-  std::uint32_t headers_done = 0;    // header sections completed (1xx not counted)
-  std::uint32_t messages_done = 0;   // messages that ended, complete or not
+  std::uint32_t headers_done = 0;   // header sections completed (1xx not counted)
+  std::uint32_t messages_done = 0;  // messages that ended, complete or not
   std::uint32_t violations = 0;
-  // Octets looked at or copied: a few for each octet fed, whatever the octets are (tests hold it to that).
+  // Octets looked at or copied: a few for each octet fed, whatever the octets are (tests hold it to
+  // that).
   std::uint64_t work = 0;
-  // The last-chunk line is complete and the trailer section is not: some servers act on the body now.
-  // Hold the packet until messages_done, or judge the body as it is.
+  // The last-chunk line is complete and the trailer section is not: some servers act on the body
+  // now. Hold the packet until messages_done, or judge the body as it is.
   bool body_ended = false;
-  bool refused = false;              // a violation that ParserOptions refuses: reject
-  bool tunnel = false;               // the server agreed to leave HTTP
-  bool exhausted = false;            // no memory: the side is read no further, apply the policy for that
+  bool refused = false;    // a violation that ParserOptions refuses: reject
+  bool tunnel = false;     // the server agreed to leave HTTP
+  bool exhausted = false;  // no memory: the side is read no further, apply the policy for that
 };
 
 enum class SideState : std::uint8_t {

@@ -16,7 +16,9 @@ Reader::Reader(Side side, Shared& shared)
       field_(shared.memory),
       chunks_(shared.options.max_chunk_extension) {}
 
-Reader::~Reader() { release_decoder(); }
+Reader::~Reader() {
+  release_decoder();
+}
 
 SideState Reader::state() const noexcept {
   switch (state_) {
@@ -139,8 +141,8 @@ void Reader::read_start(std::string_view& in) {
     }
     sniffed_ = sniffed == Sniff::Plausible;
   }
-  const Violation too_long = side_ == Side::Request ? Violation::RequestLineTooLong
-                                                    : Violation::StatusLineTooLong;
+  const Violation too_long =
+      side_ == Side::Request ? Violation::RequestLineTooLong : Violation::StatusLineTooLong;
   Line line;
   if (!take_line(in, line, too_long)) return;
   sniffed_ = false;
@@ -251,9 +253,10 @@ void Reader::section_line(const Line& line, std::string_view rest) {
 void Reader::fold(std::string_view text) {
   progress_.work += text.size();
   text = trim(text);
-  while (!field_.empty() && is_blank(field_.back())) field_.pop_back();
-  const std::size_t room = shared_.options.max_line - std::min(shared_.options.max_line,
-                                                               field_.size());
+  while (!field_.empty() && is_blank(field_.back()))
+    field_.pop_back();
+  const std::size_t room =
+      shared_.options.max_line - std::min(shared_.options.max_line, field_.size());
   if (text.size() + 1 > room) {
     report(Violation::HeaderLineTooLong);
     if (room == 0) return;
@@ -398,7 +401,9 @@ void Reader::on_content_violation(Violation violation) {
   if (!refused()) report(violation);
 }
 
-void Reader::skip_body() noexcept { body_wanted_ = false; }
+void Reader::skip_body() noexcept {
+  body_wanted_ = false;
+}
 
 void Reader::line_is_body() {
   const std::string_view carried = lines_.partial();

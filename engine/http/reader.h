@@ -1,6 +1,6 @@
-// One direction of an HTTP/1 connection: lines, header section, body, trailer section, and what comes
-// after a gap. What differs between requests and responses is in the two classes derived from it.
-// Private to the room; engine/http/parser.h is what others use.
+// One direction of an HTTP/1 connection: lines, header section, body, trailer section, and what
+// comes after a gap. What differs between requests and responses is in the two classes derived from
+// it. Private to the room; engine/http/parser.h is what others use.
 #pragma once
 
 #include <array>
@@ -26,16 +26,16 @@ struct Shared {
   HttpSink& sink;
   const ParserOptions& options;
   std::pmr::memory_resource* memory;
-  DecoderPool* pool;                       // null until needed if the owner gave none
+  DecoderPool* pool;  // null until needed if the owner gave none
   std::unique_ptr<DecoderPool> own_pool;
   ExchangeQueue queue;
   ExchangeId next_id = 0;
-  bool requests_seen = false;              // octets of this side came
+  bool requests_seen = false;  // octets of this side came
   bool responses_seen = false;
-  bool request_gap = false;                // requests may have been missed
-  bool http_seen = false;                  // some start line was read
-  bool tunnel = false;                     // the server agreed to leave HTTP
-  bool opaque = false;                     // TLS, HTTP/2: neither side is read
+  bool request_gap = false;  // requests may have been missed
+  bool http_seen = false;    // some start line was read
+  bool tunnel = false;       // the server agreed to leave HTTP
+  bool opaque = false;       // TLS, HTTP/2: neither side is read
 };
 
 class Reader : private ContentSink {
@@ -60,13 +60,13 @@ class Reader : private ContentSink {
 
  protected:
   enum class State : std::uint8_t {
-    Start,     // between messages, or in a start line
+    Start,  // between messages, or in a start line
     Headers,
     Body,
     Trailers,
-    Resync,    // waiting for something that looks like a start line
-    Tunnel,    // left HTTP
-    Opaque,    // never was HTTP/1
+    Resync,  // waiting for something that looks like a start line
+    Tunnel,  // left HTTP
+    Opaque,  // never was HTTP/1
     Refused,
     Ended,
   };
@@ -105,16 +105,16 @@ class Reader : private ContentSink {
   const Side side_;
   State state_ = State::Start;
   Framing framing_ = Framing::None;
-  bool begun_ = false;        // the message has its number
-  bool open_ = false;         // its first line was told to the sink, its end was not
-  bool silent_ = false;       // an interim response: its fields are not told
+  bool begun_ = false;   // the message has its number
+  bool open_ = false;    // its first line was told to the sink, its end was not
+  bool silent_ = false;  // an interim response: its fields are not told
   bool http10_ = false;
   std::uint32_t blank_lines_ = 0;
   ExchangeId id_ = 0;
   Shared& shared_;
   LineReader lines_;
   MessageFacts facts_;
-  ViolationSet reported_;     // of this message
+  ViolationSet reported_;  // of this message
   Progress progress_;
 
  private:
@@ -139,19 +139,19 @@ class Reader : private ContentSink {
   void on_decoded(std::string_view bytes) override;
   void on_content_violation(Violation violation) override;
 
-  std::pmr::string field_;          // a field line that may be continued by a fold
+  std::pmr::string field_;  // a field line that may be continued by a fold
   bool field_waits_ = false;
-  bool folding_ = false;            // the current line continues field_
-  bool first_field_ = true;         // no field line of the section came yet
-  bool sniffed_ = false;            // the current line passed sniff()
-  bool skip_line_ = false;          // Resync: the rest of the current line is of no interest
+  bool folding_ = false;     // the current line continues field_
+  bool first_field_ = true;  // no field line of the section came yet
+  bool sniffed_ = false;     // the current line passed sniff()
+  bool skip_line_ = false;   // Resync: the rest of the current line is of no interest
   bool body_wanted_ = true;
   bool decoding_ = false;
-  bool decoder_lost_ = false;       // a gap cut the coded stream
-  bool early_end_ = false;          // the stream ended inside the header section
+  bool decoder_lost_ = false;  // a gap cut the coded stream
+  bool early_end_ = false;     // the stream ended inside the header section
   std::uint32_t fields_ = 0;
   std::uint64_t section_bytes_ = 0;
-  std::uint64_t remaining_ = 0;     // of a body of known length
+  std::uint64_t remaining_ = 0;  // of a body of known length
   MessageLengths lengths_;
   ChunkDecoder chunks_;
   std::unique_ptr<ContentDecoder> decoder_;

@@ -20,7 +20,9 @@ void Reader::lose_line() noexcept {
   skip_line_ = true;
 }
 
-void Reader::give_up() noexcept { state_ = State::Refused; }
+void Reader::give_up() noexcept {
+  state_ = State::Refused;
+}
 
 void Reader::gap(std::uint64_t length) {
   if (length == 0) return;
@@ -95,8 +97,9 @@ void Reader::end(StreamEnd how) {
   state_ = State::Ended;
 }
 
-// A server that takes the end of input for the end of a line, and for the end of the headers, acts on
-// such a request (the readline() of many languages does the former): so it is told as far as it came.
+// A server that takes the end of input for the end of a line, and for the end of the headers, acts
+// on such a request (the readline() of many languages does the former): so it is told as far as it
+// came.
 void Reader::end_headers_early() {
   report(Violation::EndInHeaders);
   if (refused()) return;
@@ -114,8 +117,8 @@ void Reader::end_headers_early() {
   if (state_ == State::Headers) on_section_end();
 }
 
-// The client's octets that came before the server agreed were read as HTTP. What is under way now was
-// either the very request that asked, whose body is still HTTP, or never was a request.
+// The client's octets that came before the server agreed were read as HTTP. What is under way now
+// was either the very request that asked, whose body is still HTTP, or never was a request.
 void Reader::enter_tunnel(ExchangeId agreed) {
   if (refused() || state_ == State::Ended) return;
   if (open_ && id_ == agreed) return;  // on_message_done() sees Shared::tunnel

@@ -68,8 +68,8 @@ void RequestReader::on_foreign(std::string_view prefix) {
   become_opaque();
 }
 
-// What is no HTTP/1 from the start is none in the other direction either. Later, the server may still
-// owe answers to requests.
+// What is no HTTP/1 from the start is none in the other direction either. Later, the server may
+// still owe answers to requests.
 void RequestReader::become_opaque() noexcept {
   if (!shared_.http_seen) shared_.opaque = true;
   if (!refused()) state_ = State::Opaque;

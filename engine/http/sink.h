@@ -33,7 +33,8 @@ enum class MessageEnd : std::uint8_t {
 };
 
 struct MessageLengths {
-  std::uint64_t body_wire = 0;     // body bytes without chunk framing, as sent (before content decoding)
+  std::uint64_t body_wire =
+      0;  // body bytes without chunk framing, as sent (before content decoding)
   std::uint64_t body_decoded = 0;  // after content decoding; equal to body_wire without a coding
   std::uint64_t body_missing = 0;  // bytes of the body that fell into a gap
 };
@@ -50,22 +51,25 @@ class HttpSink {
   virtual void on_request_line(ExchangeId id, const RequestLine& line) = 0;
   // Final responses, and 101: that is the end of HTTP here. HTTP/0.9: version empty, status 200.
   virtual void on_status_line(ExchangeId id, const StatusLine& line) = 0;
-  virtual void on_header(ExchangeId id, Side side, std::string_view name, std::string_view value) = 0;
+  virtual void on_header(ExchangeId id, Side side, std::string_view name,
+                         std::string_view value) = 0;
   virtual void on_headers_done(ExchangeId id, Side side) = 0;
   // Body after transfer decoding and, where a supported content coding applies and decoding is on,
   // after content decoding. Any number of calls.
   virtual void on_body(ExchangeId id, Side side, std::string_view bytes) = 0;
-  virtual void on_trailer(ExchangeId id, Side side, std::string_view name, std::string_view value) = 0;
-  // Once for each message whose first line was told. An incomplete request may have been acted upon by
-  // the server all the same: it is to be judged as well.
+  virtual void on_trailer(ExchangeId id, Side side, std::string_view name,
+                          std::string_view value) = 0;
+  // Once for each message whose first line was told. An incomplete request may have been acted upon
+  // by the server all the same: it is to be judged as well.
   virtual void on_message_done(ExchangeId id, Side side, MessageEnd end,
                                const MessageLengths& lengths) = 0;
   // An interim (1xx but 101) response was seen for the exchange; its fields are not reported.
   virtual void on_interim(ExchangeId id, std::uint16_t status) = 0;
-  // A deviation from RFC 9112, once for each kind and message. The exchange may not have a request line
-  // yet, and may never get one.
+  // A deviation from RFC 9112, once for each kind and message. The exchange may not have a request
+  // line yet, and may never get one.
   virtual void on_violation(ExchangeId id, Side side, Violation violation) = 0;
-  // The server agreed to leave HTTP (101, or 2xx to CONNECT): nothing more is parsed on either side.
+  // The server agreed to leave HTTP (101, or 2xx to CONNECT): nothing more is parsed on either
+  // side.
   virtual void on_tunnel(ExchangeId id) = 0;
 };
 

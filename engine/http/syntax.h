@@ -1,4 +1,5 @@
-// Character classes and small pieces of RFC 9110/9112/3986 syntax that the files of this room share.
+// Character classes and small pieces of RFC 9110/9112/3986 syntax that the files of this room
+// share.
 #pragma once
 
 #include <array>
@@ -41,14 +42,28 @@ constexpr bool is(char c, std::uint8_t flags) {
 
 }  // namespace syntax_detail
 
-constexpr bool is_token_char(char c) { return syntax_detail::is(c, syntax_detail::kToken); }
-constexpr bool is_digit(char c) { return syntax_detail::is(c, syntax_detail::kDigit); }
-constexpr bool is_host_char(char c) { return syntax_detail::is(c, syntax_detail::kHost); }
-constexpr bool is_bad_in_value(char c) { return syntax_detail::is(c, syntax_detail::kFieldBad); }
-constexpr bool is_odd_in_target(char c) { return syntax_detail::is(c, syntax_detail::kTargetOdd); }
-constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
+constexpr bool is_token_char(char c) {
+  return syntax_detail::is(c, syntax_detail::kToken);
+}
+constexpr bool is_digit(char c) {
+  return syntax_detail::is(c, syntax_detail::kDigit);
+}
+constexpr bool is_host_char(char c) {
+  return syntax_detail::is(c, syntax_detail::kHost);
+}
+constexpr bool is_bad_in_value(char c) {
+  return syntax_detail::is(c, syntax_detail::kFieldBad);
+}
+constexpr bool is_odd_in_target(char c) {
+  return syntax_detail::is(c, syntax_detail::kTargetOdd);
+}
+constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
 // White space that some servers take between the parts of a request line.
-constexpr bool is_any_space(char c) { return is_blank(c) || c == '\v' || c == '\f' || c == '\r'; }
+constexpr bool is_any_space(char c) {
+  return is_blank(c) || c == '\v' || c == '\f' || c == '\r';
+}
 
 constexpr int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -57,7 +72,9 @@ constexpr int hex_value(char c) {
   return -1;
 }
 
-constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+constexpr char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -68,7 +85,8 @@ constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 constexpr bool starts_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && equals_ignoring_case(text.substr(0, prefix.size()), prefix);
+  return text.size() >= prefix.size() &&
+         equals_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
 constexpr bool is_token(std::string_view text) {
@@ -80,8 +98,10 @@ constexpr bool is_token(std::string_view text) {
 
 // Without SP and HTAB at both ends.
 constexpr std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_blank(text.front()))
+    text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back()))
+    text.remove_suffix(1);
   return text;
 }
 

@@ -138,15 +138,23 @@ constexpr bool in_order() {
 }
 static_assert(in_order(), "the table follows the enum");
 
-constexpr const Row& row(Violation v) { return kRows[static_cast<std::size_t>(v) % kViolationCount]; }
+constexpr const Row& row(Violation v) {
+  return kRows[static_cast<std::size_t>(v) % kViolationCount];
+}
 
 }  // namespace
 
-std::string_view name(Violation violation) noexcept { return row(violation).name; }
+std::string_view name(Violation violation) noexcept {
+  return row(violation).name;
+}
 
-std::string_view describe(Violation violation) noexcept { return row(violation).text; }
+std::string_view describe(Violation violation) noexcept {
+  return row(violation).text;
+}
 
-Disposition default_disposition(Violation violation) noexcept { return row(violation).disposition; }
+Disposition default_disposition(Violation violation) noexcept {
+  return row(violation).disposition;
+}
 
 Disposition default_response_disposition(Violation violation) noexcept {
   switch (violation) {

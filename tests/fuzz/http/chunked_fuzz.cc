@@ -55,7 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   demand(whole == decode(text, 1), "depends on cuts");
   const weir::http::test::OracleChunks oracle = weir::http::test::parse_chunks(text);
   const bool accepted = whole.last && whole.violations.empty();
-  demand(accepted == (oracle.status == weir::http::test::OracleStatus::Complete), "not as the grammar");
+  demand(accepted == (oracle.status == weir::http::test::OracleStatus::Complete),
+         "not as the grammar");
   if (accepted) demand(whole.body == oracle.body && whole.used == oracle.used, "another body");
   return 0;
 }

@@ -1,4 +1,5 @@
-// Content decoding: bounded, the same in every cut. The first octet chooses the codings, the second the cut.
+// Content decoding: bounded, the same in every cut. The first octet chooses the codings, the second
+// the cut.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,7 +21,8 @@ struct Sink final : ContentSink {
 
 constexpr std::uint64_t kMost = 100000;
 
-void decode(DecoderPool& pool, unsigned codings, std::string_view body, std::size_t piece, Sink& sink) {
+void decode(DecoderPool& pool, unsigned codings, std::string_view body, std::size_t piece,
+            Sink& sink) {
   static constexpr std::string_view kNames[] = {"gzip", "deflate", "br", "other"};
   CodingList list;
   list.add(kNames[codings & 3U]);

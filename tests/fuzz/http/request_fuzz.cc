@@ -1,5 +1,5 @@
-// Request streams: the strict parser against the oracle, and no dependence on cuts. The first octet chooses
-// the cuts.
+// Request streams: the strict parser against the oracle, and no dependence on cuts. The first octet
+// chooses the cuts.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

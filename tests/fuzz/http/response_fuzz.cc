@@ -1,5 +1,5 @@
-// Response streams. The first octet chooses the cuts, the second the methods of the three requests that
-// are answered.
+// Response streams. The first octet chooses the cuts, the second the methods of the three requests
+// that are answered.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

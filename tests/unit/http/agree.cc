@@ -23,9 +23,11 @@ void feed_in_cuts(Connection& connection, Side side, std::string_view text, unsi
 
 std::string describe(const OracleMessage& m) {
   std::string out = m.first_line;
-  for (const auto& [n, v] : m.fields) out += " | " + n + ": " + v;
+  for (const auto& [n, v] : m.fields)
+    out += " | " + n + ": " + v;
   out += " | body " + show(m.body);
-  for (const auto& [n, v] : m.trailers) out += " | " + n + ": " + v;
+  for (const auto& [n, v] : m.trailers)
+    out += " | " + n + ": " + v;
   return out;
 }
 
@@ -36,7 +38,8 @@ bool within_limits(const std::string& text) {
 
 std::string compare(const OracleResult& oracle, const Collector::Direction& found, bool refused,
                     const std::string& text) {
-  const std::string about = " on " + show(text.substr(0, 100)) + " size " + std::to_string(text.size());
+  const std::string about =
+      " on " + show(text.substr(0, 100)) + " size " + std::to_string(text.size());
   const std::size_t common = std::min(oracle.messages.size(), found.done.size());
   const bool accepted = oracle.status == OracleStatus::Complete;
   const bool spotless = found.violations.empty();
@@ -45,7 +48,8 @@ std::string compare(const OracleResult& oracle, const Collector::Direction& foun
     found.violations.for_each([&names](Violation v) { names += " " + std::string(name(v)); });
     return "oracle accepts, parser refuses:" + names + about;
   }
-  if (spotless && oracle.status == OracleStatus::Invalid) return "parser accepts, oracle refuses" + about;
+  if (spotless && oracle.status == OracleStatus::Invalid)
+    return "parser accepts, oracle refuses" + about;
   if (!accepted && !spotless) return {};
   if ((accepted || spotless) && oracle.messages.size() != found.done.size()) {
     return "oracle has " + std::to_string(oracle.messages.size()) + " messages, parser " +
@@ -53,8 +57,8 @@ std::string compare(const OracleResult& oracle, const Collector::Direction& foun
   }
   for (std::size_t i = 0; i < common; ++i) {
     if (oracle.messages[i] == found.done[i]) continue;
-    return "message " + std::to_string(i) + ": oracle " + describe(oracle.messages[i]) + "; parser " +
-           describe(found.done[i]) + about;
+    return "message " + std::to_string(i) + ": oracle " + describe(oracle.messages[i]) +
+           "; parser " + describe(found.done[i]) + about;
   }
   return {};
 }
@@ -73,8 +77,8 @@ std::string disagreement_on_requests(const std::string& text, unsigned seed) {
                  connection.state(Side::Request) == SideState::Refused, text);
 }
 
-std::string disagreement_on_responses(const std::string& text, const std::vector<std::string>& methods,
-                                      unsigned seed) {
+std::string disagreement_on_responses(const std::string& text,
+                                      const std::vector<std::string>& methods, unsigned seed) {
   if (!within_limits(text)) return {};
   const OracleResult oracle = parse_responses(text, methods, true);
   if (oracle.coded || oracle.messages.size() > methods.size()) return {};
@@ -82,7 +86,8 @@ std::string disagreement_on_responses(const std::string& text, const std::vector
   const ParserOptions options = ParserOptions::inline_strict();
   Connection connection(collector, options);
   for (const std::string& method : methods) {
-    feed_in_cuts(connection, Side::Request, method + " / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n", seed);
+    feed_in_cuts(connection, Side::Request, method + " / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n",
+                 seed);
   }
   feed_in_cuts(connection, Side::Response, text, seed);
   const bool refused = connection.state(Side::Response) == SideState::Refused;
@@ -130,8 +135,10 @@ std::string dependence_on_cuts(const std::string& script, unsigned seed) {
     });
     if (whole == cut) continue;
     std::string out = strict ? "strict:\n" : "passive:\n";
-    for (const auto& line : whole) out += "  whole " + line + "\n";
-    for (const auto& line : cut) out += "  cut   " + line + "\n";
+    for (const auto& line : whole)
+      out += "  whole " + line + "\n";
+    for (const auto& line : cut)
+      out += "  cut   " + line + "\n";
     return out;
   }
   return {};

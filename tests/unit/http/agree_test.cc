@@ -1,10 +1,10 @@
-// Random messages, mostly valid, from a generator with a fixed seed: the parser and the oracle must agree,
-// and cuts must not matter.
+// Random messages, mostly valid, from a generator with a fixed seed: the parser and the oracle must
+// agree, and cuts must not matter.
 #include "tests/unit/http/agree.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/http/oracle.h"
 
@@ -23,9 +23,10 @@ class Generator {
   }
 
   std::string request() {
-    const std::string method = pick({"GET", "GET", "POST", "HEAD", "OPTIONS", "PUT", "x-odd", "TRACE"});
-    std::string target = pick({"/", "/a/b?c=d&e=%20", "/index.php", "http://a/x", "http://A:80/", "/%2e",
-                               "/?", "//x", "/a;b=c"});
+    const std::string method =
+        pick({"GET", "GET", "POST", "HEAD", "OPTIONS", "PUT", "x-odd", "TRACE"});
+    std::string target = pick({"/", "/a/b?c=d&e=%20", "/index.php", "http://a/x", "http://A:80/",
+                               "/%2e", "/?", "//x", "/a;b=c"});
     if (method == "OPTIONS" && one_in(2)) target = "*";
     const std::string version = one_in(6) ? "HTTP/1.0" : "HTTP/1.1";
     std::string fields = "Host: a\r\n" + some_fields();
@@ -42,19 +43,29 @@ class Generator {
     if (code != 204 && code != 100) add_body(fields, body, "HTTP/1.1");
     if (head || code == 304) body.clear();
     if (code == 204 || code == 100) body.clear();
-    return "HTTP/1.1 " + std::to_string(code) + pick({" OK", " ", "", " Not Quite"}) + "\r\n" + fields +
-           "\r\n" + body;
+    return "HTTP/1.1 " + std::to_string(code) + pick({" OK", " ", "", " Not Quite"}) + "\r\n" +
+           fields + "\r\n" + body;
   }
 
   std::string damaged(std::string text) {
     for (unsigned n = 1 + below(3); n > 0 && !text.empty(); --n) {
       const std::size_t at = random_() % text.size();
       switch (below(5)) {
-        case 0: text[at] = static_cast<char>(random_()); break;
-        case 1: text.erase(at, 1 + below(3)); break;
-        case 2: text.insert(at, pick({" ", "\t", "\r", "\n", "\r\n", ":", "0", ",", "\0x", ";"})); break;
-        case 3: text.insert(at, text.substr(at, below(20))); break;
-        default: text.resize(at); break;
+        case 0:
+          text[at] = static_cast<char>(random_());
+          break;
+        case 1:
+          text.erase(at, 1 + below(3));
+          break;
+        case 2:
+          text.insert(at, pick({" ", "\t", "\r", "\n", "\r\n", ":", "0", ",", "\0x", ";"}));
+          break;
+        case 3:
+          text.insert(at, text.substr(at, below(20)));
+          break;
+        default:
+          text.resize(at);
+          break;
       }
     }
     return text;
@@ -64,7 +75,8 @@ class Generator {
   std::string some_fields() {
     std::string out;
     for (unsigned n = below(5); n > 0; --n) {
-      out += pick({"Accept", "X-A", "User-Agent", "Cookie", "x_y", "Referer", "Content-Type", "Via"});
+      out +=
+          pick({"Accept", "X-A", "User-Agent", "Cookie", "x_y", "Referer", "Content-Type", "Via"});
       out += pick({":", ": ", ":\t ", ": "});
       out += pick({"", "a", "a b", "text/html; q=0.5, */*", "\xe9", "\"q\"", "1:2", "a\tb"});
       out += pick({"", "", " ", "\t"});
@@ -75,7 +87,8 @@ class Generator {
 
   void add_body(std::string& fields, std::string& body, const std::string& version) {
     std::string octets;
-    for (unsigned n = below(60); n > 0; --n) octets += static_cast<char>(random_());
+    for (unsigned n = below(60); n > 0; --n)
+      octets += static_cast<char>(random_());
     if (version == "HTTP/1.0" || one_in(2)) {
       fields += "Content-Length: " + std::to_string(octets.size()) + "\r\n";
       body = octets;
@@ -104,9 +117,11 @@ TEST(Agreement, ValidRequests) {
   for (unsigned seed = 0; seed < 6000; ++seed) {
     Generator make(seed);
     std::string text;
-    for (unsigned n = 1 + make.below(4); n > 0; --n) text += make.request();
+    for (unsigned n = 1 + make.below(4); n > 0; --n)
+      text += make.request();
     const OracleResult oracle = parse_requests(text);
-    ASSERT_EQ(oracle.status, OracleStatus::Complete) << "the generator makes valid messages: " << text;
+    ASSERT_EQ(oracle.status, OracleStatus::Complete)
+        << "the generator makes valid messages: " << text;
     messages += oracle.messages.size();
     ASSERT_EQ(disagreement_on_requests(text, seed), "") << text;
   }
@@ -149,7 +164,9 @@ TEST(Agreement, CutsOfConversations) {
     std::string script;
     for (unsigned n = 1 + make.below(4); n > 0; --n) {
       script += std::string("\xff") + '\x02' + make.request();
-      if (make.one_in(5)) script += std::string("\xff") + static_cast<char>(12 + 16 * make.below(14)) + make.request();
+      if (make.one_in(5))
+        script +=
+            std::string("\xff") + static_cast<char>(12 + 16 * make.below(14)) + make.request();
       script += std::string("\xff") + '\x01' + make.response(false);
       if (make.one_in(5)) script += std::string("\xff") + static_cast<char>(14 + make.below(2));
     }

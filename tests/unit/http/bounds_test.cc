@@ -1,9 +1,9 @@
 // When a message is complete, what it costs, and what is held meanwhile.
-#include <gtest/gtest.h>
-
 #include <memory_resource>
 #include <new>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/http/collector.h"
 #include "tests/unit/http/recorder.h"
@@ -94,8 +94,8 @@ TEST(Completion, OfTheBodyIsToldOnlyWhileTheTrailerIsOpen) {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
   EXPECT_FALSE(all.body_ended);
   EXPECT_EQ(all.messages_done, 1U);
-  const Progress open = s.request(
-      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n");
+  const Progress open =
+      s.request("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n");
   EXPECT_TRUE(open.body_ended);
   EXPECT_EQ(open.messages_done, 0U);
   EXPECT_FALSE(s.request("X: y\r\n").body_ended);
@@ -141,9 +141,11 @@ TEST(Memory, WholeMessagesNeedNone) {
 
 TEST(Memory, AnIdleConnectionHoldsNone) {
   Parser s;
-  const std::string text = "GET http://a/ HTTP/1.1\r\nHost: a\r\nCookie: " + std::string(5000, 'c') +
-                           "\r\nX: y\r\n z\r\n\r\n";
-  for (const char c : text) s.request({&c, 1});
+  const std::string text =
+      "GET http://a/ HTTP/1.1\r\nHost: a\r\nCookie: " + std::string(5000, 'c') +
+      "\r\nX: y\r\n z\r\n\r\n";
+  for (const char c : text)
+    s.request({&c, 1});
   EXPECT_GT(s.memory.peak, 5000U);
   EXPECT_EQ(s.memory.in_use, 0U);
   EXPECT_EQ(s.connection.state(Side::Request), SideState::Idle);
@@ -162,19 +164,22 @@ TEST(Memory, IsBoundedWhateverComes) {
   for (const std::string& attack : attacks) {
     Parser s;
     Progress sum;
-    for (const char c : attack) sum.work += s.request({&c, 1}).work;
+    for (const char c : attack)
+      sum.work += s.request({&c, 1}).work;
     EXPECT_LE(s.memory.peak, 4 * 16 * 1024U) << attack.substr(0, 30);
     EXPECT_LE(sum.work, 40 * attack.size()) << attack.substr(0, 30);
   }
   Parser folds;
   Progress sum = folds.request("GET / HTTP/1.1\r\nX: y\r\n");
-  for (int i = 0; i < 100000; ++i) sum.work += folds.request(" more\r\n").work;
+  for (int i = 0; i < 100000; ++i)
+    sum.work += folds.request(" more\r\n").work;
   EXPECT_LE(folds.memory.peak, 4 * 16 * 1024U);
   EXPECT_LE(sum.work, 10U * 7 * 100000);
   Parser fields;
   std::uint64_t calls = 0;
   fields.request("GET / HTTP/1.1\r\n");
-  for (int i = 0; i < 100000; ++i) fields.request("X: y\r\n");
+  for (int i = 0; i < 100000; ++i)
+    fields.request("X: y\r\n");
   calls = fields.sink.of(Side::Request).calls;
   EXPECT_LE(calls, 200U) << "what is beyond the limits is not told";
 }
@@ -202,7 +207,8 @@ TEST(Work, IsLinearInTheOctets) {
     std::uint64_t per_octet[2] = {};
     for (const int scale : {0, 1}) {
       std::string text = a.head;
-      while (text.size() < (scale == 0 ? 20000U : 400000U)) text += a.unit;
+      while (text.size() < (scale == 0 ? 20000U : 400000U))
+        text += a.unit;
       for (const std::size_t piece : {std::size_t{1}, std::size_t{1448}, text.size()}) {
         Parser s;
         std::uint64_t work = 0;
@@ -223,7 +229,8 @@ TEST(Work, AMillionTinyChunks) {
   std::uint64_t work = 0;
   for (int i = 0; i < 1000; ++i) {
     std::string text;
-    for (int k = 0; k < 1000; ++k) text += "1\r\na\r\n";
+    for (int k = 0; k < 1000; ++k)
+      text += "1\r\na\r\n";
     work += s.request(text).work;
   }
   EXPECT_EQ(s.request("0\r\n\r\n").messages_done, 1U);
@@ -236,7 +243,8 @@ TEST(Memory, ItsExhaustionIsToldAndEndsTheSide) {
   Parser s;
   s.memory.limit = 1000;
   Progress p;
-  for (int i = 0; i < 3000 && !p.exhausted; ++i) p = s.request("a");
+  for (int i = 0; i < 3000 && !p.exhausted; ++i)
+    p = s.request("a");
   EXPECT_TRUE(p.exhausted);
   EXPECT_EQ(s.connection.state(Side::Request), SideState::Refused);
   s.request(" / HTTP/1.1\r\n\r\n");
@@ -258,7 +266,9 @@ class Sated final : public HttpSink {
     connection->skip_body(side);
   }
   void on_trailer(ExchangeId, Side, std::string_view, std::string_view) override {}
-  void on_message_done(ExchangeId, Side, MessageEnd, const MessageLengths& l) override { lengths = l; }
+  void on_message_done(ExchangeId, Side, MessageEnd, const MessageLengths& l) override {
+    lengths = l;
+  }
   void on_interim(ExchangeId, std::uint16_t) override {}
   void on_violation(ExchangeId, Side, Violation) override {}
   void on_tunnel(ExchangeId) override {}
@@ -269,14 +279,16 @@ TEST(SkipBody, CountsTheRest) {
   const ParserOptions options = ParserOptions::passive();
   Connection connection(sink, options);
   sink.connection = &connection;
-  (void)connection.on_bytes(Side::Request, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
+  (void)connection.on_bytes(Side::Request,
+                            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc");
   (void)connection.on_bytes(Side::Request, "def");
   EXPECT_EQ(connection.on_bytes(Side::Request, "ghi").messages_done, 1U);
   EXPECT_EQ(sink.bodies, 3U);
   EXPECT_EQ(sink.lengths.body_wire, 9U);
   EXPECT_EQ(sink.lengths.body_decoded, 3U);
   // The next body is wanted again.
-  (void)connection.on_bytes(Side::Request, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy");
+  (void)connection.on_bytes(Side::Request,
+                            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy");
   EXPECT_EQ(sink.bodies, 5U);
 }
 
@@ -284,7 +296,8 @@ TEST(Violations, HaveStableDistinctNames) {
   for (std::size_t i = 0; i < kViolationCount; ++i) {
     const auto v = static_cast<Violation>(i);
     EXPECT_EQ(violation_of(name(v)), v);
-    EXPECT_EQ(name(v).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"), std::string::npos);
+    EXPECT_EQ(name(v).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"),
+              std::string::npos);
     EXPECT_FALSE(describe(v).empty());
     // What is refused from a server is refused from a client, where both can send it.
     if (default_response_disposition(v) == Disposition::Refuse) {

@@ -1,9 +1,9 @@
 #include "engine/http/chunked.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/http/oracle.h"
 
@@ -57,9 +57,15 @@ TEST(ChunkDecoder, AgreesWithTheGrammar) {
       const std::size_t at = random() % text.size();
       const char c = alphabet[random() % alphabet.size()];
       switch (random() % 3) {
-        case 0: text[at] = c; break;
-        case 1: text.insert(at, 1, c); break;
-        default: text.erase(at, 1); break;
+        case 0:
+          text[at] = c;
+          break;
+        case 1:
+          text.insert(at, 1, c);
+          break;
+        default:
+          text.erase(at, 1);
+          break;
       }
     }
     const Outcome whole = decode(text, text.size());
@@ -75,7 +81,8 @@ TEST(ChunkDecoder, AgreesWithTheGrammar) {
       ASSERT_EQ(whole.used, oracle.used) << text;
       ASSERT_EQ(whole.violations.contains(Violation::ChunkExtension), oracle.extensions) << text;
     } else {
-      ASSERT_FALSE(whole.last && serious.empty()) << "taken although the grammar does not: " << text;
+      ASSERT_FALSE(whole.last && serious.empty())
+          << "taken although the grammar does not: " << text;
     }
   }
   EXPECT_GT(accepted, 10000);

@@ -1,12 +1,13 @@
 #include "engine/http/content.h"
 
-#include <brotli/encode.h>
-#include <gtest/gtest.h>
 #include <zlib.h>
 
 #include <random>
 #include <string>
 #include <vector>
+
+#include <brotli/encode.h>
+#include <gtest/gtest.h>
 
 namespace weir::http {
 namespace {
@@ -25,7 +26,9 @@ std::string deflated(const std::string& text, int window, int level = 6) {
   deflateEnd(&z);
   return out;
 }
-std::string gzip(const std::string& text, int level = 6) { return deflated(text, 31, level); }
+std::string gzip(const std::string& text, int level = 6) {
+  return deflated(text, 31, level);
+}
 
 std::string brotli(const std::string& text) {
   std::size_t size = BrotliEncoderMaxCompressedSize(text.size()) + 64;
@@ -52,7 +55,8 @@ struct Decoded {
 Decoded decode(DecoderPool& pool, const std::vector<std::string>& codings, std::string_view body,
                std::size_t piece = 1 << 20, ContentLimits limits = {}) {
   CodingList list;
-  for (const std::string& coding : codings) list.add(coding);
+  for (const std::string& coding : codings)
+    list.add(coding);
   ContentDecoder decoder(pool);
   Sink sink;
   if (!decoder.start(list, limits, sink)) return {std::string(body), sink.names};
@@ -67,7 +71,8 @@ Decoded decode(DecoderPool& pool, const std::vector<std::string>& codings, std::
 std::string prose(std::size_t size) {
   std::mt19937 random(1);
   std::string out;
-  while (out.size() < size) out += "word" + std::to_string(random() % 1000) + ' ';
+  while (out.size() < size)
+    out += "word" + std::to_string(random() % 1000) + ' ';
   out.resize(size);
   return out;
 }
@@ -75,7 +80,8 @@ std::string prose(std::size_t size) {
 std::string noise(std::size_t size) {
   std::mt19937 random(2);
   std::string out;
-  while (out.size() < size) out += static_cast<char>(random());
+  while (out.size() < size)
+    out += static_cast<char>(random());
   return out;
 }
 
@@ -156,18 +162,26 @@ TEST(ContentDecoder, DamageIsSeenAlikeInEveryCut) {
     const std::string text = round % 3 == 0 ? noise(random() % 3000) : prose(random() % 6000);
     const std::string codings[] = {"gzip", "deflate", "br"};
     const std::string coding = codings[random() % 3];
-    std::string body = coding == "gzip" ? gzip(text)
-                                        : (coding == "br" ? brotli(text) : deflated(text, 15));
+    std::string body =
+        coding == "gzip" ? gzip(text) : (coding == "br" ? brotli(text) : deflated(text, 15));
     std::vector<std::string> list{coding};
     if (round % 5 == 0) {
       body = gzip(body);
       list.emplace_back("gzip");
     }
     switch (random() % 4) {
-      case 0: body[random() % body.size()] = static_cast<char>(random()); break;
-      case 1: body.resize(random() % body.size()); break;
-      case 2: body += noise(random() % 2000); break;
-      default: body.insert(random() % body.size(), "x"); break;
+      case 0:
+        body[random() % body.size()] = static_cast<char>(random());
+        break;
+      case 1:
+        body.resize(random() % body.size());
+        break;
+      case 2:
+        body += noise(random() % 2000);
+        break;
+      default:
+        body.insert(random() % body.size(), "x");
+        break;
     }
     ContentLimits limits;
     limits.max_output = 5000;
@@ -213,15 +227,18 @@ TEST(DecoderPool, ReusesItsStates) {
   (void)decode(pool, {"gzip"}, body);
   const std::size_t after_one = pool.bytes_in_use();
   EXPECT_GT(after_one, 0U) << "zlib's state is kept";
-  for (int i = 0; i < 100; ++i) (void)decode(pool, {"gzip"}, body);
+  for (int i = 0; i < 100; ++i)
+    (void)decode(pool, {"gzip"}, body);
   EXPECT_EQ(pool.bytes_in_use(), after_one);
-  for (int i = 0; i < 10; ++i) (void)decode(pool, {"br"}, brotli(prose(10000)));
+  for (int i = 0; i < 10; ++i)
+    (void)decode(pool, {"br"}, brotli(prose(10000)));
   EXPECT_EQ(pool.bytes_in_use(), after_one) << "brotli's are given back";
 }
 
 TEST(CodingList, KnowsItsCapacity) {
   CodingList list;
-  for (int i = 0; i < 4; ++i) list.add("gzip");
+  for (int i = 0; i < 4; ++i)
+    list.add("gzip");
   EXPECT_FALSE(list.overflow());
   list.add("identity");
   list.add("");

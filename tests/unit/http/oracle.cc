@@ -13,11 +13,16 @@ const std::string kTokenChars =
 bool all_of(const std::string& text, const std::string& chars) {
   return text.find_first_not_of(chars) == std::string::npos;
 }
-bool token(const std::string& text) { return !text.empty() && all_of(text, kTokenChars); }
-bool digits(const std::string& text) { return !text.empty() && all_of(text, "0123456789"); }
+bool token(const std::string& text) {
+  return !text.empty() && all_of(text, kTokenChars);
+}
+bool digits(const std::string& text) {
+  return !text.empty() && all_of(text, "0123456789");
+}
 
 std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  for (char& c : text)
+    c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   return text;
 }
 
@@ -75,10 +80,13 @@ bool host_port(const std::string& text, bool port_required) {
 
 // pchar / "/" / "?" and the rest of what RFC 3986 lets stand unescaped in a path and query.
 bool uri_chars(const std::string& text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string("-._~:/?[]@!$&'()*+,;=%").find(c) != std::string::npos;
-  }) && std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) {
+                       return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                              std::string("-._~:/?[]@!$&'()*+,;=%").find(c) != std::string::npos;
+                     }) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 bool absolute_form(const std::string& target, std::string& authority) {
@@ -148,7 +156,8 @@ std::vector<std::string> values(const Fields& fields, const std::string& name) {
 std::vector<std::string> elements(const Fields& fields, const std::string& name) {
   std::vector<std::string> out;
   for (const std::string& value : values(fields, name)) {
-    for (const std::string& part : split(value, ',')) out.push_back(lower(strip(part)));
+    for (const std::string& part : split(value, ','))
+      out.push_back(lower(strip(part)));
   }
   return out;
 }
@@ -163,7 +172,8 @@ bool lookalike(const std::string& name) {
          (letters == "transferencoding" && l != "transfer-encoding");
 }
 
-// A line up to CRLF. Partial: there is no LF yet. Invalid: it ends in LF alone, or CR stands inside it.
+// A line up to CRLF. Partial: there is no LF yet. Invalid: it ends in LF alone, or CR stands inside
+// it.
 OracleStatus take_line(const std::string& text, std::size_t& at, std::string& line) {
   const std::size_t lf = text.find('\n', at);
   if (lf == std::string::npos) return OracleStatus::Partial;
@@ -187,12 +197,32 @@ OracleStatus take_fields(const std::string& text, std::size_t& at, Fields& field
   }
 }
 
-const std::set<std::string> kNotInTrailer{
-    "transfer-encoding", "content-length", "host", "connection", "upgrade", "expect", "te", "trailer",
-    "keep-alive", "content-encoding", "content-type", "content-range", "range", "authorization",
-    "cookie", "set-cookie", "cache-control", "max-forwards", "location", "pragma",
-    "www-authenticate", "if-match", "if-none-match", "if-modified-since", "proxy-authorization",
-    "x-forwarded-for"};
+const std::set<std::string> kNotInTrailer{"transfer-encoding",
+                                          "content-length",
+                                          "host",
+                                          "connection",
+                                          "upgrade",
+                                          "expect",
+                                          "te",
+                                          "trailer",
+                                          "keep-alive",
+                                          "content-encoding",
+                                          "content-type",
+                                          "content-range",
+                                          "range",
+                                          "authorization",
+                                          "cookie",
+                                          "set-cookie",
+                                          "cache-control",
+                                          "max-forwards",
+                                          "location",
+                                          "pragma",
+                                          "www-authenticate",
+                                          "if-match",
+                                          "if-none-match",
+                                          "if-modified-since",
+                                          "proxy-authorization",
+                                          "x-forwarded-for"};
 
 enum class Kind { None, Length, Chunked, Close };
 
@@ -203,7 +233,8 @@ bool framing(const Fields& fields, const std::string& version, bool request, Kin
   const std::vector<std::string> cl = values(fields, "content-length");
   kind = request ? Kind::None : Kind::Close;
   if (!te.empty()) {
-    if (te != std::vector<std::string>{"chunked"} || !cl.empty() || version == "HTTP/1.0") return false;
+    if (te != std::vector<std::string>{"chunked"} || !cl.empty() || version == "HTTP/1.0")
+      return false;
     kind = Kind::Chunked;
     return true;
   }
@@ -250,7 +281,8 @@ bool fields_allowed(const Fields& fields) {
     if (lookalike(name)) return false;
   }
   for (const std::string& option : elements(fields, "connection")) {
-    if (option == "host" || option == "content-length" || option == "transfer-encoding") return false;
+    if (option == "host" || option == "content-length" || option == "transfer-encoding")
+      return false;
   }
   return true;
 }
@@ -290,7 +322,8 @@ OracleStatus take_request(const std::string& text, std::size_t& at, OracleResult
   Kind kind = Kind::None;
   std::size_t length = 0;
   if (!framing(m.fields, version, true, kind, length)) return OracleStatus::Invalid;
-  if (kind != Kind::None && (method == "CONNECT" || method == "TRACE")) return OracleStatus::Invalid;
+  if (kind != Kind::None && (method == "CONNECT" || method == "TRACE"))
+    return OracleStatus::Invalid;
   for (const std::string& coding : elements(m.fields, "content-encoding")) {
     if (!coding.empty() && coding != "identity") result.coded = true;
   }
@@ -310,8 +343,8 @@ OracleStatus take_response(const std::string& text, std::size_t& at, const std::
   status = take_fields(text, at, m.fields);
   if (status != OracleStatus::Complete) return status;
   if (!fields_allowed(m.fields)) return OracleStatus::Invalid;
-  const bool framed = !values(m.fields, "content-length").empty() ||
-                      !values(m.fields, "transfer-encoding").empty();
+  const bool framed =
+      !values(m.fields, "content-length").empty() || !values(m.fields, "transfer-encoding").empty();
   Kind kind = Kind::None;
   std::size_t length = 0;
   if (!framing(m.fields, version, false, kind, length)) return OracleStatus::Invalid;
@@ -338,7 +371,8 @@ bool extension(const std::string& text) {
   std::size_t i = 0;
   const auto take_token = [&] {
     const std::size_t from = i;
-    while (i < text.size() && kTokenChars.find(text[i]) != std::string::npos) ++i;
+    while (i < text.size() && kTokenChars.find(text[i]) != std::string::npos)
+      ++i;
     return i > from;
   };
   while (i < text.size()) {
@@ -384,7 +418,8 @@ OracleChunks parse_chunks(const std::string& text) {
       out.status = OracleStatus::Complete;
       return out;
     }
-    const std::size_t have = static_cast<std::size_t>(std::min<unsigned long long>(n, text.size() - at));
+    const std::size_t have =
+        static_cast<std::size_t>(std::min<unsigned long long>(n, text.size() - at));
     out.body += text.substr(at, have);
     at += have;
     if (have < n || text.size() - at < 2) {
@@ -402,13 +437,14 @@ OracleResult parse_requests(std::string text) {
   OracleResult result;
   std::size_t at = 0;
   while (at < text.size() && result.status == OracleStatus::Complete) {
-    result.status = begins_with_line_end(text, at) ? OracleStatus::Partial
-                                                   : take_request(text, at, result);
+    result.status =
+        begins_with_line_end(text, at) ? OracleStatus::Partial : take_request(text, at, result);
   }
   return result;
 }
 
-OracleResult parse_responses(std::string text, const std::vector<std::string>& methods, bool closed) {
+OracleResult parse_responses(std::string text, const std::vector<std::string>& methods,
+                             bool closed) {
   OracleResult result;
   std::size_t at = 0;
   while (at < text.size() && result.status == OracleStatus::Complete) {
@@ -418,7 +454,8 @@ OracleResult parse_responses(std::string text, const std::vector<std::string>& m
     }
     const std::size_t i = result.messages.size();
     int code = 0;
-    result.status = take_response(text, at, i < methods.size() ? methods[i] : "GET", closed, result, code);
+    result.status =
+        take_response(text, at, i < methods.size() ? methods[i] : "GET", closed, result, code);
     if (code == 101) result.status = OracleStatus::Partial;  // what follows is not its matter
   }
   return result;

@@ -1,5 +1,5 @@
-// Writes down what the parser tells, one line for each call; adjacent body calls of one message become
-// one line, so that the text does not depend on how the stream was cut.
+// Writes down what the parser tells, one line for each call; adjacent body calls of one message
+// become one line, so that the text does not depend on how the stream was cut.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ namespace weir::http::test {
 
 inline std::uint64_t fnv(std::string_view text) {
   std::uint64_t h = 1469598103934665603ULL;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  for (const char c : text)
+    h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   return h;
 }
 
@@ -50,7 +51,8 @@ class Recorder final : public HttpSink {
   }
   [[nodiscard]] std::string text() {
     std::string all;
-    for (const std::string& line : take()) all += line + "\n";
+    for (const std::string& line : take())
+      all += line + "\n";
     return all;
   }
   void note(std::string line) {
@@ -76,7 +78,8 @@ class Recorder final : public HttpSink {
     body_of_ = key;
     body_.append(bytes);
   }
-  void on_trailer(ExchangeId id, Side side, std::string_view name, std::string_view value) override {
+  void on_trailer(ExchangeId id, Side side, std::string_view name,
+                  std::string_view value) override {
     note("trailer " + who(id, side) + " " + show(name) + " " + show(value));
   }
   void on_message_done(ExchangeId id, Side side, MessageEnd end, const MessageLengths& l) override {
@@ -110,19 +113,29 @@ class Recorder final : public HttpSink {
 
 inline std::string_view name_of(SideState state) {
   switch (state) {
-    case SideState::Idle: return "idle";
-    case SideState::InHeaders: return "in-headers";
-    case SideState::InBody: return "in-body";
-    case SideState::Lost: return "lost";
-    case SideState::Tunnel: return "tunnel";
-    case SideState::Opaque: return "opaque";
-    case SideState::Refused: return "refused";
-    case SideState::Ended: return "ended";
+    case SideState::Idle:
+      return "idle";
+    case SideState::InHeaders:
+      return "in-headers";
+    case SideState::InBody:
+      return "in-body";
+    case SideState::Lost:
+      return "lost";
+    case SideState::Tunnel:
+      return "tunnel";
+    case SideState::Opaque:
+      return "opaque";
+    case SideState::Refused:
+      return "refused";
+    case SideState::Ended:
+      return "ended";
   }
   return "?";
 }
 
-inline Side side_of(char c) { return c == '>' ? Side::Request : Side::Response; }
+inline Side side_of(char c) {
+  return c == '>' ? Side::Request : Side::Response;
+}
 
 // One thing that happens on a connection.
 struct Step {
@@ -164,7 +177,8 @@ std::vector<std::string> replay(const std::vector<Step>& steps, const ParserOpti
         while (!rest.empty()) {
           const std::size_t n = next_cut(rest.size());
           // A copy of its own size, so that a sanitizer sees reading beyond it.
-          const std::vector<char> piece(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(n));
+          const std::vector<char> piece(rest.begin(),
+                                        rest.begin() + static_cast<std::ptrdiff_t>(n));
           add(connection.on_bytes(step.side, {piece.data(), piece.size()}));
           rest.remove_prefix(n);
         }

@@ -1,5 +1,5 @@
-// Replays tests/wire/*.wire: each case whole, octet by octet, at every single cut and in random cuts, in
-// passive and in strict mode, and demands the calls that the file lists.
+// Replays tests/wire/*.wire: each case whole, octet by octet, at every single cut and in random
+// cuts, in passive and in strict mode, and demands the calls that the file lists.
 //
 //   === name                 a case
 //   >>> octets               from the client; C escapes; %{N:text} repeats; later lines continue it
@@ -10,14 +10,14 @@
 //   --- strict               the calls in refusing mode
 //
 // `wire_test --update-golden` writes the listings anew: to be reviewed as a diff.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <random>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/http/recorder.h"
 
@@ -42,7 +42,8 @@ std::string unescape(std::string_view text) {
       const std::size_t close = text.find('}', i);
       const auto n = std::stoul(std::string(text.substr(i + 2, colon - i - 2)));
       const std::string piece = unescape(text.substr(colon + 1, close - colon - 1));
-      for (std::size_t k = 0; k < n; ++k) out += piece;
+      for (std::size_t k = 0; k < n; ++k)
+        out += piece;
       i = close;
       continue;
     }
@@ -52,17 +53,30 @@ std::string unescape(std::string_view text) {
     }
     ++i;
     switch (text.at(i)) {
-      case 'r': out += '\r'; break;
-      case 'n': out += '\n'; break;
-      case 't': out += '\t'; break;
-      case 'v': out += '\v'; break;
-      case 'f': out += '\f'; break;
-      case '0': out += '\0'; break;
+      case 'r':
+        out += '\r';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case 'v':
+        out += '\v';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case '0':
+        out += '\0';
+        break;
       case 'x':
         out += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
         i += 2;
         break;
-      default: out += text[i];
+      default:
+        out += text[i];
     }
   }
   return out;
@@ -136,11 +150,13 @@ void expect_same_in_every_cut(const Case& c, const ParserOptions& o,
       << c.name << ": octet by octet";
   std::mt19937_64 random(42);
   std::size_t total = 0;
-  for (const Step& step : c.steps) total += step.bytes.size();
+  for (const Step& step : c.steps)
+    total += step.bytes.size();
   for (int round = 0; round < (c.few_cuts ? 4 : 24); ++round) {
     const std::size_t mean = 1 + random() % (round % 2 == 0 ? 7 : total / 2 + 1);
-    EXPECT_EQ(replay(c.steps, o, [&](std::size_t n) { return std::min(n, 1 + random() % (2 * mean)); }),
-              expected)
+    EXPECT_EQ(
+        replay(c.steps, o, [&](std::size_t n) { return std::min(n, 1 + random() % (2 * mean)); }),
+        expected)
         << c.name << ": random cuts " << round;
   }
   if (total > 700 || c.few_cuts) return;
@@ -168,7 +184,8 @@ void write(const std::filesystem::path& path, const std::vector<Case>& cases,
     }
     for (const std::string mode : {"passive", "strict"}) {
       out << "--- " << mode << "\n";
-      for (const std::string& line : whole(c, options_of(mode))) out << line << "\n";
+      for (const std::string& line : whole(c, options_of(mode)))
+        out << line << "\n";
     }
     out << "\n";
   }
@@ -177,7 +194,8 @@ void write(const std::filesystem::path& path, const std::vector<Case>& cases,
 std::string remarks_of(const std::filesystem::path& path) {
   std::ifstream in(path);
   std::string remarks;
-  for (std::string line; std::getline(in, line) && line.rfind("===", 0) != 0;) remarks += line + "\n";
+  for (std::string line; std::getline(in, line) && line.rfind("===", 0) != 0;)
+    remarks += line + "\n";
   return remarks;
 }
 
