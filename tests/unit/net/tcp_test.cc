@@ -45,7 +45,6 @@ TEST(SipHash, EqualsTheHashOfAnotherImplementation) {
 }
 
 TEST(Tcp, AllFields) {
-  Packet p;
   const TcpParsed t = parse(v4().seq(0x01020304).ack(0xfffefdfc).flags(0xff).urgent(9).payload("x").build());
   ASSERT_TRUE(t.ok());
   EXPECT_EQ(t.segment.seq, 0x01020304U);
