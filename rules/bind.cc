@@ -31,6 +31,7 @@ class Binder {
   void finish_chain(Position at);
   void resolve_skips();
   void open_geo();
+  void compile_relevant_status();
   std::optional<std::uint32_t> find_label(const std::string& label, const PendingRule& from) const;
 
   const syntax::Unit& unit_;
@@ -46,6 +47,7 @@ class Binder {
   bool in_chain_ = false;
   std::size_t sequence_ = 0;
   Position geo_position_;
+  Position status_position_;
   bool failed_ = false;
   std::vector<std::size_t> built_;  // pending_ index of each program rule
 };
@@ -181,6 +183,10 @@ void Binder::statement(const syntax::DefaultAction& defaults) {
 
 void Binder::statement(const syntax::Setting& setting) {
   if (setting.directive == Directive::SecGeoLookupDb) geo_position_ = setting.position;
+  if (setting.directive == Directive::SecAuditLogRelevantStatus) {
+    status_position_ = setting.argument_positions.empty() ? setting.position
+                                                          : setting.argument_positions[0];
+  }
   if (bind_setting(setting, program_->settings, messages_)) return;
   if (in_chain_) finish_chain(pending_.back().links.front().source->position);
   bind_update(setting, pending_, program_->v3(), messages_);
@@ -229,6 +235,17 @@ void Binder::resolve_skips() {
   }
 }
 
+void Binder::compile_relevant_status() {
+  const std::string& pattern = program_->settings.audit.relevant_status;
+  if (pattern.empty()) return;
+  auto regex = Regex::compile(pattern, {});
+  if (regex) {
+    program_->relevant_status = std::move(*regex);
+  } else {
+    messages_.error(status_position_, "invalid-regex", regex.error().message);
+  }
+}
+
 void Binder::open_geo() {
   const std::string& path = program_->settings.geo_database;
   if (path.empty()) return;
@@ -267,6 +284,7 @@ std::unique_ptr<Program> Binder::run() {
   builder.resolve_ctl();
   load_unicode_map(*program_, options_);
   open_geo();
+  compile_relevant_status();
   LoadStats& stats = program_->stats;
   stats.rules = program_->rules.size();
   stats.chained = program_->links.size() - program_->rules.size();

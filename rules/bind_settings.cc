@@ -95,7 +95,7 @@ bool text_setting(Directive d, const syntax::Setting& s, Settings& out) {
       out.body.argument_separator = a.empty() ? '&' : a.front();
       return true;
     case Directive::SecCookieV0Separator:
-      out.cookie_separator = a.empty() ? ';' : a.front();
+      if (!a.empty()) out.cookie_separator = a.front();
       return true;
     default: return false;
   }

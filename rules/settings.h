@@ -8,6 +8,7 @@
 
 #include "engine/packet.h"
 #include "rules/body/body_sink.h"
+#include "rules/body/cookies.h"
 #include "rules/match_re.h"
 #include "rules/transaction.h"
 
@@ -41,7 +42,7 @@ struct Settings {
   bool response_mime_types_given = false;
   body::BodyLimits body;       // SecArgumentsLimit, JSON depth, upload file limit, separator
   int cookie_format = 0;       // SecCookieFormat
-  char cookie_separator = ';'; // SecCookieV0Separator
+  char cookie_separator = body::kAutomaticSeparator;  // SecCookieV0Separator
   enum class XmlArgs : std::uint8_t { Off, On, OnlyArgs } xml_into_args = XmlArgs::Off;
   ReLimits pcre;               // SecPcreMatchLimit, SecPcreMatchLimitRecursion
   Duration collection_timeout = seconds(3600);

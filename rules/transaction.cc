@@ -45,15 +45,6 @@ class CookieList : public body::CookieSink {
   std::vector<Entry>& out_;
 };
 
-// ModSecurity 2: a ';' makes ';' the separator; else ", " does; else there is one cookie.
-char cookie_separator(std::string_view header, char configured) {
-  if (configured != ';' || header.find(';') != std::string_view::npos) return configured;
-  const std::size_t comma = header.find(',');
-  const bool blank = comma != std::string_view::npos && comma + 1 < header.size() &&
-                     header[comma + 1] == ' ';
-  return blank ? ',' : ';';
-}
-
 // What phase 1 needs: query arguments, cookies, the body processor that the content type selects.
 void prepare_request(TransactionState& tx) {
   RequestData& r = tx.request;
@@ -70,7 +61,7 @@ void prepare_request(TransactionState& tx) {
       const auto done =
           tx.settings().cookie_format == 1
               ? body::parse_cookies_v1(v, tx.arena, cookies)
-              : body::parse_cookies_v0(v, cookie_separator(v, tx.settings().cookie_separator), cookies);
+              : body::parse_cookies_v0(v, tx.settings().cookie_separator, cookies);
       tx.work += done.work;
     } else if (fold_equal(e.name.text, "content-type") && r.processor.empty()) {
       if (fold_starts_with(e.value.text, "application/x-www-form-urlencoded")) {
@@ -127,6 +118,7 @@ void prepare_scratch(TransactionState& tx) {
     if (unit.database != nullptr) (void)unit.database->prepare(s.hs);
   }
   s.prepared = tx.rules;
+  if (tx.store != nullptr) tx.store->set_timeout(tx.settings().collection_timeout);
 }
 
 void clear_string(std::string& s) {
@@ -320,6 +312,7 @@ Decision Transaction::request_body_done(Timestamp now, bool truncated) {
   if (!tx.request.body_done && tx.program != nullptr) {
     tx.now = now;
     if (wants_request_body()) {
+      if (truncated) tx.request.inbound_error = true;  // rules shall know that they do not see all
       tx.body_reader.finish(tx, truncated || tx.request.inbound_error);
       const bool too_much = tx.body_reader.over_no_files_limit(tx);
       if (too_much && tx.mode == EngineMode::On && tx.request_limit_action == LimitAction::Reject) {

@@ -49,7 +49,9 @@ void BodyReader::start(TransactionState& tx) {
   // Trap 3: REQUEST_BODY is there for URLENCODED only, or by force; ModSecurity 3 always fills it.
   tx.request.body_visible =
       kind_ == Kind::Urlencoded || tx.force_request_body || tx.program->v3();
-  keep_ = tx.request.body_visible || reads(tx, Variable::FULL_REQUEST);
+  const bool logged = tx.audit_engine != AuditEngine::Off &&
+                      tx.audit_parts.find('C') != std::string_view::npos;
+  keep_ = tx.request.body_visible || logged || reads(tx, Variable::FULL_REQUEST);
   const Settings& s = tx.settings();
   switch (kind_) {
     case Kind::Multipart: {

@@ -134,7 +134,11 @@ struct TransactionState {
   LimitAction response_limit_action = LimitAction::Reject;
   AuditEngine audit_engine = AuditEngine::Off;
   std::string_view audit_parts;
-  std::vector<const Sanitise*> sanitise;
+  struct Hidden {
+    const Sanitise* what;
+    std::string_view matched;  // MATCHED_VAR_NAME then
+  };
+  std::vector<Hidden> sanitise;
 
   Transaction::Peers peers;
   std::string_view unique_id, client_text, server_text;

@@ -14,6 +14,8 @@ namespace {
 constexpr std::array<std::string_view, kWritten> kWrittenNames = {"TX",   "IP",     "SESSION",
                                                                   "USER", "GLOBAL", "RESOURCE"};
 
+constexpr std::size_t kMostHidden = 4096;
+
 // atoi("+" + text): a second sign or a blank ends the number before it begins.
 std::int64_t unsigned_amount(std::string_view text) {
   if (text.empty() || text.front() < '0' || text.front() > '9') return 0;
@@ -114,9 +116,11 @@ void perform(TransactionState& tx, const Rule& rule, std::uint32_t link, const A
     void operator()(const InitCol& a) const { init_collection(tx, rule, link, a); }
     void operator()(const TimedVar& a) const { timed_variable(tx, rule, link, a); }
     void operator()(const Sanitise& a) const {
-      if (std::find(tx.sanitise.begin(), tx.sanitise.end(), &a) == tx.sanitise.end()) {
-        tx.sanitise.push_back(&a);
-      }
+      const std::string_view name = tx.matched_var.name;
+      const bool there = std::any_of(tx.sanitise.begin(), tx.sanitise.end(), [&](const auto& h) {
+        return h.what == &a && h.matched == name;
+      });
+      if (!there && tx.sanitise.size() < kMostHidden) tx.sanitise.push_back({&a, name});
     }
   };
   std::visit(Visitor{tx, rule, link}, action);

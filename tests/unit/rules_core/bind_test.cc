@@ -50,6 +50,7 @@ TEST(Bind, RefusesWithTheExactPlace) {
       {"SecAction \"id:1\"\nSecRuleUpdateActionById 1:3 \"pass\"", "no-such-link", 5, 25},
       {"SecAction \"id:1\"\nSecRuleUpdateTargetById 1 \"!NOPE:x\"", "unknown-variable", 5, 29},
       {"SecUnicodeMapFile no-such-file 20127", "missing-data-file", 4, 19},
+      {"SecAuditLogRelevantStatus (", "invalid-regex", 4, 27},
       {"SecGeoLookupDb no-such-file", "missing-data-file", 4, 1},
   };
   for (const BadCase& c : cases) {
