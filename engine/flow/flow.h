@@ -70,7 +70,7 @@ struct HalfStream {
 
 enum class FlowState : std::uint8_t {
   Open,
-  Reset,   // a valid RST passed; passive: `user` still lives, for the reset may prove undelivered
+  Reset,   // a valid RST passed; passive: not yet closed, for the reset may prove not to have arrived
   Closed,  // both directions ended, the listener was told; remembered for a while
 };
 
@@ -98,6 +98,7 @@ class Flow {
   bool handshake_seen = false;  // both SYN and SYN/ACK were
   bool timestamps = false;      // RFC 7323 timestamps negotiated (or, midstream, seen from both)
   bool lossy = false;           // the capture has proved to lack segments
+  bool closed = false;          // on_close was called; `user` is no longer the listener's
   bool busy = false;            // the listener's: a transaction is running; evicted last
   bool refused = false;         // the listener's, also after on_close: no segment of it may pass any more
   Direction reset_from = Direction::ToServer;  // direction of the RST

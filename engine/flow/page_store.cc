@@ -26,12 +26,21 @@ void for_words(std::uint32_t from, std::uint32_t to, F&& f) {
   }
 }
 
-std::uint32_t count_present(const Page& page, std::uint32_t from, std::uint32_t to) {
-  std::uint32_t n = 0;
+enum class Coverage : std::uint8_t { None, Some, All };
+
+// How much of [from, to) is present. Almost always none or all, which need no look at single bytes.
+Coverage coverage(const Page& page, std::uint32_t from, std::uint32_t to) {
+  std::uint64_t present = 0;
+  std::uint64_t absent = 0;
   for_words(from, to, [&](std::uint32_t word, std::uint64_t mask) {
-    n += static_cast<std::uint32_t>(std::popcount(page.present[word] & mask));
+    present |= page.present[word] & mask;
+    absent |= ~page.present[word] & mask;
   });
-  return n;
+  return present == 0 ? Coverage::None : absent == 0 ? Coverage::All : Coverage::Some;
+}
+
+bool is_present(const Page& page, std::uint32_t at) {
+  return (page.present[at / 64] >> (at % 64) & 1U) != 0;
 }
 
 // The first present byte at or after `from`, or kPageBytes.
@@ -159,15 +168,12 @@ bool PageStore::differs(const PageList& list, std::int64_t offset, Bytes bytes) 
     const auto from = static_cast<std::uint32_t>(offset % kPageBytes);
     const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), kPageBytes - from));
     if (const Page* page = find(list, page_number(offset)); page != nullptr) {
-      const std::uint32_t held = count_present(*page, from, from + n);
-      if (held == n) {
+      const Coverage held = coverage(*page, from, from + n);
+      if (held == Coverage::All) {
         if (std::memcmp(page->bytes.data() + from, bytes.data(), n) != 0) return true;
-      } else if (held != 0) {
+      } else if (held == Coverage::Some) {
         for (std::uint32_t i = 0; i < n; ++i) {
-          const std::uint32_t at = from + i;
-          if ((page->present[at / 64] >> (at % 64) & 1U) != 0 && page->bytes[at] != bytes[i]) {
-            return true;
-          }
+          if (is_present(*page, from + i) && page->bytes[from + i] != bytes[i]) return true;
         }
       }
     }
@@ -185,15 +191,18 @@ std::uint32_t PageStore::write(PageList& list, std::int64_t offset, Bytes bytes)
     const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), kPageBytes - from));
     Page* page = find(list, page_number(offset));
     assert(page != nullptr);
-    const std::uint32_t held = count_present(*page, from, from + n);
-    fresh += n - held;
-    if (kOver || held == 0) {
+    const Coverage held = coverage(*page, from, from + n);
+    if (held == Coverage::None) {
+      fresh += n;
       std::memcpy(page->bytes.data() + from, bytes.data(), n);
-    } else if (held != n) {
+    } else if (held == Coverage::Some) {
       for (std::uint32_t i = 0; i < n; ++i) {
-        const std::uint32_t at = from + i;
-        if ((page->present[at / 64] >> (at % 64) & 1U) == 0) page->bytes[at] = bytes[i];
+        const bool absent = !is_present(*page, from + i);
+        fresh += absent ? 1 : 0;
+        if (kOver || absent) page->bytes[from + i] = bytes[i];
       }
+    } else if (kOver) {
+      std::memcpy(page->bytes.data() + from, bytes.data(), n);
     }
     for_words(from, from + n,
               [page](std::uint32_t word, std::uint64_t mask) { page->present[word] |= mask; });

@@ -211,7 +211,7 @@ Timestamp Tracker::deadline(const Flow& f) const {
     case FlowState::Closed:
       return entered + options_.timeouts.closed;
     case FlowState::Reset:
-      return entered + (f.halves[0].ended ? options_.timeouts.closed : options_.timeouts.reset);
+      return entered + (f.closed ? options_.timeouts.closed : options_.timeouts.reset);
     case FlowState::Open:
       break;
   }
@@ -236,12 +236,11 @@ void Tracker::on_timer(Flow& f) {
     arm(f);
     return;
   }
-  if (f.state == FlowState::Reset && !f.halves[0].ended) {
+  if (f.state == FlowState::Reset && !f.closed) {
     // Nothing has spoken against the reset: the connection is over, its record stays for a while.
     end_direction(f, Direction::ToServer, EndCause::Reset);
     end_direction(f, Direction::ToClient, EndCause::Reset);
-    sink_.on_close(f);
-    f.user = nullptr;
+    close(f);
     f.state_time = now_.ns;
     arm(f);
     return;
@@ -258,26 +257,30 @@ void Tracker::end_direction(Flow& f, Direction d, EndCause cause) {
 }
 
 void Tracker::close_if_ended(Flow& f) {
-  if (f.state != FlowState::Open || !f.halves[0].ended || !f.halves[1].ended) return;
-  sink_.on_close(f);
-  f.user = nullptr;
-  f.busy = false;
+  if (f.closed || !f.halves[0].ended || !f.halves[1].ended) return;
+  close(f);
   f.state = FlowState::Closed;
   f.state_time = now_.ns;
   arm(f);
 }
 
+void Tracker::close(Flow& f) {
+  sink_.on_close(f);
+  f.user = nullptr;
+  f.busy = false;
+  f.closed = true;
+}
+
 void Tracker::finish(Flow& f, EndCause cause) {
-  const bool told = f.halves[0].ended && f.halves[1].ended;
-  if (!told) {
+  if (!f.closed) {
     if (f.state == FlowState::Reset) cause = EndCause::Reset;
     for (const Direction d : {Direction::ToServer, Direction::ToClient}) {
       if (!f.half(d).ended) flush(f, d);
       // A FIN whose acknowledgement was not seen is still the reason of the end.
       end_direction(f, d, f.half(d).fin_reached ? EndCause::Fin : cause);
     }
-    sink_.on_close(f);
-    f.user = nullptr;
+    // Ending the second direction may have closed the flow.
+    if (!f.closed) close(f);
   }
   if (!f.halves[0].anchored || !f.halves[1].anchored) ++counters_.one_sided;
   for (HalfStream& h : f.halves) release_buffers(h);
@@ -299,7 +302,7 @@ void Tracker::note(Flow& f, Direction d, Anomaly a) {
   const std::uint32_t bit = 1U << static_cast<unsigned>(a);
   if ((f.anomalies & bit) != 0) return;
   f.anomalies |= bit;
-  if (!f.halves[0].ended || !f.halves[1].ended) sink_.on_anomaly(f, d, a);
+  if (!f.closed) sink_.on_anomaly(f, d, a);
 }
 
 SegmentVerdict Tracker::accepted(Flow& f, Direction d, const net::TcpSegment& s) {

@@ -72,6 +72,7 @@ class Tracker {
   void finish(Flow& f, EndCause cause);  // flush, end, close, forget
   void end_direction(Flow& f, Direction d, EndCause cause);
   void close_if_ended(Flow& f);
+  void close(Flow& f);
   void arm(Flow& f);
   void note(Flow& f, Direction d, Anomaly a);
   SegmentVerdict accepted(Flow& f, Direction d, const net::TcpSegment& s);
@@ -128,9 +129,11 @@ class Tracker {
   void stop_delivery(HalfStream& h);
   void release_buffers(HalfStream& h);
   void flush(Flow& f, Direction d);
-  [[nodiscard]] bool one_sided(const Flow& f, Direction data) const {
-    return !f.half(opposite(data)).anchored;
+  // The receiver of `data` is not captured: never was, or has been silent while it should have spoken.
+  [[nodiscard]] static bool one_sided(const Flow& f, Direction data) {
+    return !f.half(opposite(data)).anchored || f.half(data).refusals >= kManyRefusals;
   }
+  static constexpr std::uint8_t kManyRefusals = 8;
 
   FlowOptions options_;
   FlowLimits limits_;

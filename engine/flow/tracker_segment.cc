@@ -13,8 +13,7 @@ constexpr std::int64_t kFarAhead = std::int64_t{1} << 30;
 constexpr std::int64_t kLossTolerance = std::int64_t{1} << 20;
 constexpr std::int64_t kAsideAhead = std::int64_t{1} << 24;
 constexpr std::uint32_t kPawsSeconds = 24U * 24 * 3600;  // RFC 7323 5.5
-// So many refusals over so long, and nothing from the receiver: it is not captured any more.
-constexpr std::uint8_t kRefusals = 8;
+// kManyRefusals over so long, and nothing from the receiver: it is not captured any more.
 constexpr std::uint32_t kRefusalSeconds = 2;
 
 std::uint32_t whole_seconds(Timestamp t) {
@@ -236,9 +235,7 @@ SegmentVerdict Tracker::on_reset(Flow& f, Direction d, const net::TcpSegment& s)
   if (inline_mode()) {
     end_direction(f, Direction::ToServer, EndCause::Reset);
     end_direction(f, Direction::ToClient, EndCause::Reset);
-    sink_.on_close(f);
-    f.user = nullptr;
-    f.busy = false;
+    close(f);
     for (HalfStream& half : f.halves) release_buffers(half);
   }
   arm(f);
@@ -254,7 +251,7 @@ SegmentVerdict Tracker::after_reset(Flow& f, Direction d, const net::TcpSegment&
     v.reject = true;
     return v;
   }
-  if (f.halves[0].ended) return refuse(f, d, s, DropReason::AfterReset);
+  if (f.closed) return refuse(f, d, s, DropReason::AfterReset);
   SegmentVerdict v = bare ? accepted(f, d, s) : refuse(f, d, s, DropReason::AfterReset);
   // An end that acknowledges what was sent after the reset has not received the reset.
   if (d != f.reset_from && f.half(d).anchored && ack_acceptable(f, d, s)) take_ack(f, d, s);
@@ -271,8 +268,10 @@ SegmentVerdict Tracker::refuse(Flow& f, Direction d, const net::TcpSegment& s, D
     set_aside(f, d, s, reason);
     if (reason == DropReason::OutOfWindow || reason == DropReason::BadAck) {
       if (h.refusals == 0) h.refused_at = whole_seconds(now_);
-      if (h.refusals != 0xff) ++h.refusals;
-      if (h.refusals >= kRefusals && whole_seconds(now_) - h.refused_at >= kRefusalSeconds) {
+      if (h.refusals + 1 < kManyRefusals) {
+        ++h.refusals;
+      } else if (whole_seconds(now_) - h.refused_at >= kRefusalSeconds) {
+        h.refusals = kManyRefusals;
         f.lossy = true;
       }
     }

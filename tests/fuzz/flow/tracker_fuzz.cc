@@ -24,7 +24,7 @@ void fuzz(BytesSource& source) {
   limits.flows = 1 + source.below(4);
   limits.half_open = 1 + source.below(4);
   limits.handshake_extras = source.below(3);
-  limits.buffered_bytes = 16 * 1024 << source.below(6);
+  limits.buffered_bytes = std::uint64_t{16 * 1024} << source.below(6);
   limits.direction_bytes = 4096U << source.below(6);
   limits.direction_segments = 1 + source.below(64);
   limits.pieces = 8 + source.below(64);
