@@ -2,7 +2,7 @@
 // metrics and with what follows from it.
 //
 // The consequences describe a current Linux host with default settings, measured where the tests say so
-// (tests/e2e/host_rules.py): what such a host discards is a decoy if it is taken for data, and a hole in the
+// (tests/unit/net/host_rules_test.cc): what such a host discards is a decoy if it is taken for data, and a hole in the
 // inspection if real data is taken for a decoy.
 #pragma once
 
@@ -48,7 +48,6 @@ enum class Anomaly : std::uint8_t {
   Ipv4HeaderChecksumZero,  // as wrong, but what a sending host with checksum offload shows a capture
   Ipv4OptionMalformed,
   Ipv4SourceRoute,
-  Ipv6MappedSource,        // ::ffff:0:0/96 on the wire
   Ipv6HopByHopMisplaced,   // a second one, or not directly after the IPv6 header
   Ipv6OptionMalformed,
   Ipv6OptionDiscard,       // an unknown option whose action bits ask to discard
@@ -64,12 +63,14 @@ enum class Anomaly : std::uint8_t {
   UdpChecksum,             // of a tunnel
   TcpGroupAddress,         // TCP to a multicast or broadcast address
   TcpLinkBroadcast,        // TCP in a frame to every station
+  TcpMappedSource,         // TCP from ::ffff:0:0/96
   // Doubtful
   Ipv4TinyFragment,        // the TCP header is spread over fragments
   Ipv4LengthZero,          // taken as "up to the end": segmentation offload of a sending host
   SecurityOption,          // CIPSO, CALIPSO: dropped where labelled networking is compiled in
   Ipv6LengthZero,          // without the jumbo option: Linux reads up to the end of the frame
   Ipv6ManyExtensions,      // more than eight extension headers
+  Ipv6RoutingHome,         // type 2 without segments left: dropped where mobile IPv6 is compiled in
   // Note
   Ipv4Options,
   Ipv4ReservedFlag,

@@ -22,11 +22,7 @@ void Decoder::check_addresses() {
     if ((source.bytes[0] & 0xf0) == 0xe0) found.add(Anomaly::SourceMulticast);
     if (load32(source.bytes.data()) == 0xffffffffU) found.add(Anomaly::SourceBroadcast);
   } else {
-    static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     if (source.bytes[0] == 0xff) found.add(Anomaly::SourceMulticast);
-    if (std::equal(kMapped.begin(), kMapped.end(), source.bytes.begin())) {
-      found.add(Anomaly::Ipv6MappedSource);
-    }
   }
   if (source == datagram_.destination) found.add(Anomaly::SameAddresses);
   if (datagram_.ttl == 0) found.add(Anomaly::TtlZero);
@@ -267,12 +263,15 @@ void Decoder::known_option(const std::uint8_t* p, std::size_t at, bool hop_by_ho
   }
 }
 
-// Types 2 (RFC 6275), 3 (RFC 6554) and 4 (RFC 8754) need a host that is configured for them.
+// Types 2 (RFC 6275), 3 (RFC 6554) and 4 (RFC 8754) are for hosts that are configured for them.
 void Decoder::routing(const std::uint8_t* p) {
   const std::uint8_t type = p[2];
   const std::uint8_t segments_left = p[3];
-  const bool refused = segments_left != 0 || (type >= 2 && type <= 4);
-  datagram_.anomalies.add(refused ? Anomaly::Ipv6RoutingHeader : Anomaly::Ipv6RoutingDone);
+  if (segments_left != 0 || type == 3 || type == 4) {
+    datagram_.anomalies.add(Anomaly::Ipv6RoutingHeader);
+  } else {
+    datagram_.anomalies.add(type == 2 ? Anomaly::Ipv6RoutingHome : Anomaly::Ipv6RoutingDone);
+  }
 }
 
 bool Decoder::fragment_header(const std::uint8_t* p) {

@@ -132,7 +132,8 @@ TEST(DecodeIpv6, P5_ExtensionHeadersAsAHostTreatsThem) {
       {"authentication header", done(v6().authentication()), Anomaly::Ipv6Authentication, true},
       {"routing type 0, done", done(v6().routing(0, 0)), Anomaly::Ipv6RoutingDone},
       {"routing type 0, segments left", done(v6().routing(0, 1)), Anomaly::Ipv6RoutingHeader, true},
-      {"routing type 2", done(v6().routing(2, 0)), Anomaly::Ipv6RoutingHeader, true},
+      {"routing type 2", done(v6().routing(2, 0)), Anomaly::Ipv6RoutingHome},
+      {"routing type 2, segments left", done(v6().routing(2, 1)), Anomaly::Ipv6RoutingHeader, true},
       {"routing type 4", done(v6().routing(4, 0)), Anomaly::Ipv6RoutingHeader, true},
       {"routing type 99, done", done(v6().routing(99, 0)), Anomaly::Ipv6RoutingDone},
       {"mobility", done(v6().extension(135, Octets(6, 0))), Anomaly::Ipv6ExtensionUnknown, true},
@@ -219,7 +220,6 @@ TEST(DecodeIpv6, P5_HeaderCount) {
 
 TEST(DecodeIpv6, P5_Addresses) {
   check({"multicast source", done(start().ipv6("ff02::1", "2001:db8::2")), Anomaly::SourceMulticast, true});
-  check({"mapped source", done(start().ipv6("::ffff:10.0.0.1", "2001:db8::2")), Anomaly::Ipv6MappedSource, true});
 }
 
 TEST(DecodeIpv6, P5_NoNextHeaderAndEspEndTheChain) {

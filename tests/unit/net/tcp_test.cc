@@ -227,6 +227,7 @@ TEST(Tcp, P6_WhatNoHostTakesAsTcp) {
   EXPECT_TRUE(parse(start().ipv4("10.0.0.1", "255.255.255.255").tcp(1, 2).build()).dropped_by_host());
   EXPECT_TRUE(parse(start().ipv6("2001:db8::1", "ff02::1").tcp(1, 2).build()).dropped_by_host());
   EXPECT_TRUE(parse(PacketBuilder().eth(true).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).build()).dropped_by_host());
+  EXPECT_TRUE(parse(start().ipv6("::ffff:10.0.0.1", "2001:db8::2").tcp(1, 2).build()).dropped_by_host());
   // the frame of a tunnel may be addressed to everybody
   const auto inner = PacketBuilder().eth(true).ipv4("192.0.2.1", "192.0.2.2").udp(1, 4789).vxlan(1).eth()
                          .ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).build();
