@@ -87,25 +87,36 @@ void PhraseMatcher::set_classes() {
   }
 }
 
-// A base such that no place for `classes` is taken.
+// A base such that no place for `classes` is taken. The search for a node with several children
+// gives up after kPlaces places and takes the end of the array: building stays linear, and the gaps
+// that this leaves are filled by the many nodes with one child.
 std::uint32_t PhraseMatcher::place(const std::vector<std::uint8_t>& classes) {
-  while (first_free_ < nodes_.size() && nodes_[first_free_].parent != kFree)
-    ++first_free_;
+  constexpr std::uint32_t kPlaces = 4096;
   const std::uint8_t lowest = *std::min_element(classes.begin(), classes.end());
-  std::uint32_t base = first_free_ > lowest ? first_free_ - lowest : 1;
-  for (;; ++base) {
-    if (nodes_.size() < base + class_count_) {
-      nodes_.resize(base + 2 * class_count_, Node{0, kFree, 0, 0});
-    }
-    const bool fits = std::all_of(classes.begin(), classes.end(), [this, base](std::uint8_t c) {
-      return nodes_[base + c].parent == kFree;
+  while (first_free_ < end_ && nodes_[first_free_].parent != kFree)
+    ++first_free_;
+  std::uint32_t at = first_free_;  // for the lowest class
+  for (; at < end_; ++at) {
+    if (at - first_free_ >= kPlaces) at = end_;
+    if (nodes_[at].parent != kFree) continue;
+    const bool fits = std::all_of(classes.begin(), classes.end(), [&](std::uint8_t c) {
+      return nodes_[at - lowest + c].parent == kFree;
     });
-    if (fits) return base;
+    if (fits) break;
   }
+  const std::uint32_t base = at - lowest;
+  end_ = std::max(end_, base + *std::max_element(classes.begin(), classes.end()) + 1);
+  // Every place that a base and a class can name is there, also beyond the last node.
+  if (nodes_.size() < end_ + class_count_) {
+    nodes_.resize(end_ + end_ / 2 + 2 * class_count_, Node{0, kFree, 0, 0});
+  }
+  return base;
 }
 
 void PhraseMatcher::lay_out(const Trie& trie) {
-  nodes_.assign(2 * class_count_ + 1, Node{0, kFree, 0, 0});
+  // Nodes other than the root begin where every class fits with a base of 1 or more.
+  first_free_ = end_ = class_count_ + 1;
+  nodes_.assign(end_ + class_count_, Node{0, kFree, 0, 0});
   nodes_[kRoot] = {0, kRoot, kRoot, 0};
   std::vector<std::uint32_t> at(trie.nodes.size(), kRoot);  // trie node -> array node
   std::vector<std::uint32_t> queue = {0};                   // breadth first
@@ -128,6 +139,8 @@ void PhraseMatcher::lay_out(const Trie& trie) {
       queue.push_back(child.node);
     }
   }
+  nodes_.resize(end_ + class_count_, Node{0, kFree, 0, 0});
+  nodes_.shrink_to_fit();
   // Failure links, shorter texts first.
   for (const std::uint32_t t : queue) {
     const std::uint32_t node = at[t];

@@ -61,7 +61,8 @@ class PhraseMatcher {
   std::vector<Node> nodes_;
   std::vector<Report> reports_;
   std::uint32_t class_count_ = 1;
-  std::uint32_t first_free_ = 1;  // while building: no free place below
+  std::uint32_t first_free_ = 0;  // while building: no free place below
+  std::uint32_t end_ = 0;         // beyond the last node
 };
 
 // The phrases of @pm's argument and of one line of a phrase file, with ModSecurity 2's `|41 42|`

@@ -7,8 +7,23 @@ namespace weir::rules::detail {
 
 namespace {
 
-bool starts(std::string_view in, std::size_t at, std::string_view what) {
-  return in.substr(at, what.size()) == what;
+// Length of the mark of a comment at i, or 0.
+std::size_t comment_mark(const Bytes& bytes, std::size_t i) {
+  const std::uint8_t next = bytes[i + 1];
+  switch (bytes[i]) {
+    case '/':
+      return next == '*' ? 2 : 0;
+    case '*':
+      return next == '/' ? 2 : 0;
+    case '<':
+      return next == '!' && bytes[i + 2] == '-' && bytes[i + 3] == '-' ? 4 : 0;
+    case '-':
+      return next != '-' ? 0 : bytes[i + 2] == '>' ? 3 : 2;
+    case '#':
+      return 1;
+    default:
+      return 0;
+  }
 }
 
 // First position that may begin a comment.
@@ -39,24 +54,23 @@ Transformed remove_comments(std::string_view in, base::Arena& arena) {
     ++i;
   };
   while (i < in.size()) {
+    const std::uint8_t c = bytes[i];
+    const std::size_t mark = comment_mark(bytes, i);
     if (inside) {
-      if (starts(in, i, "*/")) {
-        close(2);
-      } else if (starts(in, i, "-->")) {
-        close(3);
+      const bool closes = (c == '*' && mark == 2) || mark == 3;
+      if (closes) {
+        close(mark);
       } else {
         ++i;
       }
-    } else if (starts(in, i, "/*")) {
+    } else if ((c == '/' && mark == 2) || mark == 4) {
       inside = true;
-      i += 2;
-    } else if (starts(in, i, "<!--")) {
-      inside = true;
-      i += 4;
-    } else if (starts(in, i, "--") || in[i] == '#') {
+      i += mark;
+    } else if (c == '#' || (c == '-' && mark != 0)) {
       break;  // to the end of the value, not of the line
     } else {
-      out.put(bytes[i++]);
+      out.put(c);
+      ++i;
     }
   }
   if (inside) out.put(' ');
@@ -69,19 +83,13 @@ Transformed remove_comments_char(std::string_view in, base::Arena& arena) {
   Writer out(arena, in, in.size());
   if (!out.ok()) return Writer::failed();
   out.put(in.substr(0, first));
+  const Bytes bytes(in);
   for (std::size_t i = first; i < in.size();) {
-    if (starts(in, i, "/*") || starts(in, i, "*/")) {
-      i += 2;
-    } else if (starts(in, i, "<!--")) {
-      i += 4;
-    } else if (starts(in, i, "-->")) {
-      i += 3;
-    } else if (starts(in, i, "--")) {
-      i += 2;
-    } else if (in[i] == '#') {
-      i += 1;
+    const std::size_t mark = comment_mark(bytes, i);
+    if (mark == 0) {
+      out.put(bytes[i++]);
     } else {
-      out.put(static_cast<std::uint8_t>(in[i++]));
+      i += mark;
     }
   }
   return out.finish();
