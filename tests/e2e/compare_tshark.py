@@ -56,10 +56,11 @@ def tshark(capture):
         packet.clear()
     process.wait()
     out = {}
-    for key in sorted(requests, key=lambda k: k[0]):
-        answers = responses.get(key, [])
-        for index, request in enumerate(requests[key]):
-            out.setdefault(key[1], []).append(request | (answers[index] if index < len(answers) else {}))
+    for key in sorted(requests.keys() | responses.keys(), key=lambda k: k[0]):
+        asked, answers = requests.get(key, []), responses.get(key, [])
+        for index in range(max(len(asked), len(answers))):  # a server may answer what was never asked (HAProxy's 400)
+            out.setdefault(key[1], []).append((asked[index] if index < len(asked) else {"http_method": None}) |
+                                              (answers[index] if index < len(answers) else {}))
     return out
 
 
