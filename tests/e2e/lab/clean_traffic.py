@@ -64,12 +64,13 @@ def curl(lab, work, host, port):
         "-H", "Accept: text/html", "-e", "http://lab.test/start", url(host, port, "/?q=two+words&lang=de"))
 
 
-def browse(lab, work, host, port):
+def browse(lab, work, host, port, name=None):
+    """Loads the page as a person would; `name`: what the address bar says instead of the address."""
     profile = work / "chromium"
     lab.run("client", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", f"--user-data-dir={profile}", "--virtual-time-budget=4000", "--dump-dom",
-            url(host, port, "/index.html"), timeout=90)
+            "--disable-dev-shm-usage", *([f"--host-resolver-rules=MAP {name} {host}"] if name else []), f"--user-data-dir={profile}", "--virtual-time-budget=4000", "--dump-dom",
+            url(name or host, port, "/index.html"), timeout=90)
 
 
 def load(lab, work, host, port):

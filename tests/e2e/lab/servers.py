@@ -187,8 +187,16 @@ class Capture:
                 raise RuntimeError("tcpdump does not start: " + pathlib.Path(str(path) + ".log").read_text())
             time.sleep(0.05)
 
+    def _settle(self, quiet=1.0, most=30):
+        """Waits until nothing more is written: on a busy machine tcpdump lags behind the traffic."""
+        size, since, end = -1, time.monotonic(), time.monotonic() + most
+        while time.monotonic() < end and time.monotonic() - since < quiet:
+            time.sleep(0.1)
+            if self.path.stat().st_size != size:
+                size, since = self.path.stat().st_size, time.monotonic()
+
     def stop(self):
-        time.sleep(0.7)  # the last FINs
+        self._settle()
         self.lab.stop(self.process)
         log = pathlib.Path(str(self.path) + ".log").read_text()
         lost = re.search(r"(\d+) packets dropped by kernel", log)
