@@ -78,6 +78,7 @@ suites() {
 }
 
 mkdir -p build
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
   sanitize | threads | clang | damage | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
