@@ -235,7 +235,7 @@ void check_tuning(const Tuning& tuning, std::vector<std::string>& errors) {
 bool is_tuned(const DistributionOptions& options) {
   const Tuning& t = options.tuning;
   return t.paranoia_level || t.detection_paranoia_level || t.inbound_threshold ||
-         t.outbound_threshold || t.early_blocking || options.regression_suite;
+         t.outbound_threshold || t.early_blocking;
 }
 
 void assemble(const DistributionOptions& options, const Collector& collected, const Survey& found,
@@ -245,7 +245,9 @@ void assemble(const DistributionOptions& options, const Collector& collected, co
   };
   const auto tuning = [&] {
     memory(kTuningSource, tuning_text(options.tuning, out.version));
-    if (options.regression_suite) memory(kSuiteSource, suite_text(out.version));
+    if (options.regression_suite && !out.version.empty()) {
+      memory(kSuiteSource, suite_text(out.version, options.tuning.paranoia_level.value_or(4)));
+    }
   };
   memory(kEngineSource, engine_setup(found.ids));
   // Without a set-up file of its own, a rule set finds the variables set before it begins.

@@ -43,7 +43,9 @@ struct DistributionOptions {
   std::vector<std::string> rules;
   Tuning tuning;
   Mode mode = Mode::AsConfigured;
-  bool regression_suite = false;  // the settings that the CRS regression tests are written for
+  // The settings that the CRS regression tests are written for; paranoia level 4 unless tuned. Does
+  // nothing where the rules hold no CRS.
+  bool regression_suite = false;
   std::string root;               // put in front of Debian's paths; for tests
 };
 

@@ -135,11 +135,11 @@ std::string tuning_text(const Tuning& tuning, std::string_view version) {
   return action(kTuningId, "From Weir's configuration.", {}, variables);
 }
 
-std::string suite_text(std::string_view version) {
+std::string suite_text(std::string_view version, int paranoia_level) {
   const bool four = major_version(version) >= 4;
   return action(kSuiteId, "What the regression tests of the CRS expect.",
                 {"ctl:ruleEngine=DetectionOnly", "ctl:ruleRemoveById=910000"},
-                {{four ? "blocking_paranoia_level" : "paranoia_level", "4"},
+                {{four ? "blocking_paranoia_level" : "paranoia_level", std::to_string(paranoia_level)},
                  {"crs_validate_utf8_encoding", "1"},
                  {"arg_name_length", "100"},
                  {"arg_length", "400"},

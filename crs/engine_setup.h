@@ -18,7 +18,7 @@ std::string engine_setup(const std::set<long>& ids_in_use);
 std::string tuning_text(const Tuning& tuning, std::string_view version);
 
 // The settings of tests/regression/README.md in the CRS sources.
-std::string suite_text(std::string_view version);
+std::string suite_text(std::string_view version, int paranoia_level = 4);
 
 std::string mode_text(Mode mode);
 

@@ -284,6 +284,42 @@ void read_ftw(std::string_view yaml, const std::string& file, FtwSuite& out) {
   }
 }
 
+Result<std::vector<FtwOverride>> read_ftw_overrides(std::string_view yaml,
+                                                    const std::string& file) {
+  const auto at = [&file](int line, const std::string& what) {
+    return fail(file + ":" + std::to_string(line) + ": " + what);
+  };
+  std::vector<FtwOverride> out;
+  try {
+    const YAML::Node document = YAML::Load(std::string(yaml));
+    if (document.IsNull()) return out;
+    if (!document.IsMap()) wrong(document, "the document is no map");
+    const YAML::Node list = document["overrides"];
+    if (!is_given(list)) return out;
+    if (!list.IsSequence()) wrong(list, "overrides is no list");
+    for (const YAML::Node& entry : list) {
+      if (!entry.IsMap()) wrong(entry, "an override is no map");
+      FtwOverride& one = out.emplace_back();
+      read_text(entry, "test", one.test);
+      read_text(entry, "reason", one.reason);
+      if (const YAML::Node crs = entry["crs"]; is_given(crs)) {
+        one.crs = static_cast<int>(number_of(crs, "crs"));
+      }
+      if (one.test.empty()) wrong(entry, "an override names no test");
+      if (one.reason.empty()) wrong(entry, "the override of " + one.test + " has no reason");
+      if (!is_given(entry["output"])) {
+        wrong(entry, "the override of " + one.test + " does not say what Weir answers: output");
+      }
+      one.output = output_of(entry["output"]);
+    }
+  } catch (const Wrong& error) {
+    return at(static_cast<int>(error.line), error.what);
+  } catch (const YAML::Exception& error) {
+    return at(error.mark.is_null() ? 0 : error.mark.line + 1, error.msg);
+  }
+  return out;
+}
+
 Result<FtwSuite> read_ftw_suite(const std::string& path) {
   std::vector<std::string> files;
   std::error_code error;

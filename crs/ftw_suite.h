@@ -78,4 +78,16 @@ void read_ftw(std::string_view yaml, const std::string& file, FtwSuite& out);
 // Error: there is no such file or directory, or no test in it.
 Result<FtwSuite> read_ftw_suite(const std::string& path);
 
+// What Weir answers on purpose where a test expects something else.
+struct FtwOverride {
+  std::string test;     // "920181-1"
+  int crs = 0;          // major version of the CRS that it is for; 0: any
+  std::string reason;   // a sentence for people
+  FtwOutput output;     // in place of what every stage of the test expects
+};
+
+// A list of {test, crs, reason, output} under `overrides`; `output` as in a test. Each needs a reason.
+// Error: "file:line: what is wrong".
+Result<std::vector<FtwOverride>> read_ftw_overrides(std::string_view yaml, const std::string& file);
+
 }  // namespace weir::crs

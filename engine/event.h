@@ -81,6 +81,10 @@ struct RuleHit {
   std::span<const std::string_view> tags;
   std::string_view target;    // MATCHED_VAR_NAME
   std::string_view value;     // MATCHED_VAR; any bytes
+  std::string_view data;      // logdata; any bytes
+  std::string_view revision, version;
+  std::string_view file;      // where the rule is written
+  std::uint32_t line = 0;
 };
 
 enum class WafMode : std::uint8_t { Off, Detect, Block };

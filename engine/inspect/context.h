@@ -11,9 +11,22 @@
 #include "engine/inspect/exchange.h"
 #include "engine/inspect/options.h"
 #include "engine/inspect/record.h"
+#include "rules/explain.h"
 #include "rules/ruleset.h"
 
 namespace weir::inspect {
+
+// Which transactions tell how they are judged (weir explain), and whom.
+struct Tracing {
+  rules::TraceSink* sink = nullptr;  // null: none
+  bool all = true;                   // else only this one:
+  std::uint64_t flow_id = 0;         // EventOrigin::flow_id
+  std::uint64_t tx_id = 0;           // HttpPart::tx_id
+
+  [[nodiscard]] rules::TraceSink* sink_for(std::uint64_t flow, std::uint64_t tx) const {
+    return all || (flow == flow_id && tx == tx_id) ? sink : nullptr;
+  }
+};
 
 struct Context {
   Context(const InspectorOptions& chosen, EventSink& to, std::shared_ptr<const rules::RuleSet> set,
@@ -33,6 +46,7 @@ struct Context {
   ExchangePool pool;
   RecordBuilder records;
   InspectorCounters counters;
+  Tracing tracing;
   Timestamp now;
   std::uint64_t packet_number = 0;
 };

@@ -347,6 +347,8 @@ void Inspector::use(std::shared_ptr<const rules::RuleSet> rules) noexcept {
   state_->context.rules = std::move(rules);
 }
 
+void Inspector::trace(const Tracing& tracing) noexcept { state_->context.tracing = tracing; }
+
 const InspectorCounters& Inspector::counters() const { return state_->context.counters; }
 const flow::FlowCounters& Inspector::flow_counters() const { return state_->tracker.counters(); }
 

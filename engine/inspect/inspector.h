@@ -25,6 +25,8 @@
 
 namespace weir::inspect {
 
+struct Tracing;  // engine/inspect/context.h
+
 class Inspector {
  public:
   // `sink` and `store` must outlive the inspector; `store` may be null (persistent collections stay empty).
@@ -44,6 +46,9 @@ class Inspector {
   void end_of_input() noexcept;
   // Transactions that begin from now on use `rules`; running ones keep theirs.
   void use(std::shared_ptr<const rules::RuleSet> rules) noexcept;
+
+  // How transactions that begin from now on are judged is told to the tracing's sink. Slow.
+  void trace(const Tracing& tracing) noexcept;
 
   [[nodiscard]] const InspectorCounters& counters() const;
   [[nodiscard]] const flow::FlowCounters& flow_counters() const;

@@ -51,6 +51,11 @@ void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
     hit.tags = match.tags;
     hit.target = match.target;
     hit.value = match.value;
+    hit.data = match.data;
+    hit.revision = match.revision;
+    hit.version = match.version;
+    hit.file = match.file;
+    hit.line = match.line;
     rules_.push_back(hit);
   }
   waf.rules = rules_;

@@ -51,6 +51,7 @@ class Session final : public http::HttpSink {
   [[nodiscard]] bool tunnel() const { return tunnel_; }
   [[nodiscard]] bool busy() const { return !exchanges_.empty(); }
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+  // Violations that say that the bytes are no HTTP/1.
   [[nodiscard]] const http::ViolationSet& unplaced() const { return unplaced_; }
 
   // http::HttpSink
@@ -92,7 +93,7 @@ class Session final : public http::HttpSink {
   SessionOrigin origin_;
   std::vector<Exchange*> exchanges_;  // under way, by id; few
   http::ExchangeId next_ = 0;         // one more than the highest id heard of
-  http::ViolationSet unplaced_;        // of bytes that are no HTTP
+  http::ViolationSet unplaced_;       // of bytes that are no HTTP
   Refusal refusal_;
   bool spoke_http_ = false;
   bool tunnel_ = false;
