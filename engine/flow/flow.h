@@ -56,6 +56,7 @@ struct HalfStream {
   bool fin_reached : 1 = false;   // next == fin, nothing may follow
   bool ended : 1 = false;         // on_end was called
   bool truncated : 1 = false;     // a segment was cut by the snaplen
+  bool left_out : 1 = false;      // a segment behind a hole could not be kept for want of memory
 
   // The offset that `seq` names, nearest to the expected one.
   [[nodiscard]] std::int64_t offset_of(std::uint32_t seq) const {

@@ -1,5 +1,7 @@
 #include "engine/flow/half_open.h"
 
+#include <algorithm>
+
 namespace weir::flow {
 namespace {
 
@@ -84,7 +86,7 @@ void HalfOpenStore::keep_data(HalfOpen& h, const net::TcpSegment& s) {
   HandshakeExtra* e = extra(h);
   if (e == nullptr || e->data_length != 0 || s.payload.empty()) return;
   const auto length = static_cast<std::int64_t>(s.payload.size());
-  if (length > kPageBytes * 4 || !pages_->reserve(e->data, 0, length)) return;
+  if (s.payload.size() > HandshakeExtra::kMostData || !pages_->reserve(e->data, 0, length)) return;
   pages_->write_absent(e->data, 0, s.payload);
   e->data_seq = s.seq;
   e->data_length = static_cast<std::uint32_t>(length);
@@ -114,6 +116,19 @@ const SynAckRecord* HalfOpenStore::synack_acked_by(const HalfOpen& h, std::uint3
     if (e.synacks[i].syn.seq + 1 == ack) return &e.synacks[i];
   }
   return nullptr;
+}
+
+std::size_t HalfOpenStore::copy_data(
+    const HalfOpen& h, std::uint32_t ack,
+    std::span<std::uint8_t, HandshakeExtra::kMostData> out) const {
+  const HandshakeExtra* e = data_acked_by(h, ack);
+  std::size_t length = 0;
+  while (e != nullptr && length < e->data_length) {
+    const Bytes run = pages_->run_at(e->data, static_cast<std::int64_t>(length));
+    std::copy(run.begin(), run.end(), out.begin() + static_cast<std::ptrdiff_t>(length));
+    length += run.size();
+  }
+  return length;
 }
 
 const HandshakeExtra* HalfOpenStore::data_acked_by(const HalfOpen& h, std::uint32_t ack) const {

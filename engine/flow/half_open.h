@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "engine/base/pool.h"
 #include "engine/flow/key.h"
@@ -33,6 +34,7 @@ struct SynAckRecord {
 struct HandshakeExtra {
   static constexpr std::size_t kSyns = 9;  // with the first one: 10
   static constexpr std::size_t kSynAcks = 4;
+  static constexpr std::size_t kMostData = std::size_t{4} * kPageBytes;
   std::array<SynRecord, kSyns> syns;
   std::array<SynAckRecord, kSynAcks> synacks;
   PageList data;                 // of a SYN with TCP Fast Open, from offset 0 (passive)
@@ -84,10 +86,12 @@ class HalfOpenStore {
   [[nodiscard]] const SynRecord* syn_acked_by(const HalfOpen& h, std::uint32_t ack) const;
   // The SYN/ACK that `ack` acknowledges, or null.
   [[nodiscard]] const SynAckRecord* synack_acked_by(const HalfOpen& h, std::uint32_t ack) const;
-  // The data of the SYN, if `ack` acknowledges it: its pages and length.
-  [[nodiscard]] const HandshakeExtra* data_acked_by(const HalfOpen& h, std::uint32_t ack) const;
+  // Copies the data of the SYN to `out` if `ack` acknowledges it; returns its length, else 0.
+  std::size_t copy_data(const HalfOpen& h, std::uint32_t ack,
+                        std::span<std::uint8_t, HandshakeExtra::kMostData> out) const;
 
  private:
+  [[nodiscard]] const HandshakeExtra* data_acked_by(const HalfOpen& h, std::uint32_t ack) const;
   [[nodiscard]] HandshakeExtra* extra(HalfOpen& h);
 
   base::Pool<HalfOpen> records_;

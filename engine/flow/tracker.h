@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/flow/flow.h"
@@ -87,6 +88,8 @@ class Tracker {
   SegmentVerdict half_open_segment(std::uint32_t index, const net::TcpSegment& s, bool from_client);
   SegmentVerdict promote(std::uint32_t index, const SynRecord* syn, const SynAckRecord* synack,
                          const net::TcpSegment& s, Direction d);
+  static void take_handshake(Flow& f, const std::optional<SynRecord>& client,
+                             const std::optional<SynAckRecord>& server);
   SegmentVerdict on_syn(Flow& f, Direction d, const net::TcpSegment& s);
   SegmentVerdict on_late_synack(Flow& f, Direction d, const net::TcpSegment& s);
   [[nodiscard]] bool belongs_to_successor(Flow& f, Direction d, const net::TcpSegment& s);

@@ -89,12 +89,26 @@ void Tracker::place_passive(Flow& f, Direction d, std::int64_t from, Bytes fresh
     reach_fin(f, d);
     return;
   }
+  if (!in_order && h.ack_known && h.acked >= from) {
+    // All holes before it are proven: the receiver has read beyond them.
+    f.lossy = true;
+    place_without_memory(f, d, from, fresh, GapCause::Lost);
+    return;
+  }
   const std::uint32_t lacking = pages_.missing_pages(h.pages, from, end);
   const bool too_many =
+      end - h.next > limits_.direction_bytes ||
       h.pages.pages + lacking > limits_.direction_bytes / kPageBytes + 1 ||
       (!in_order && h.segments_behind >= limits_.direction_segments);
   if (too_many || !pages_.reserve(h.pages, from, end)) {
-    place_without_memory(f, d, from, fresh, too_many ? GapCause::Lost : GapCause::Evicted);
+    // To give up the hole would let a sender choose what is not inspected: it is the segment that is
+    // left out, until the receiver's acknowledgement shows what it has read. Without a receiver in the
+    // capture that never comes.
+    if (in_order || one_sided(f, d)) {
+      place_without_memory(f, d, from, fresh, too_many ? GapCause::Lost : GapCause::Evicted);
+    } else {
+      h.left_out = true;
+    }
     return;
   }
   const auto part = [&](std::int64_t a, std::int64_t b) {
@@ -253,7 +267,8 @@ void Tracker::gap(Flow& f, Direction d, std::int64_t length, GapCause cause) {
   HalfStream& h = f.half(d);
   ++counters_.gaps;
   counters_.gap_bytes += static_cast<std::uint64_t>(length);
-  if (h.truncated && cause == GapCause::Lost) cause = GapCause::Truncated;
+  if (cause == GapCause::Lost && h.left_out) cause = GapCause::Evicted;
+  if (cause == GapCause::Lost && h.truncated) cause = GapCause::Truncated;
   const StreamAction action = sink_.on_gap(
       f, d,
       {static_cast<std::uint64_t>(h.next - h.removed), static_cast<std::uint64_t>(length), cause});

@@ -120,75 +120,73 @@ SegmentVerdict Tracker::half_open_segment(std::uint32_t index, const net::TcpSeg
   return promote(index, syn, synack, s, Direction::ToServer);
 }
 
+// The record becomes a flow, opened by segment `s`; what was not seen of the handshake is null.
 SegmentVerdict Tracker::promote(std::uint32_t index, const SynRecord* syn,
                                 const SynAckRecord* synack, const net::TcpSegment& s, Direction d) {
-  HalfOpen& record = table_.half_open()[index];
-  const HalfOpen h = record;  // the record goes before the flow comes: they share the index
-  const SynRecord client = syn != nullptr ? *syn : SynRecord{};
-  const SynAckRecord server = synack != nullptr ? *synack : SynAckRecord{};
+  HalfOpenStore& store = table_.half_open();
+  const HalfOpen h = store[index];  // the record goes before the flow comes: they share the index
+  const std::optional<SynRecord> client = syn == nullptr ? std::nullopt : std::optional(*syn);
+  const std::optional<SynAckRecord> server =
+      synack == nullptr ? std::nullopt : std::optional(*synack);
   if (table_.full() && !make_room()) return SegmentVerdict::drop(DropReason::FlowLimit);
-  std::array<std::uint8_t, std::size_t{kPageBytes} * 4> data;
-  std::size_t data_length = 0;
-  if (synack != nullptr) {
-    if (const HandshakeExtra* e = table_.half_open().data_acked_by(record, server.ack)) {
-      while (data_length < e->data_length) {
-        const Bytes run = pages_.run_at(e->data, static_cast<std::int64_t>(data_length));
-        if (run.empty()) break;
-        std::copy(run.begin(), run.end(), data.begin() + static_cast<std::ptrdiff_t>(data_length));
-        data_length += run.size();
-      }
-    }
-  }
+  std::array<std::uint8_t, HandshakeExtra::kMostData> early;
+  const std::size_t early_length = server ? store.copy_data(h, server->ack, early) : 0;
   table_.remove_half_open(index);
   Flow* f = open_flow(h.key, h.hash, h.start, h.client_is_low != 0);
   if (f == nullptr) return SegmentVerdict::drop(DropReason::FlowLimit);
-  HalfStream& c = f->half(Direction::ToServer);
-  HalfStream& r = f->half(Direction::ToClient);
-  f->handshake_seen = syn != nullptr && synack != nullptr;
-  f->timestamps = f->handshake_seen && client.has_timestamp && server.syn.has_timestamp;
-  if (syn != nullptr) {
-    c.origin = client.seq + 1;
-    c.anchored = true;
-    c.mss = client.mss;
-    c.window = c.offered = client.window;
-    c.timestamp = client.timestamp;
-    c.has_timestamp = client.has_timestamp;
-    r.edge = client.window;
-  }
-  if (synack != nullptr) {
-    if (syn == nullptr) {
-      c.origin = server.ack;
-      c.origin_known = true;
-    }
-    r.origin = server.syn.seq + 1;
-    r.anchored = true;
-    r.mss = server.syn.mss;
-    r.window = r.offered = server.syn.window;
-    r.timestamp = server.syn.timestamp;
-    r.has_timestamp = server.syn.has_timestamp;
-    c.edge = server.syn.window;
-    c.ack_known = true;
-    r.ack_known = syn != nullptr;
-  } else {
+  take_handshake(*f, client, server);
+  if (!server) {
+    HalfStream& r = f->half(Direction::ToClient);
     r.origin = d == Direction::ToServer ? s.ack : s.seq;  // what the client's first ACK says
     r.origin_known = true;
   }
-  c.timestamp_at = r.timestamp_at = static_cast<std::uint32_t>(h.start.ns / seconds(1).ns);
-  // RFC 7323 2.2: scaling only if both sent the option; what was not seen is taken to be the largest.
-  const bool no_scale = (syn != nullptr && client.scale == kNoScale) ||
-                        (synack != nullptr && server.syn.scale == kNoScale);
-  c.scale = no_scale ? kNoScale : syn != nullptr ? client.scale : kUnknownScale;
-  r.scale = no_scale ? kNoScale : synack != nullptr ? server.syn.scale : kUnknownScale;
   sink_.on_open(*f);
   if (h.extra != kNone) note(*f, d, Anomaly::SeveralSyns);
-  if (data_length != 0) {
+  if (early_length != 0) {
     note(*f, d, Anomaly::SynData);
-    c.sent = static_cast<std::int64_t>(data_length);
-    place(*f, Direction::ToServer, 0, Bytes(data).first(data_length));
+    f->half(Direction::ToServer).sent = static_cast<std::int64_t>(early_length);
+    place(*f, Direction::ToServer, 0, Bytes(early).first(early_length));
   }
   SegmentVerdict v = on_flow(*f, d, s);
   v.opened = true;
   return v;
+}
+
+// Sets up both directions from the SYN and the SYN/ACK that made the connection.
+void Tracker::take_handshake(Flow& f, const std::optional<SynRecord>& client,
+                             const std::optional<SynAckRecord>& server) {
+  HalfStream& c = f.half(Direction::ToServer);
+  HalfStream& r = f.half(Direction::ToClient);
+  const auto sender = [](HalfStream& h, const SynRecord& syn) {
+    h.origin = syn.seq + 1;
+    h.anchored = true;
+    h.mss = syn.mss;
+    h.window = h.offered = syn.window;
+    h.timestamp = syn.timestamp;
+    h.has_timestamp = syn.has_timestamp;
+  };
+  f.handshake_seen = client && server;
+  f.timestamps = f.handshake_seen && client->has_timestamp && server->syn.has_timestamp;
+  c.timestamp_at = r.timestamp_at = static_cast<std::uint32_t>(f.first_time.ns / seconds(1).ns);
+  if (client) {
+    sender(c, *client);
+    r.edge = client->window;
+  }
+  if (server) {
+    sender(r, server->syn);
+    c.edge = server->syn.window;
+    c.ack_known = true;
+    r.ack_known = client.has_value();
+    if (!client) {
+      c.origin = server->ack;
+      c.origin_known = true;
+    }
+  }
+  // RFC 7323 2.2: scaling only if both sent the option; what was not seen is taken to be the largest.
+  const bool no_scale =
+      (client && client->scale == kNoScale) || (server && server->syn.scale == kNoScale);
+  c.scale = no_scale ? kNoScale : client ? client->scale : kUnknownScale;
+  r.scale = no_scale ? kNoScale : server ? server->syn.scale : kUnknownScale;
 }
 
 // A SYN or SYN/ACK on a connection past its handshake. It never changes that connection (RFC 5961 4).
@@ -229,7 +227,8 @@ SegmentVerdict Tracker::on_late_synack(Flow& f, Direction d, const net::TcpSegme
   if (!h.anchored && !inline_mode() && o.anchored && s.ack == o.origin) {
     // The handshake seemed one-sided. If what was taken since acknowledges this SYN/ACK it was in order,
     // only captured early; else it came before the connection existed and nobody read it.
-    if (s.seq + 1 == h.origin || o.next == 0) {
+    const bool untouched = o.next == 0 && o.behind == 0 && o.fin == kNever;
+    if (s.seq + 1 == h.origin || untouched) {
       h.origin = s.seq + 1;
       h.anchored = true;
       h.scale = s.options.window_scale ? *s.options.window_scale : kNoScale;
@@ -238,6 +237,7 @@ SegmentVerdict Tracker::on_late_synack(Flow& f, Direction d, const net::TcpSegme
     const KeyedSegment k{f.key, (d == Direction::ToServer) == f.client_is_low};
     const std::uint32_t hash = f.hash;
     note(f, opposite(d), Anomaly::RefusedData);
+    for (HalfStream& half : f.halves) release_buffers(half);
     finish(f, EndCause::Replaced);
     return begin(s, k, hash, nullptr);
   }

@@ -121,7 +121,10 @@ bool Tracker::ack_acceptable(const Flow& f, Direction d, const net::TcpSegment& 
   if (!o.anchored) return true;
   const std::int64_t ack = o.offset_of(s.ack);
   // Inline the receiver cannot have more than Weir let through without a hole, unless that was before.
-  if (inline_mode() && ack > o.expected()) return !f.handshake_seen && !o.fin_reached;
+  // (Of a direction that is skipped only the highest position is followed.)
+  if (inline_mode() && ack > (o.skip ? o.sent : o.expected())) {
+    return !f.handshake_seen && !o.fin_reached;
+  }
   if (ack > std::max(o.sent, o.expected())) {
     if (ack > suspects_.highest(o.suspects, o.sent) && !f.lossy) {
       // A bare one may tell of data that was not captured, see take_ack(); with data it is a decoy.

@@ -400,6 +400,31 @@ TEST(TrackerSkip, NoMoreBytesAreDeliveredOrKept) {
   }
 }
 
+// A hole in a skipped direction is not tracked, but its acknowledgement must pass.
+TEST(TrackerSkip, InlineAcknowledgementBeyondAFilledHole) {
+  Script t(inline_options());
+  t.sink.skip_after[0] = 1;
+  t.handshake();
+  t.client(1, "abc");
+  t.client(7, "ghi");
+  t.client(4, "def");
+  EXPECT_EQ(t.server(1, "x", {.ack = 10}).fate(), Fate::Forward);
+  EXPECT_EQ(t.server(2, "x", {.ack = 11}).reason(), DropReason::BadAck);
+  t.client(10, "jkl");
+  EXPECT_EQ(t.client_rst(13).fate(), Fate::Forward);
+  EXPECT_EQ(t.sink.closed, 1);
+}
+
+TEST_P(End, O5_DataOfAResetIsNotDelivered) {
+  Script t(options());
+  t.handshake();
+  t.client(1, "abc");
+  t.send(true, 4, "not data", net::kRst | net::kAck);
+  t.end();
+  EXPECT_EQ(t.to_server(), "abc");
+  EXPECT_EQ(t.sink.ended[0], EndCause::Reset);
+}
+
 TEST(TrackerVerdict, NothingIsForwardedByDefault) {
   const flow::SegmentVerdict v;
   EXPECT_EQ(v.fate(), Fate::Drop);

@@ -183,6 +183,30 @@ TEST(TrackerH5, PassiveDecoyBeforeTheSynAckIsNotTheStream) {
   EXPECT_EQ(t.to_server(), "attack");
 }
 
+// The same with the decoy behind a hole, where it would win as the first writer.
+TEST(TrackerH5, PassiveOutOfOrderDecoyBeforeTheSynAckIsForgotten) {
+  Script t;
+  t.syn();
+  t.send(true, 4, "decoy!", net::kAck, {.ack = 424242});
+  t.send(false, 0, "", kSynAck, {.ack = 1});
+  t.send(true, 1, "", net::kAck, {.ack = 1});
+  t.send(true, 1, "the attack", net::kAck, {.ack = 1});
+  EXPECT_EQ(t.to_server(), "the attack");
+}
+
+// Directions merged a little out of order: the client's ACK and request captured before the SYN/ACK.
+TEST(TrackerH5, PassiveSynAckCapturedLate) {
+  Script t;
+  t.syn();
+  t.send(true, 1, "", net::kAck, {.ack = 1});
+  t.send(true, 1, "GET /", net::kAck, {.ack = 1});
+  t.send(false, 0, "", kSynAck, {.ack = 1});
+  t.server(1, "answer", {.ack = 6});
+  EXPECT_EQ(t.to_server(), "GET /");
+  EXPECT_EQ(t.to_client(), "answer");
+  EXPECT_EQ(t.sink.opened, 1);
+}
+
 TEST(TrackerH6, WindowScaleOnlyIfBothSentIt) {
   // The server's SYN/ACK (a SYN cookie) has lost the option: the client's window is not scaled.
   Script t(inline_options());

@@ -31,21 +31,58 @@ TEST(TrackerB1, GlobalCapInlineDropsAndForgetsNothing) {
   EXPECT_EQ(t.client(seq, std::string(1000, 'x')).fate(), Fate::Forward);
 }
 
-TEST(TrackerB1, GlobalCapPassiveGoesOnWithAGap) {
+// A capture without the receiver: what cannot wait for a hole is delivered with a gap.
+TEST(TrackerB1, GlobalCapPassiveOneSidedGoesOnWithAGap) {
   FlowLimits limits = small_limits();
   limits.buffered_bytes = 100 * 1024;
-  Script t(passive_options(), limits);
-  t.handshake();
-  t.server_ack(1);  // opens the scaled window
+  FlowOptions options;
+  options.hole_bytes = UINT32_MAX;
+  options.hole_segments = UINT32_MAX;
+  Script t(options, limits);
+  t.syn();
+  t.send(true, 1, "", net::kAck, {.ack = 1});
   std::uint32_t seq = 3;
   for (int i = 0; i < 300; ++i) {
-    EXPECT_EQ(t.client(seq, std::string(1000, 'x')).fate(), Fate::Forward);
+    EXPECT_EQ(t.client(seq, std::string(1000, 'x'), {.ack = 1}).fate(), Fate::Forward);
     seq += 1000;
   }
   EXPECT_EQ(t.to_server().substr(0, 4), "[2]x");
   EXPECT_EQ(t.to_server().size(), 3U + seq - 3);
+  EXPECT_EQ(t.sink.events[1], ">gap 2 evicted");
   EXPECT_FALSE(t.sink.broken);
   EXPECT_LE(t.counters().buffered_now, limits.buffered_bytes);
+}
+
+// With both sides a sender must not be able to have a hole given up that it fills afterwards.
+TEST(TrackerB1, CapsPassiveLeaveOutWhatCannotWait) {
+  for (int cap = 0; cap < 4; ++cap) {
+    FlowLimits limits = small_limits();
+    if (cap == 0) limits.buffered_bytes = 100 * 1024;
+    if (cap == 1) limits.direction_bytes = 100 * 1024;
+    if (cap == 2) limits.direction_segments = 50;
+    Script t(passive_options(), limits);
+    t.handshake();
+    t.server_ack(1);  // opens the scaled window
+    if (cap == 3) {
+      t.client(1 + 2'000'000, "far ahead, and in the window");
+    }
+    std::uint32_t seq = 7;
+    for (int i = 0; i < 300; ++i) {
+      t.client(seq, std::string(1000, 'x'));
+      seq += 1000;
+    }
+    EXPECT_EQ(t.to_server(), "");
+    t.client(1, "attack");
+    EXPECT_EQ(t.to_server().substr(0, 8), "attackxx") << cap;
+    if (cap != 3) {
+      const std::size_t kept = t.to_server().size();
+      EXPECT_LT(kept, seq - 1);
+      t.server_ack(seq);
+      t.client(seq, "next");
+      EXPECT_EQ(t.to_server().substr(kept), "[" + std::to_string(seq - 1 - kept) + "]next") << cap;
+    }
+    EXPECT_FALSE(t.sink.broken);
+  }
 }
 
 TEST(TrackerB1, DirectionCapBoundsHowFarASenderMayRunAhead) {
