@@ -266,7 +266,7 @@ void Transaction::request_line(std::string_view method, std::string_view target,
   RequestData& r = tx.request;
   r.method = tx.arena.copy(method);
   r.target = tx.arena.copy(target);
-  r.protocol = tx.arena.copy(protocol);
+  r.protocol = protocol.empty() ? "HTTP/0.9" : tx.arena.copy(protocol);  // as Apache names it
   r.line = protocol.empty() ? tx.join({method, " ", target})
                             : tx.join({method, " ", target, " ", protocol});
 }

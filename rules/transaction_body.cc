@@ -95,11 +95,27 @@ void BodyReader::feed(TransactionState& tx, std::string_view bytes) {
   }
 }
 
+namespace {
+
+// ModSecurity 2 starts a body processor when the head says that there is a body, of length 0 or not.
+bool announced(const TransactionState& tx) {
+  for (const Entry& e : tx.request.headers) {
+    if (fold_equal(e.name.text, "content-length") || fold_equal(e.name.text, "transfer-encoding")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 void BodyReader::finish(TransactionState& tx, bool truncated) {
   if (!started_) {
     if (tx.request.body_length == 0) {
       tx.request.body_visible = tx.force_request_body || tx.program->v3();
-      return;  // nothing came: nothing to judge
+      // Nothing came: nothing to judge but, where a body was announced, the boundary in the header.
+      if (tx.request.processor == "MULTIPART" && announced(tx)) start(tx);
+      return;
     }
     start(tx);
   }

@@ -88,6 +88,30 @@ TEST(Limits, BodyWithoutFilesHasItsOwn) {
   EXPECT_TRUE(waf.ids().empty());
 }
 
+// CRS 920470-12: the boundary is judged although the body that was announced is empty.
+TEST(Body, AnAnnouncedEmptyMultipartBodyShowsItsBoundary) {
+  Waf waf("SecRule REQUEST_HEADERS:Content-Type \"@beginsWith multipart\" "
+          "\"id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=MULTIPART\"\n"
+          "SecRule MULTIPART_BOUNDARY_WHITESPACE \"@eq 1\" \"id:2,phase:2,pass\"\n"
+          "SecRule REQBODY_ERROR \"@eq 1\" \"id:3,phase:2,pass\"\n");
+  LOADED(waf);
+  Request r = post("multipart/form-data; boundary=  test", "");
+  waf.run(r);
+  EXPECT_EQ(waf.ids(), (Ids{1, 2}));
+  r.headers.pop_back();  // without Content-Length there is no body
+  waf.run(r);
+  EXPECT_EQ(waf.ids(), (Ids{1}));
+}
+
+TEST(Variables, ARequestWithoutVersionIsHttp09) {
+  Waf waf("SecRule REQUEST_PROTOCOL \"@streq HTTP/0.9\" \"id:1,phase:1,pass\"\n");
+  LOADED(waf);
+  Request r = get("/");
+  r.protocol.clear();
+  waf.run(r);
+  EXPECT_EQ(waf.ids(), (Ids{1}));
+}
+
 TEST(Limits, ArgumentsAreCountedOverQueryAndBody) {
   Waf waf("SecArgumentsLimit 3\nSecRule REQBODY_ERROR \"@eq 1\" \"id:1,phase:2,pass\"\n"
           "SecRule &ARGS \"@eq 3\" \"id:2,phase:2,pass\"\n");
