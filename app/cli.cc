@@ -34,6 +34,7 @@ constexpr const char* kMainExamples =
     "  weir inspect traffic.pcap                        judge a capture with Debian's modsecurity-crs\n"
     "  weir inspect --format jsonl a.pcap b.pcapng      one JSON record for every transaction\n"
     "  weir check --rules crs-setup.conf --rules rules/ does Weir take these rules?\n"
+    "  weir explain --transaction 7 traffic.pcap        why did it match?\n"
     "\n"
     "Exit status: 0 fine, 1 negative outcome, 2 usage or rule error, 3 environment, 70 a bug of Weir's";
 
@@ -52,6 +53,28 @@ constexpr const char* kInspectExamples =
     "\n"
     "Exit status: 0 fine, 1 --fail-on-block saw a transaction that the rules refuse, 2 usage or rule error,\n"
     "3 a file that cannot be read or written (what could be read is reported), 70 a bug of Weir's";
+
+constexpr const char* kTestExamples =
+    "Each test's request goes through the HTTP parser and the rules as on the wire, with an answering back end\n"
+    "of Weir's own; what would be logged is held to what the test expects.\n"
+    "\n"
+    "Examples:\n"
+    "  weir test --rules /opt/coreruleset-4.28.0 /opt/coreruleset-4.28.0/tests/regression/tests\n"
+    "  weir test --include '^942' --show-failures-only tests/\n"
+    "  weir test --format junit tests/ > results.xml\n"
+    "\n"
+    "Exit status: 0 all passed, 1 a test failed, 2 usage, rule or test file error, 3 a file cannot be read";
+
+constexpr const char* kExplainExamples =
+    "Prints phase by phase which rule looked at which value, after which transformations, why it matched, and\n"
+    "the scores as they grow.\n"
+    "\n"
+    "Examples:\n"
+    "  weir explain --curl \"curl 'http://shop.example/?id=1%27+or+1=1--'\"\n"
+    "  weir explain --request request.http --response response.http\n"
+    "  weir explain --transaction 7 traffic.pcap\n"
+    "\n"
+    "Exit status: 0 fine, 2 usage or rule error, 3 a file cannot be read";
 
 constexpr const char* kCheckExamples =
     "Examples:\n"
@@ -97,6 +120,9 @@ CLI::Validator one_of(std::vector<std::string> words) {
 struct Raw {
   InspectOptions inspect;
   CheckOptions check;
+  TestOptions test;
+  ExplainOptions explain;
+  std::string test_format = "text", explain_format = "text";
   std::string format = "text", mode, color = "auto", checksums = "verify", filter;
   unsigned paranoia = 0, inbound = 0, outbound = 0;
   std::vector<std::string> arguments;
@@ -180,6 +206,44 @@ void add_inspect(CLI::App& command, Raw& raw) {
   command.add_flag("--no-progress", raw.no_progress, "no progress line on a terminal");
 }
 
+void add_test(CLI::App& command, Raw& raw) {
+  TestOptions& o = raw.test;
+  command.add_option("PATH", o.paths, "go-ftw test files, or directories of them")->type_name("");
+  command
+      .add_option("--format", raw.test_format,
+                  "text, json (every test and stage with the rule ids logged), junit or github (annotations)")
+      ->type_name("FORMAT")
+      ->check(one_of({"text", "json", "junit", "github"}));
+  command.add_option("--include", o.include, "only tests whose id matches")->type_name("REGEX");
+  command.add_option("--exclude", o.exclude, "no tests whose id matches")->type_name("REGEX");
+  command.add_option("--overrides", o.overrides,
+                     "tests that are to be answered otherwise than they expect, and why (default: Weir's own list)")
+      ->type_name("FILE");
+  command.add_flag("--fail-fast", o.fail_fast, "stop at the first test that fails");
+  command.add_flag("--show-failures-only", o.show_failures_only, "do not list what passed");
+  add_rule_options(command, o.rules, raw);
+  add_color_option(command, raw);
+  command.add_flag("--no-progress", raw.no_progress, "no progress line on a terminal");
+}
+
+void add_explain(CLI::App& command, Raw& raw) {
+  ExplainOptions& o = raw.explain;
+  command.add_option("CAPTURE", o.capture, "a capture; --transaction says which of its transactions")->type_name("");
+  command.add_option("--transaction", o.transaction, "1 for the first record of weir inspect, 2 for the second … (default: 1)")
+      ->type_name("N")
+      ->check(number_between(1, 4'000'000'000));
+  command.add_option("--request", o.request, "file with the bytes of a request, - for standard input")->type_name("FILE");
+  command.add_option("--response", o.response, "with --request or --curl: file with the bytes of the response")
+      ->type_name("FILE");
+  command.add_option("--curl", o.curl, "the request that this curl command would send")->type_name("COMMAND");
+  command.add_option("--format", raw.explain_format, "text or json (a line for each step)")
+      ->type_name("FORMAT")
+      ->check(one_of({"text", "json"}));
+  command.add_flag("--all", o.all, "also rules that did not match, and why those that were not evaluated were not");
+  add_rule_options(command, o.rules, raw);
+  add_color_option(command, raw);
+}
+
 void finish_rules(const CLI::App& command, RuleOptions& rules, const Raw& raw) {
   if (command.count("--paranoia") != 0) rules.paranoia = raw.paranoia;
   if (command.count("--inbound-threshold") != 0) rules.inbound_threshold = raw.inbound;
@@ -241,6 +305,35 @@ Command finish_inspect(const CLI::App& command, Raw& raw) {
   return o;
 }
 
+Command finish_test(const CLI::App& command, Raw& raw) {
+  TestOptions& o = raw.test;
+  finish_rules(command, o.rules, raw);
+  if (o.paths.empty()) return usage_error("test", "name at least one test file or directory");
+  o.format = raw.test_format == "json"     ? TestFormat::Json
+             : raw.test_format == "junit"  ? TestFormat::Junit
+             : raw.test_format == "github" ? TestFormat::Github
+                                           : TestFormat::Text;
+  o.color = color_of(raw);
+  o.progress = !raw.no_progress;
+  return o;
+}
+
+Command finish_explain(const CLI::App& command, Raw& raw) {
+  ExplainOptions& o = raw.explain;
+  finish_rules(command, o.rules, raw);
+  const int sources = (o.request.empty() ? 0 : 1) + (o.curl.empty() ? 0 : 1) + (o.capture.empty() ? 0 : 1);
+  if (sources != 1) return usage_error("explain", "name one of a capture, --request and --curl");
+  if (!o.capture.empty() && !o.response.empty()) {
+    return usage_error("explain", "--response goes with --request or --curl");
+  }
+  if (o.capture.empty() && command.count("--transaction") != 0) {
+    return usage_error("explain", "--transaction goes with a capture");
+  }
+  o.format = raw.explain_format == "json" ? ExplainFormat::Json : ExplainFormat::Text;
+  o.color = color_of(raw);
+  return o;
+}
+
 std::vector<std::string> long_options(const CLI::App& command) {
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options()) {
@@ -293,14 +386,20 @@ Command parse_command_line(int argc, const char* const* argv) {
   check->footer(kCheckExamples);
   add_rule_options(*check, raw.check.rules, raw);
   add_color_option(*check, raw);
+  CLI::App* test = app.add_subcommand("test", "run go-ftw regression tests, in this process");
+  test->footer(kTestExamples);
+  add_test(*test, raw);
+  CLI::App* explain = app.add_subcommand("explain", "say why a request matched rules or did not");
+  explain->footer(kExplainExamples);
+  add_explain(*explain, raw);
   CLI::App* version = app.add_subcommand("version", "print the version");
   version->footer("Example:\n  weir version");
   bool print_version = false;
   app.add_flag("--version", print_version, "print the version");
   app.get_option("--help")->description("print this help and leave");
-  for (CLI::App* command : {&app, inspect, check, version}) command->allow_extras();
+  for (CLI::App* command : {&app, inspect, check, test, explain, version}) command->allow_extras();
 
-  if (argc < 2) return usage_error("", "say what to do: inspect, check or version");
+  if (argc < 2) return usage_error("", "say what to do: inspect, check, test, explain or version");
   if (const std::string first = argv[1]; !first.empty() && first[0] != '-') {
     const std::vector<std::string> names = command_names(app);
     if (std::find(names.begin(), names.end(), first) == names.end()) {
@@ -321,20 +420,22 @@ Command parse_command_line(int argc, const char* const* argv) {
       return usage_error(current, unexpected(used, rest));
     }
   } catch (const CLI::CallForHelp&) {
-    for (const CLI::App* command : app.get_subcommands()) return Leave{0, command->help()};
-    return Leave{0, app.help()};
+    for (const CLI::App* command : app.get_subcommands()) return Leave{0, command->help() + "\n"};
+    return Leave{0, app.help() + "\n"};
   } catch (const CLI::ParseError& error) {
     for (const CLI::App* command : app.get_subcommands()) current = command->get_name();
     return usage_error(current, reworded(error.what()));
   }
   if (print_version || *version) return VersionOptions{};
   if (*inspect) return finish_inspect(*inspect, raw);
+  if (*test) return finish_test(*test, raw);
+  if (*explain) return finish_explain(*explain, raw);
   if (*check) {
     finish_rules(*check, raw.check.rules, raw);
     raw.check.color = color_of(raw);
     return raw.check;
   }
-  return usage_error("", "say what to do: inspect, check or version");
+  return usage_error("", "say what to do: inspect, check, test, explain or version");
 }
 
 }  // namespace weir::app

@@ -35,6 +35,8 @@ ExitCode run(int argc, char** argv) {
   if (const auto* message = std::get_if<Leave>(&command)) return leave(*message);
   if (const auto* inspect = std::get_if<InspectOptions>(&command)) return run_inspect(*inspect);
   if (const auto* check = std::get_if<CheckOptions>(&command)) return run_check(*check);
+  if (const auto* test = std::get_if<TestOptions>(&command)) return run_test(*test);
+  if (const auto* explain = std::get_if<ExplainOptions>(&command)) return run_explain(*explain);
   return run_version();
 }
 

@@ -48,6 +48,35 @@ struct CheckOptions {
   ColorChoice color = ColorChoice::Auto;
 };
 
+enum class TestFormat : std::uint8_t { Text, Json, Junit, Github };
+
+struct TestOptions {
+  RuleOptions rules;
+  std::vector<std::string> paths;  // go-ftw YAML files and directories of them
+  std::string include, exclude;    // regular expressions for test ids; empty: all, none
+  std::string overrides;           // file in place of Weir's own; empty: Weir's own
+  TestFormat format = TestFormat::Text;
+  bool fail_fast = false;
+  bool show_failures_only = false;
+  ColorChoice color = ColorChoice::Auto;
+  bool progress = true;
+};
+
+enum class ExplainFormat : std::uint8_t { Text, Json };
+
+// Exactly one of request, curl and capture is given.
+struct ExplainOptions {
+  RuleOptions rules;
+  std::string request;             // file with the bytes of a request, perhaps followed by a response's; "-"
+  std::string response;            // file with the bytes of its response; empty: none
+  std::string curl;                // a curl command line
+  std::string capture;
+  std::uint64_t transaction = 1;   // of the capture, in the order of `weir inspect`
+  ExplainFormat format = ExplainFormat::Text;
+  bool all = false;                // also evaluations that did not match
+  ColorChoice color = ColorChoice::Auto;
+};
+
 struct VersionOptions {};
 
 // The command line was answered (--help) or is wrong: print and leave.
@@ -56,7 +85,7 @@ struct Leave {
   std::string text;  // for standard output if code is 0; else a sentence for standard error
 };
 
-using Command = std::variant<Leave, InspectOptions, CheckOptions, VersionOptions>;
+using Command = std::variant<Leave, InspectOptions, CheckOptions, TestOptions, ExplainOptions, VersionOptions>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

@@ -49,16 +49,18 @@ std::string cache_directory(const RuleOptions& options) {
   return place;
 }
 
-LoadedRules load_rules(const RuleOptions& options, crs::Mode mode) {
+LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite) {
   crs::DistributionOptions wanted;
   wanted.rules = options.rules;
   wanted.tuning.paranoia_level = as_int(options.paranoia);
   wanted.tuning.inbound_threshold = as_int(options.inbound_threshold);
   wanted.tuning.outbound_threshold = as_int(options.outbound_threshold);
   wanted.mode = mode;
+  wanted.regression_suite = suite;
   const crs::Distribution found = crs::find_distribution(wanted);
 
   LoadedRules loaded;
+  loaded.named = !options.rules.empty();
   loaded.scores = found.scores;
   loaded.crs_version = found.version;
   if (!found.errors.empty()) {
@@ -79,8 +81,10 @@ LoadedRules load_rules(const RuleOptions& options, crs::Mode mode) {
 
 void report_rules(const LoadedRules& loaded, ColorChoice color, std::size_t most_warnings) {
   for (const std::string& sentence : loaded.complaints) complain(sentence);
+  // The warnings of Debian's package are not news to who did not choose it.
+  const bool count_only = most_warnings == 0 && !loaded.named && loaded.rules != nullptr;
   const std::string text =
-      rendered(loaded.diagnostics, use_color(color, STDERR_FILENO), most_warnings);
+      count_only ? "" : rendered(loaded.diagnostics, use_color(color, STDERR_FILENO), most_warnings);
   if (!text.empty()) print_error(text);
   if (loaded.rules == nullptr && loaded.complaints.empty()) {
     const DiagnosticCounts counts = count(loaded.diagnostics);

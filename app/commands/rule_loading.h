@@ -16,12 +16,14 @@ struct LoadedRules {
   std::shared_ptr<const rules::RuleSet> rules;  // null: see exit
   rules::Diagnostics diagnostics;
   crs::ScoreNames scores;
+  bool named = false;                    // by the operator, not Debian's by default
   std::string crs_version;               // empty: no CRS among the rules
   std::vector<std::string> complaints;   // sentences about what could not be found
   ExitCode exit = ExitCode::Fine;        // why `rules` is null
 };
 
-[[nodiscard]] LoadedRules load_rules(const RuleOptions& options, crs::Mode mode);
+// suite: with the settings that the CRS regression tests are written for.
+[[nodiscard]] LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite = false);
 
 // Says on standard error what is wrong; warnings beyond a few are only counted.
 void report_rules(const LoadedRules& loaded, ColorChoice color, std::size_t most_warnings);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::app {
 namespace {
@@ -16,19 +17,21 @@ void put(const std::string& text) {
 
 }  // namespace
 
-Progress::Progress(bool wanted, std::uint64_t total)
+Progress::Progress(bool wanted, std::uint64_t total, std::string first, std::string second)
     : wanted_(wanted && isatty(STDERR_FILENO) == 1),
       total_(total),
+      first_(std::move(first)),
+      second_(std::move(second)),
       next_(std::chrono::steady_clock::now() + 3 * kInterval) {}
 
-void Progress::update(std::uint64_t bytes, std::uint64_t packets, std::uint64_t transactions) {
+void Progress::update(std::uint64_t bytes, std::uint64_t first, std::uint64_t second) {
   if (!wanted_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
   next_ = now + kInterval;
   std::string line = "\r";
   if (total_ > 0) line += std::to_string(std::min<std::uint64_t>(100, bytes * 100 / total_)) + " %  ";
-  line += grouped(packets) + " packets, " + grouped(transactions) + " transactions\x1b[K";
+  line += grouped(first) + " " + first_ + ", " + grouped(second) + " " + second_ + "\x1b[K";
   put(line);
   shown_ = true;
 }

@@ -10,12 +10,13 @@ namespace weir::app {
 class Progress {
  public:
   // `total`: bytes to be read in all, 0 if that is not known.
-  Progress(bool wanted, std::uint64_t total);
+  // `first`, `second`: what update() counts.
+  Progress(bool wanted, std::uint64_t total, std::string first = "packets", std::string second = "transactions");
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
-  void update(std::uint64_t bytes, std::uint64_t packets, std::uint64_t transactions);
+  void update(std::uint64_t bytes, std::uint64_t first, std::uint64_t second);
   // Takes the line away, so that something else can be printed.
   void clear();
 
@@ -23,6 +24,7 @@ class Progress {
   bool wanted_;
   bool shown_ = false;
   std::uint64_t total_;
+  std::string first_, second_;
   std::chrono::steady_clock::time_point next_;
 };
 
