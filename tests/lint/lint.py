@@ -26,6 +26,7 @@ ARROWS = {
     "app": {"capture", "geneve", "crs", "engine/inspect", "engine/net", "engine/base", "rules"},
 }
 LONGEST_FILE = 600
+LONGEST_TEST = 750  # tables of cases read better in one piece
 FORBIDDEN = [
     (re.compile(r"\b(TODO|FIXME)\b|(//|#).*\bXXX\b"), "mark of unfinished work"),
     (re.compile(r"(?<![\w.])/(work|root|farm)/"), "path of one machine"),
@@ -76,8 +77,9 @@ def check_sources() -> list[str]:
             for pattern, what in FORBIDDEN:
                 if pattern.search(line):
                     wrong.append(f"{name}:{number}: {what}: {line.strip()[:80]}")
-        if name.endswith((".h", ".cc")) and len(lines) > LONGEST_FILE:
-            wrong.append(f"{name}: {len(lines)} lines, more than {LONGEST_FILE}")
+        longest = LONGEST_TEST if name.startswith("tests/") else LONGEST_FILE
+        if name.endswith((".h", ".cc")) and len(lines) > longest:
+            wrong.append(f"{name}: {len(lines)} lines, more than {longest}")
     return wrong
 
 
