@@ -12,7 +12,7 @@ namespace {
 using flow::OverlapPolicy;
 
 TEST(ReassemblyOracle, InlineAgreesWithTheNaiveStream) {
-  for (std::uint64_t seed = 0; seed < 1500; ++seed) {
+  for (std::uint64_t seed = 0; seed < 600; ++seed) {
     RandomSource source(seed, 60);
     run_against_oracle(source, true, OverlapPolicy::First);
   }
@@ -21,7 +21,7 @@ TEST(ReassemblyOracle, InlineAgreesWithTheNaiveStream) {
 TEST(ReassemblyOracle, PassiveAgreesUnderEveryPolicy) {
   for (const OverlapPolicy p : {OverlapPolicy::First, OverlapPolicy::Last, OverlapPolicy::Linux,
                                 OverlapPolicy::Bsd, OverlapPolicy::Windows}) {
-    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
       RandomSource source(seed * 8 + static_cast<std::uint64_t>(p), 60);
       run_against_oracle(source, false, p);
     }
@@ -181,7 +181,7 @@ TEST(ReassemblyOracle, W5_LossyCaptures) {
   for (const unsigned percent : {0U, 1U, 5U, 20U, 50U}) {
     std::uint64_t gaps = 0;
     std::uint64_t missing = 0;
-    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
       LossyCapture capture(seed, percent);
       capture.run();
       if (HasFatalFailure()) return;
