@@ -1,5 +1,6 @@
 #include "engine/http/message.h"
 
+#include <algorithm>
 #include <array>
 
 #include "engine/http/syntax.h"
@@ -282,14 +283,9 @@ bool is_valid_host(std::string_view host) noexcept {
   } else {
     const std::size_t colon = host.find(':');
     const std::string_view name = host.substr(0, colon);
-    if (name.empty() && colon != std::string_view::npos) return false;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-      if (is_host_char(name[i])) continue;
-      const bool escape = name[i] == '%' && i + 2 < name.size() && hex_value(name[i + 1]) >= 0 &&
-                          hex_value(name[i + 2]) >= 0;
-      if (!escape) return false;
-      i += 2;
-    }
+    // An http URI without a host is invalid (RFC 9110 4.2.1). Percent-encoding is legal in a
+    // reg-name, but no DNS name needs it, and servers differ on whether they undo it.
+    if (name.empty() || !std::all_of(name.begin(), name.end(), is_host_char)) return false;
     if (colon != std::string_view::npos) port = host.substr(colon);
   }
   if (port.size() > 6) return false;

@@ -35,7 +35,7 @@ constexpr std::array<Row, kViolationCount> kRows{{
      "octet above 0x7e in the request target (RFC 3986 2.1)"},
     {TargetUnescapedChar, "target-unescaped-char", kNote,
      "character in the request target that URIs must percent-encode (RFC 3986 2)"},
-    {TargetFragment, "target-fragment", kNote, "fragment in the request target (RFC 9110 7.1)"},
+    {TargetFragment, "target-fragment", kRefuse, "fragment in the request target (RFC 9110 7.1)"},
     {VersionInvalid, "version-invalid", kRefuse, "malformed HTTP version (RFC 9112 2.3)"},
     {VersionUnsupported, "version-unsupported", kRefuse,
      "HTTP version other than 1.0 and 1.1 (RFC 9110 2.5)"},

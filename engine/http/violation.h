@@ -31,7 +31,7 @@ enum class Violation : std::uint8_t {
   TargetControlChar,      // a control octet (also NUL, DEL)
   TargetNonAscii,         // an octet above 0x7e, which URIs must percent-encode
   TargetUnescapedChar,    // one of " < > \ ^ ` { | }, which URIs must percent-encode
-  TargetFragment,         // '#', which is never sent
+  TargetFragment,         // '#', which is never sent: for some servers the path ends there
   VersionInvalid,         // not "HTTP/" DIGIT "." DIGIT
   VersionUnsupported,     // well-formed, neither 1.0 nor 1.1
   // Status line (RFC 9112 4).
@@ -52,7 +52,7 @@ enum class Violation : std::uint8_t {
   HeadersTooMany,
   HostMissing,  // HTTP/1.1 request without Host
   HostDuplicate,
-  HostInvalid,             // not uri-host [ ":" port ]
+  HostInvalid,             // not uri-host [ ":" port ], empty, or percent-encoded
   HostMismatch,            // absolute-form or authority-form target names another host
   ConnectionNamesFraming,  // Connection lists Host, Content-Length or Transfer-Encoding
   // Message body length (RFC 9112 6).

@@ -48,13 +48,11 @@ std::vector<std::string> split(const std::string& text, char by) {
 bool host_port(const std::string& text, bool port_required) {
   std::string host = text;
   std::string port;
-  bool has_port = false;
   const std::size_t bracket = text.rfind(']');
   const std::size_t colon = text.find(':', bracket == std::string::npos ? 0 : bracket);
   if (colon != std::string::npos) {
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
-    has_port = true;
   }
   if (!all_of(port, "0123456789") || port.size() > 5) return false;
   if (port_required && port.empty()) return false;
@@ -62,20 +60,10 @@ bool host_port(const std::string& text, bool port_required) {
     return host.size() >= 4 && host.back() == ']' &&
            all_of(host.substr(1, host.size() - 2), "0123456789abcdefABCDEF:.");
   }
-  if (host.empty()) return !has_port;
-  for (std::size_t i = 0; i < host.size(); ++i) {
-    if (host[i] == '%') {
-      if (i + 2 >= host.size() || !std::isxdigit(static_cast<unsigned char>(host[i + 1])) ||
-          !std::isxdigit(static_cast<unsigned char>(host[i + 2]))) {
-        return false;
-      }
-      i += 2;
-    } else if (!std::isalnum(static_cast<unsigned char>(host[i])) &&
-               std::string("-._~").find(host[i]) == std::string::npos) {
-      return false;
-    }
-  }
-  return true;
+  return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string("-._~").find(c) != std::string::npos;
+  });
 }
 
 // pchar / "/" / "?" and the rest of what RFC 3986 lets stand unescaped in a path and query.
