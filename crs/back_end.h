@@ -1,6 +1,6 @@
-// BackEnd: the web server behind Weir in the CRS regression suite. Reads requests as servers do, answers
-// `POST /reflect` as its JSON body says ({"status", "headers", "body" or "encodedBody"}), and everything
-// else with an empty 200.
+// BackEnd: the web server behind Weir in the CRS regression suite. Reads requests as servers do,
+// answers `POST /reflect` as its JSON body says ({"status", "headers", "body" or "encodedBody"}),
+// and everything else with an empty 200.
 #pragma once
 
 #include <string>

@@ -103,11 +103,12 @@ class Builder {
     });
   }
 
-  // Every LF, even one that has a CR already.
+  // go-ftw: every LF, even one that has a CR already.
   void convert_line_ends() {
     std::string out;
     for (const char c : body_) {
-      if (c == '\n') out.push_back('\r');
+      const bool has_cr = !out.empty() && out.back() == '\r';
+      if (c == '\n' && !(input_.for_ftw && has_cr)) out.push_back('\r');
       out.push_back(c);
     }
     body_ = std::move(out);
@@ -119,9 +120,9 @@ class Builder {
     // The pattern is go-ftw's ^POST|PUT|PATCH|DELETE$, in which the anchors belong to the outer
     // words only.
     const std::string& m = input_.method;
-    const bool has_body = m.rfind("POST", 0) == 0 || m.find("PUT") != std::string::npos ||
+    const bool has_body = !input_.for_ftw && (m.rfind("POST", 0) == 0 || m.find("PUT") != std::string::npos ||
                           m.find("PATCH") != std::string::npos ||
-                          (m.size() >= 6 && m.compare(m.size() - 6, 6, "DELETE") == 0);
+                          (m.size() >= 6 && m.compare(m.size() - 6, 6, "DELETE") == 0));
     if (!body_.empty() || has_body) {
       headers_.emplace_back("Content-Length", std::to_string(body_.size()));
     }

@@ -240,6 +240,7 @@ FtwTest test_of(const YAML::Node& map, std::uint32_t rule_id, std::size_t number
     const YAML::Node stage = is_given(wrapped) ? wrapped : entry;
     if (!stage.IsMap()) wrong(stage, "a stage is no map");
     out.stages.push_back({input_of(stage["input"]), output_of(stage["output"])});
+    out.stages.back().input.for_ftw = is_given(wrapped);
   }
   return out;
 }

@@ -29,6 +29,9 @@ struct FtwInput {
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::string> data;             // may hold {{ templates }}
   bool data_is_lines = false;                  // CRS 3.3: a list, joined with CR LF here
+  // CRS 3.3: made for FTW, go-ftw's predecessor, which adds a Content-Length only to a body that is not
+  // empty and leaves line ends that are CR LF alone.
+  bool for_ftw = false;
   std::optional<std::string> encoded_data;     // base64 of the body
   std::optional<std::string> encoded_request;  // base64 of the whole request
   std::optional<std::string> raw_request;      // the whole request

@@ -11,13 +11,27 @@ void append_escaped(std::string& out, std::string_view text) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\v': out += "\\v"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\v':
+        out += "\\v";
+        break;
       default:
         if (byte >= 0x20 && byte < 0x7f) {
           out.push_back(c);
@@ -63,7 +77,8 @@ std::string log_line(const RuleHit& hit, const HttpPart& http, std::string_view 
     append_field(out, "severity", kSeverities[static_cast<std::size_t>(hit.severity)]);
   }
   append_given(out, "ver", hit.version);
-  for (const std::string_view tag : hit.tags) append_field(out, "tag", tag);
+  for (const std::string_view tag : hit.tags)
+    append_field(out, "tag", tag);
   append_given(out, "hostname", http.hostname.value_or(""));
   append_given(out, "uri", http.url.value_or(""));
   append_given(out, "unique_id", unique_id);

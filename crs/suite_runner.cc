@@ -64,8 +64,8 @@ class Log final : public EventSink {
   void begin(StageOutcome& into) { into_ = &into; }
   void write(const Event& event) override {
     if (event.type != EventType::Http || into_ == nullptr) return;
-    const std::string id = std::to_string(event.origin.flow_id) + "-" +
-                           std::to_string(event.http.tx_id);
+    const std::string id =
+        std::to_string(event.origin.flow_id) + "-" + std::to_string(event.http.tx_id);
     for (const RuleHit& hit : event.waf.rules) {
       into_->ids.push_back(hit.id);
       into_->log += log_line(hit, event.http, id);
@@ -100,7 +100,8 @@ inspect::SessionOrigin origin() {
 std::string joined(const std::vector<std::uint64_t>& ids) {
   if (ids.empty()) return "none";
   std::string out;
-  for (const std::uint64_t id : ids) out += (out.empty() ? "" : ", ") + std::to_string(id);
+  for (const std::uint64_t id : ids)
+    out += (out.empty() ? "" : ", ") + std::to_string(id);
   return out;
 }
 
@@ -155,9 +156,15 @@ std::optional<std::string> location(std::string_view response) {
 
 void SuiteCounts::add(TestResult::Verdict verdict) {
   switch (verdict) {
-    case TestResult::Verdict::Passed: ++passed; break;
-    case TestResult::Verdict::Failed: ++failed; break;
-    case TestResult::Verdict::Skipped: ++skipped; break;
+    case TestResult::Verdict::Passed:
+      ++passed;
+      break;
+    case TestResult::Verdict::Failed:
+      ++failed;
+      break;
+    case TestResult::Verdict::Skipped:
+      ++skipped;
+      break;
   }
 }
 
@@ -171,7 +178,8 @@ std::vector<FtwOverride> builtin_overrides() {
   return read ? std::move(*read) : std::vector<FtwOverride>{};
 }
 
-Result<std::vector<std::string>> check_stage(const FtwOutput& expected, const StageOutcome& outcome) {
+Result<std::vector<std::string>> check_stage(const FtwOutput& expected,
+                                             const StageOutcome& outcome) {
   std::vector<std::string> failures;
   const std::string got = outcome.status == 0 ? "no answer" : std::to_string(outcome.status);
   if (expected.expect_error) {
@@ -193,12 +201,13 @@ Result<std::vector<std::string>> check_stage(const FtwOutput& expected, const St
     const auto regex = compiled(*expected.response_contains);
     if (!regex) return fail(regex.error().message);
     rules::ReScratch scratch;
-    if (!found(**regex, outcome.response, scratch)) failures.push_back("the response does not contain " + *expected.response_contains);
+    if (!found(**regex, outcome.response, scratch))
+      failures.push_back("the response does not contain " + *expected.response_contains);
   }
   for (const std::uint32_t id : expected.expect_ids) {
     if (!logged(outcome, id)) {
-      failures.push_back("rule " + std::to_string(id) + " is not logged; logged: " +
-                         joined(outcome.ids));
+      failures.push_back("rule " + std::to_string(id) +
+                         " is not logged; logged: " + joined(outcome.ids));
     }
   }
   for (const std::uint32_t id : expected.no_expect_ids) {
@@ -213,8 +222,8 @@ Result<std::vector<std::string>> check_stage(const FtwOutput& expected, const St
     const auto hit = found_in_lines(expected.no_match_regex, outcome.log);
     if (!hit) return fail(hit.error().message);
     if (*hit) {
-      failures.push_back("the log matches " + expected.no_match_regex + "; logged: " +
-                         joined(outcome.ids));
+      failures.push_back("the log matches " + expected.no_match_regex +
+                         "; logged: " + joined(outcome.ids));
     }
   }
   if (expected.isolated) {
@@ -252,11 +261,11 @@ SuiteRunner::SuiteRunner(std::unique_ptr<State> state) : state_(std::move(state)
 SuiteRunner::SuiteRunner(SuiteRunner&&) noexcept = default;
 SuiteRunner::~SuiteRunner() = default;
 
-Result<SuiteRunner> SuiteRunner::make(std::shared_ptr<const rules::RuleSet> rules, Options options) {
+Result<SuiteRunner> SuiteRunner::make(std::shared_ptr<const rules::RuleSet> rules,
+                                      Options options) {
   auto state = std::make_unique<State>(std::move(rules), std::move(options));
-  for (const auto& [pattern, into] :
-       {std::pair(&state->options.include, &state->include),
-        std::pair(&state->options.exclude, &state->exclude)}) {
+  for (const auto& [pattern, into] : {std::pair(&state->options.include, &state->include),
+                                      std::pair(&state->options.exclude, &state->exclude)}) {
     if (pattern->empty()) continue;
     auto regex = compiled(*pattern);
     if (!regex) return fail(regex.error().message);
@@ -278,20 +287,20 @@ StageOutcome SuiteRunner::request(std::string_view bytes) {
     s.box.send(http::Side::Response, answers.bytes);
     s.box.end(http::Side::Request);
     s.box.end(http::Side::Response);
+    s.box.close();
+    return out;  // what is refused from here on comes after the answer
   }
   s.box.close();
-  const inspect::Refusal& refusal = s.box.refusal();
-  if (refusal.reason != DropReason::HttpViolation) return out;
-  // The first transaction's answer is what the client looks at; a refusal in what follows is not its.
   out = {};
   s.log.begin(out);
-  out.refusal = refusal.detail;
+  out.refusal = s.box.refusal().detail;
   out.status = 400;
   out.response = "HTTP/1.1 400 Bad Request\r\n\r\n";
   s.mirror.open(s.now, origin());
   s.mirror.send(http::Side::Request, bytes);
   s.mirror.end(http::Side::Request);
   s.mirror.close();
+  if (out.decision == DecisionKind::Continue) out.decision = DecisionKind::Deny;
   return out;
 }
 

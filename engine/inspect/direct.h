@@ -1,6 +1,6 @@
-// DirectConnection: the bytes of one connection at a time straight into a Session, without packets: for the
-// CRS regression suite and `weir explain`. From the HTTP parser on, everything is what an Inspector has, so
-// a verdict found here is the verdict on the wire.
+// DirectConnection: the bytes of one connection at a time straight into a Session, without packets:
+// for the CRS regression suite and `weir explain`. From the HTTP parser on, everything is what an
+// Inspector has, so a verdict found here is the verdict on the wire.
 //
 //   DirectConnection connection(options, sink, rules);
 //   connection.open(now, {});

@@ -79,6 +79,16 @@ TEST(FtwRequest, MethodsWithBodyGetALength) {
   }
 }
 
+TEST(FtwRequest, FtwSendsNoLengthOfNothing) {
+  FtwInput input;
+  input.method = "POST";
+  EXPECT_NE(built(input).find("Content-Length: 0"), std::string::npos);
+  input.for_ftw = true;
+  EXPECT_EQ(built(input).find("Content-Length"), std::string::npos);
+  input.data = "a=b";
+  EXPECT_NE(built(input).find("Content-Length: 3"), std::string::npos);
+}
+
 TEST(FtwRequest, MultipartLineEnds) {
   FtwInput input;
   input.method = "POST";
@@ -87,6 +97,10 @@ TEST(FtwRequest, MultipartLineEnds) {
   const std::string bytes = built(input);
   EXPECT_NE(bytes.find("Content-Length: 24\r\n"), std::string::npos) << bytes;
   EXPECT_EQ(bytes.substr(bytes.find("\r\n\r\n") + 4), "--x\r\nA: b\r\n\r\nc\r\r\n--x--\r\n");
+  input.for_ftw = true;  // only those that lack it
+  const std::string old = built(input);
+  EXPECT_EQ(old.substr(old.find("\r\n\r\n") + 4), "--x\r\nA: b\r\n\r\nc\r\n--x--\r\n");
+  input.for_ftw = false;
   input.autocomplete_headers = false;  // also then
   EXPECT_NE(built(input).find("--x\r\nA: b"), std::string::npos);
   input.data = "--x\r\n";
