@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include <sys/stat.h>
 
 namespace weir::capture {
 namespace {
@@ -18,10 +19,11 @@ constexpr std::size_t kBuffer = 256 * 1024;
 
 Result<std::unique_ptr<ByteSource>> ByteSource::open(const std::string& path) {
   const bool standard = path == "-";
-  const int descriptor =
-      standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                  : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
-    return fail("cannot open " + (standard ? "standard input" : path) + ": " + std::strerror(errno));
+    return fail("cannot open " + (standard ? "standard input" : path) + ": " +
+                std::strerror(errno));
   }
   struct stat status {};
   const bool known = ::fstat(descriptor, &status) == 0;
@@ -43,7 +45,9 @@ bool ByteSource::is_pipe(const std::string& path) {
 ByteSource::ByteSource(int descriptor, bool regular, std::uint64_t size)
     : descriptor_(descriptor), regular_(regular), size_(size), buffer_(kBuffer) {}
 
-ByteSource::~ByteSource() { ::close(descriptor_); }
+ByteSource::~ByteSource() {
+  ::close(descriptor_);
+}
 
 bool ByteSource::fill() {
   if (ended_) return false;

@@ -1,6 +1,6 @@
-// ByteSource: the bytes of a file, a pipe or standard input, with a look ahead and a count. The one place of
-// capture/ that reads a descriptor for captures. Retries interrupted reads; errors become the end of input
-// with a text.
+// ByteSource: the bytes of a file, a pipe or standard input, with a look ahead and a count. The one
+// place of capture/ that reads a descriptor for captures. Retries interrupted reads; errors become
+// the end of input with a text.
 #pragma once
 
 #include <cstddef>

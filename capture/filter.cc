@@ -1,9 +1,9 @@
 #include "capture/filter.h"
 
-#include <pcap/pcap.h>
-
 #include <algorithm>
 #include <cctype>
+
+#include <pcap/pcap.h>
 
 namespace weir::capture {
 

@@ -1,5 +1,5 @@
-// Link types of capture files: the numbers of the LINKTYPE registry and libpcap's DLT values, which differ
-// in places, to the words of engine/packet.h and back.
+// Link types of capture files: the numbers of the LINKTYPE registry and libpcap's DLT values, which
+// differ in places, to the words of engine/packet.h and back.
 #pragma once
 
 #include <optional>

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::size_t kFirstSlots = 256;
 
-std::string file_name(const std::string& path) { return path == "-" ? "standard input" : path; }
+std::string file_name(const std::string& path) {
+  return path == "-" ? "standard input" : path;
+}
 
 Result<std::unique_ptr<CaptureReader>> open_path(const std::string& path) {
   auto source = ByteSource::open(path);
@@ -44,7 +46,8 @@ Result<std::unique_ptr<PcapFilePort>> PcapFilePort::open(PcapFileOptions options
     if (!port->filter_.check(dlt_of(LinkType::Ethernet))) add(checked);
   }
   if (mistakes.empty()) {
-    for (const std::string& file : port->options_.files) add(port->examine(file));
+    for (const std::string& file : port->options_.files)
+      add(port->examine(file));
   }
   if (!mistakes.empty()) return fail(mistakes);
   return port;
@@ -118,14 +121,17 @@ Result<Received> PcapFilePort::receive(std::span<Packet> out, Duration wait) {
     }
     CaptureRecord record;
     switch (reader_->next(record)) {
-      case ReadResult::End: finish_file({}); continue;
+      case ReadResult::End:
+        finish_file({});
+        continue;
       case ReadResult::Damaged: {
         ++stats_.errors;
         const std::string why = reader_->damage();
         finish_file(why);
         continue;
       }
-      case ReadResult::Packet: break;
+      case ReadResult::Packet:
+        break;
     }
     const auto passes = filter_.passes(record.link.dlt, record.bytes, record.wire_length);
     if (!passes) {
@@ -170,8 +176,8 @@ void PcapFilePort::settle(const Packet& packet, Fate fate) {
     ++stats_.forwarded;
     if (options_.forwarded != nullptr) {
       // The packet's view, not the slot: whoever replaced the bytes settles what is to be sent.
-      const bool written = static_cast<bool>(options_.forwarded->write(
-          packet.link, packet.time, packet.bytes, packet.wire_length));
+      const bool written = static_cast<bool>(
+          options_.forwarded->write(packet.link, packet.time, packet.bytes, packet.wire_length));
       if (!written) ++stats_.errors;
     }
   } else {

@@ -1,11 +1,13 @@
 // PcapFilePort: captures as a PacketPort, one file after the other.
 //
-// pcap and pcapng, either byte order, micro- and nanoseconds, several interfaces. Time is that of the packets.
-// A file that is damaged is read up to the damage, then comes the next one; damage() tells. Each packet has
-// a buffer of its own until it is settled; buffers are reused, so nothing is allocated once they have grown.
+// pcap and pcapng, either byte order, micro- and nanoseconds, several interfaces. Time is that of
+// the packets. A file that is damaged is read up to the damage, then comes the next one; damage()
+// tells. Each packet has a buffer of its own until it is settled; buffers are reused, so nothing is
+// allocated once they have grown.
 //
-// settle() and inject() go to PcapFileOptions::forwarded if there is one: what an inline Weir would have let
-// through, in the order of its verdicts, and what it would have sent. One owner, no thread.
+// settle() and inject() go to PcapFileOptions::forwarded if there is one: what an inline Weir would
+// have let through, in the order of its verdicts, and what it would have sent. One owner, no
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +24,8 @@
 namespace weir::capture {
 
 struct PcapFileOptions {
-  std::vector<std::string> files;  // in order; "-", once, is standard input
-  std::string filter;              // BPF; empty: every packet
+  std::vector<std::string> files;                   // in order; "-", once, is standard input
+  std::string filter;                               // BPF; empty: every packet
   ChecksumState checksum = ChecksumState::Unknown;  // of every packet
   // Packets that may be received and not settled at a time.
   std::uint32_t most_unsettled = 65'536;
@@ -32,9 +34,9 @@ struct PcapFileOptions {
 
 class PcapFilePort final : public PacketPort {
  public:
-  // Looks at every file that can be opened twice, so that all mistakes are known before the first packet:
-  // missing, a directory, empty, no capture, unsupported link type, filter that does not compile. The error
-  // names each of them, separated by "; ".
+  // Looks at every file that can be opened twice, so that all mistakes are known before the first
+  // packet: missing, a directory, empty, no capture, unsupported link type, filter that does not
+  // compile. The error names each of them, separated by "; ".
   static Result<std::unique_ptr<PcapFilePort>> open(PcapFileOptions options);
 
   Result<Received> receive(std::span<Packet> out, Duration wait) override;
@@ -49,8 +51,8 @@ class PcapFilePort final : public PacketPort {
   // Bytes read so far, and of all regular files together.
   [[nodiscard]] std::uint64_t bytes_read() const;
   [[nodiscard]] std::uint64_t bytes_total() const { return bytes_total_; }
-  // Packets of the captures so far, those that the filter left out included: Packet::number counts these, so
-  // that it can be found in another program that shows the whole capture.
+  // Packets of the captures so far, those that the filter left out included: Packet::number counts
+  // these, so that it can be found in another program that shows the whole capture.
   [[nodiscard]] std::uint64_t packets_read() const { return number_; }
 
  private:
@@ -70,7 +72,7 @@ class PcapFilePort final : public PacketPort {
   Filter filter_;
   std::unique_ptr<CaptureReader> standard_input_;  // opened at start, until its turn
   std::unique_ptr<CaptureReader> reader_;
-  std::size_t next_ = 0;          // file to open next; the current one is next_ - 1
+  std::size_t next_ = 0;  // file to open next; the current one is next_ - 1
   std::uint64_t number_ = 0;
   std::uint64_t file_packets_ = 0;
   std::uint64_t bytes_done_ = 0;  // of files that are finished

@@ -1,13 +1,14 @@
 #include "capture/pcap_writer.h"
 
 #include <fcntl.h>
-#include <pcap/pcap.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+
+#include <pcap/pcap.h>
 
 #include "capture/link_type.h"
 
@@ -38,9 +39,9 @@ struct PcapWriter::Files {
 };
 
 Result<std::unique_ptr<PcapWriter>> PcapWriter::open(const std::string& path) {
-  const int descriptor =
-      path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
-                  : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  const int descriptor = path == "-"
+                             ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+                             : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
   if (descriptor < 0) return fail("cannot write " + path + ": " + std::strerror(errno));
   auto files = std::make_unique<Files>();
   files->stream = ::fdopen(descriptor, "wb");
@@ -55,7 +56,9 @@ Result<std::unique_ptr<PcapWriter>> PcapWriter::open(const std::string& path) {
 PcapWriter::PcapWriter(std::string path, std::unique_ptr<Files> files)
     : path_(std::move(path)), files_(std::move(files)) {}
 
-PcapWriter::~PcapWriter() { static_cast<void>(close()); }
+PcapWriter::~PcapWriter() {
+  static_cast<void>(close());
+}
 
 Result<void> PcapWriter::failed(int error) {
   if (error_.empty()) {

@@ -1,7 +1,8 @@
 // PcapWriter: packets into a pcap file with nanoseconds, through libpcap.
 //
-// A pcap file has one link type: that of the first packet. The file is created by open(), so a wrong path
-// is known at start; closing it without a packet leaves a valid, empty Ethernet capture. One owner.
+// A pcap file has one link type: that of the first packet. The file is created by open(), so a
+// wrong path is known at start; closing it without a packet leaves a valid, empty Ethernet capture.
+// One owner.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ class PcapWriter {
   PcapWriter& operator=(const PcapWriter&) = delete;
   ~PcapWriter();  // closes; use close() to learn of errors
 
-  // wire_length below bytes.size() counts as bytes.size(). After the first error every call repeats it.
+  // wire_length below bytes.size() counts as bytes.size(). After the first error every call repeats
+  // it.
   Result<void> write(LinkType link, Timestamp time, Bytes bytes, std::uint32_t wire_length = 0);
   Result<void> flush();
   Result<void> close();  // the last bytes may find the disk full

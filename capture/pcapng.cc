@@ -21,11 +21,15 @@ __extension__ typedef unsigned __int128 Wide;
 __extension__ typedef __int128 SignedWide;
 
 std::uint32_t load(const std::uint8_t* p, bool big) {
-  return big ? std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 | p[3]
-             : std::uint32_t{p[3]} << 24 | std::uint32_t{p[2]} << 16 | std::uint32_t{p[1]} << 8 | p[0];
+  return big ? std::uint32_t{p[0]} << 24 | std::uint32_t{p[1]} << 16 | std::uint32_t{p[2]} << 8 |
+                   p[3]
+             : std::uint32_t{p[3]} << 24 | std::uint32_t{p[2]} << 16 | std::uint32_t{p[1]} << 8 |
+                   p[0];
 }
 
-std::size_t padded(std::size_t n) { return (n + 3) & ~std::size_t{3}; }
+std::size_t padded(std::size_t n) {
+  return (n + 3) & ~std::size_t{3};
+}
 
 }  // namespace
 
@@ -33,7 +37,9 @@ std::uint16_t PcapngReader::u16(std::size_t at) const {
   const std::uint8_t* p = body_.data() + at;
   return static_cast<std::uint16_t>(swapped_ ? p[0] << 8 | p[1] : p[1] << 8 | p[0]);
 }
-std::uint32_t PcapngReader::u32(std::size_t at) const { return load(body_.data() + at, swapped_); }
+std::uint32_t PcapngReader::u32(std::size_t at) const {
+  return load(body_.data() + at, swapped_);
+}
 
 PcapngReader::Taken PcapngReader::broken(std::string why) {
   damage_ = source_->error().empty() ? std::move(why) : source_->error();
@@ -151,18 +157,23 @@ ReadResult PcapngReader::next(CaptureRecord& record) {
     }
     if (!load_block(length)) return ReadResult::Damaged;
     switch (take(type, record)) {
-      case Taken::Packet: return ReadResult::Packet;
-      case Taken::Damaged: return ReadResult::Damaged;
-      case Taken::Nothing: break;
+      case Taken::Packet:
+        return ReadResult::Packet;
+      case Taken::Damaged:
+        return ReadResult::Damaged;
+      case Taken::Nothing:
+        break;
     }
   }
 }
 
 PcapngReader::Taken PcapngReader::take(std::uint32_t type, CaptureRecord& record) {
   switch (type) {
-    case kInterface: return interface_block();
+    case kInterface:
+      return interface_block();
     case kSimplePacket: {
-      if (body_.size() < 4 || interfaces_.empty()) return broken("a simple packet without interface");
+      if (body_.size() < 4 || interfaces_.empty())
+        return broken("a simple packet without interface");
       const std::uint32_t wire = u32(0);
       std::uint32_t captured = std::min(wire, static_cast<std::uint32_t>(body_.size() - 4));
       const std::uint32_t snaplen = interfaces_[0].snaplen;
@@ -213,8 +224,10 @@ Timestamp PcapngReader::time_of(const Interface& interface, std::uint64_t units)
     ns *= 1'000'000'000;
     ns = exponent < 100 ? ns >> exponent : 0;
   } else {
-    for (unsigned e = exponent; e < 9; ++e) ns *= 10;
-    for (unsigned e = exponent; e > 9 && ns != 0; --e) ns /= 10;
+    for (unsigned e = exponent; e < 9; ++e)
+      ns *= 10;
+    for (unsigned e = exponent; e > 9 && ns != 0; --e)
+      ns /= 10;
   }
   const SignedWide offset = static_cast<SignedWide>(interface.offset) * 1'000'000'000;
   const SignedWide sum = static_cast<SignedWide>(ns) + offset;
@@ -222,8 +235,8 @@ Timestamp PcapngReader::time_of(const Interface& interface, std::uint64_t units)
   return {sum > kLatest ? kLatest : static_cast<std::int64_t>(sum)};
 }
 
-PcapngReader::Taken PcapngReader::packet(std::uint32_t interface, std::uint64_t time, std::size_t at,
-                                         std::uint32_t captured, std::uint32_t wire,
+PcapngReader::Taken PcapngReader::packet(std::uint32_t interface, std::uint64_t time,
+                                         std::size_t at, std::uint32_t captured, std::uint32_t wire,
                                          CaptureRecord& record) {
   if (interface >= interfaces_.size()) return broken("a packet of an unknown interface");
   if (captured > body_.size() - at) return broken("a packet longer than its block");

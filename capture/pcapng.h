@@ -1,7 +1,7 @@
-// PcapngReader: packets of a pcapng file (draft-ietf-opsawg-pcapng): several sections and interfaces, each with
-// its byte order, link type, resolution and offset of time. Enhanced, simple and obsolete packet blocks; every
-// other block is passed over. One block is in memory at a time, at most kMostBlockBytes.
-// Fuzzed by tests/fuzz/capture/pcap_file_fuzz.cc.
+// PcapngReader: packets of a pcapng file (draft-ietf-opsawg-pcapng): several sections and
+// interfaces, each with its byte order, link type, resolution and offset of time. Enhanced, simple
+// and obsolete packet blocks; every other block is passed over. One block is in memory at a time,
+// at most kMostBlockBytes. Fuzzed by tests/fuzz/capture/pcap_file_fuzz.cc.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +31,11 @@ class PcapngReader final : public CaptureReader {
 
  private:
   struct Interface {
-    int number = 0;                 // link type
-    std::optional<FileLink> link;   // of what is supported
-    std::uint32_t snaplen = 0;      // 0: none
-    std::uint8_t resolution = 6;    // if_tsresol
-    std::int64_t offset = 0;        // if_tsoffset, seconds
+    int number = 0;                // link type
+    std::optional<FileLink> link;  // of what is supported
+    std::uint32_t snaplen = 0;     // 0: none
+    std::uint8_t resolution = 6;   // if_tsresol
+    std::int64_t offset = 0;       // if_tsoffset, seconds
   };
   enum class Taken : std::uint8_t { Packet, Nothing, Damaged };
 

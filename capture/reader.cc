@@ -1,11 +1,11 @@
 #include "capture/reader.h"
 
-#include <pcap/pcap.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <limits>
+
+#include <pcap/pcap.h>
 
 #include "capture/pcapng.h"
 
@@ -16,8 +16,7 @@ constexpr std::int64_t kLatest = std::numeric_limits<std::int64_t>::max() / 4;
 
 ssize_t read_source(void* cookie, char* buffer, std::size_t size) {
   auto* source = static_cast<ByteSource*>(cookie);
-  return static_cast<ssize_t>(
-      source->read({reinterpret_cast<std::uint8_t*>(buffer), size}));
+  return static_cast<ssize_t>(source->read({reinterpret_cast<std::uint8_t*>(buffer), size}));
 }
 
 class LibpcapReader final : public CaptureReader {
@@ -34,14 +33,16 @@ class LibpcapReader final : public CaptureReader {
     if (stream == nullptr) return fail("not enough memory to read " + name);
     std::setvbuf(stream, nullptr, _IONBF, 0);  // ByteSource is the buffer
     std::array<char, PCAP_ERRBUF_SIZE> why{};
-    pcap_ = pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, why.data());
+    pcap_ =
+        pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, why.data());
     if (pcap_ == nullptr) {
       std::fclose(stream);
       return fail(name + " cannot be read as a capture: " + why.data());
     }
     const auto link = file_link(pcap_datalink(pcap_));
     if (!link) {
-      return fail(name + " has " + describe_link(pcap_datalink(pcap_)) + ", which is not supported");
+      return fail(name + " has " + describe_link(pcap_datalink(pcap_)) +
+                  ", which is not supported");
     }
     link_ = *link;
     return {};
@@ -51,7 +52,8 @@ class LibpcapReader final : public CaptureReader {
     pcap_pkthdr* header = nullptr;
     const u_char* bytes = nullptr;
     switch (pcap_next_ex(pcap_, &header, &bytes)) {
-      case 1: break;
+      case 1:
+        break;
       case PCAP_ERROR_BREAK:
         if (source_->error().empty()) return ReadResult::End;
         damage_ = source_->error();
@@ -63,7 +65,8 @@ class LibpcapReader final : public CaptureReader {
     record.bytes = {bytes, header->caplen};
     record.wire_length = std::max(header->len, header->caplen);
     // With PCAP_TSTAMP_PRECISION_NANO tv_usec holds nanoseconds; the file may hold anything.
-    const std::int64_t seconds = std::clamp<std::int64_t>(header->ts.tv_sec, 0, kLatest / 1'000'000'000);
+    const std::int64_t seconds =
+        std::clamp<std::int64_t>(header->ts.tv_sec, 0, kLatest / 1'000'000'000);
     const std::int64_t rest = std::clamp<std::int64_t>(header->ts.tv_usec, 0, 999'999'999);
     record.time = {seconds * 1'000'000'000 + rest};
     record.link = link_;
@@ -85,10 +88,11 @@ enum class Format : std::uint8_t { Pcap, Pcapng, Gzip, Zstandard, Xz, Other };
 Format format_of(Bytes b) {
   if (b.size() >= 2 && b[0] == 0x1f && b[1] == 0x8b) return Format::Gzip;
   if (b.size() < 4) return Format::Other;
-  const std::uint32_t magic = std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 |
-                              std::uint32_t{b[2]} << 8 | b[3];
+  const std::uint32_t magic =
+      std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
   switch (magic) {
-    case 0x0a0d0d0a: return Format::Pcapng;
+    case 0x0a0d0d0a:
+      return Format::Pcapng;
     case 0xa1b2c3d4:
     case 0xd4c3b2a1:  // microseconds
     case 0xa1b23c4d:
@@ -96,14 +100,18 @@ Format format_of(Bytes b) {
     case 0xa1b2cd34:
     case 0x34cdb2a1:  // Kuznetzov's variant
       return Format::Pcap;
-    case 0x28b52ffd: return Format::Zstandard;
-    case 0xfd377a58: return Format::Xz;
-    default: return Format::Other;
+    case 0x28b52ffd:
+      return Format::Zstandard;
+    case 0xfd377a58:
+      return Format::Xz;
+    default:
+      return Format::Other;
   }
 }
 
 Unexpected<Error> compressed(const std::string& name, const char* with, const char* by) {
-  return fail(name + " is compressed with " + with + "; decompress it first, for example with " + by);
+  return fail(name + " is compressed with " + with + "; decompress it first, for example with " +
+              by);
 }
 
 }  // namespace
@@ -114,10 +122,14 @@ Result<std::unique_ptr<CaptureReader>> open_capture(const std::string& name,
   if (!source->error().empty()) return fail("cannot read " + name + ": " + source->error());
   if (start.empty()) return fail(name + " is empty");
   switch (format_of(start)) {
-    case Format::Gzip: return compressed(name, "gzip", "gunzip");
-    case Format::Zstandard: return compressed(name, "zstd", "unzstd");
-    case Format::Xz: return compressed(name, "xz", "unxz");
-    case Format::Other: return fail(name + " is not a capture file (neither pcap nor pcapng)");
+    case Format::Gzip:
+      return compressed(name, "gzip", "gunzip");
+    case Format::Zstandard:
+      return compressed(name, "zstd", "unzstd");
+    case Format::Xz:
+      return compressed(name, "xz", "unxz");
+    case Format::Other:
+      return fail(name + " is not a capture file (neither pcap nor pcapng)");
     case Format::Pcap: {
       auto reader = std::make_unique<LibpcapReader>(std::move(source));
       if (auto started = reader->start(name); !started) return fail(started.error().message);

@@ -1,5 +1,5 @@
-// CaptureReader: the packets of one capture, whatever its format. pcap is read by libpcap, pcapng by
-// capture/pcapng.h (docs/decisions/pcapng-reader.md says why).
+// CaptureReader: the packets of one capture, whatever its format. pcap is read by libpcap, pcapng
+// by capture/pcapng.h (docs/decisions/pcapng-reader.md says why).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace weir::capture {
 
-// Larger packets than this are damage: libpcap's own bound is 256 KiB, jumbograms of offload reach 512 KiB.
+// Larger packets than this are damage: libpcap's own bound is 256 KiB, jumbograms of offload reach
+// 512 KiB.
 inline constexpr std::uint32_t kMostPacketBytes = 1U << 20;
 
 struct CaptureRecord {
@@ -38,7 +39,8 @@ class CaptureReader {
 
   [[nodiscard]] virtual ReadResult next(CaptureRecord& record) = 0;
   [[nodiscard]] virtual const std::string& damage() const = 0;
-  // Packets left out because their interface has an unsupported link type, and what to say about it.
+  // Packets left out because their interface has an unsupported link type, and what to say about
+  // it.
   [[nodiscard]] virtual std::uint64_t skipped() const { return 0; }
   [[nodiscard]] virtual std::string skipped_text() const { return {}; }
   [[nodiscard]] virtual ByteSource& source() = 0;

@@ -86,7 +86,9 @@ static_assert(in_order());
 
 }  // namespace
 
-std::string_view name(Anomaly anomaly) { return kRows[static_cast<std::size_t>(anomaly)].name; }
+std::string_view name(Anomaly anomaly) {
+  return kRows[static_cast<std::size_t>(anomaly)].name;
+}
 Consequence consequence(Anomaly anomaly) {
   return kRows[static_cast<std::size_t>(anomaly)].consequence;
 }
@@ -100,6 +102,8 @@ Anomaly AnomalySet::gravest() const {
   return found;
 }
 
-Consequence AnomalySet::worst() const { return consequence(gravest()); }
+Consequence AnomalySet::worst() const {
+  return consequence(gravest());
+}
 
 }  // namespace weir::net

@@ -72,8 +72,8 @@ void write_ipv6(std::uint8_t* p, const TcpFrame& frame, std::size_t total) {
   std::memcpy(p + 24, frame.destination.address.bytes.data(), 16);
 }
 
-// Changes one 16-bit word and the checksum with it: RFC 1624, equation 3. `sum` is null where the field holds
-// a partial sum, which says nothing of the header.
+// Changes one 16-bit word and the checksum with it: RFC 1624, equation 3. `sum` is null where the
+// field holds a partial sum, which says nothing of the header.
 void change_word(std::uint8_t* word, std::uint16_t to, std::uint8_t* sum) {
   const std::uint16_t from = load16(word);
   if (from == to) return;
@@ -106,7 +106,8 @@ void strip_fast_open(std::uint8_t* tcp, std::size_t header, std::uint8_t* sum) {
     const std::size_t length = tcp[i + 1];
     const bool experiment = tcp[i] == 254 && length >= 4 && load16(tcp + i + 2) == 0xf989;
     if (tcp[i] == 34 || experiment) {
-      for (std::size_t k = 0; k < length; ++k) change_byte(tcp, i + k, kNop, sum);
+      for (std::size_t k = 0; k < length; ++k)
+        change_byte(tcp, i + k, kNop, sum);
     }
     i += length;
   }
@@ -143,8 +144,8 @@ std::size_t build_tcp(std::span<std::uint8_t> out, const TcpFrame& frame) noexce
   if (!frame.payload.empty()) {
     std::memcpy(p + kTcpHeader + option_bytes, frame.payload.data(), frame.payload.size());
   }
-  store16(p + 16, transport_checksum(frame.source.address, frame.destination.address, kTcp,
-                                     {p, segment}));
+  store16(p + 16,
+          transport_checksum(frame.source.address, frame.destination.address, kTcp, {p, segment}));
   return total;
 }
 

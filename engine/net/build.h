@@ -1,6 +1,6 @@
-// Frames that Weir makes: whole TCP packets (block pages, resets), and packets that are passed on with a
-// small change. They are written into the caller's buffer; 0 means that it does not fit or cannot be done.
-// Pure, noexcept, no allocation. Tested by tests/unit/net/build_test.cc.
+// Frames that Weir makes: whole TCP packets (block pages, resets), and packets that are passed on
+// with a small change. They are written into the caller's buffer; 0 means that it does not fit or
+// cannot be done. Pure, noexcept, no allocation. Tested by tests/unit/net/build_test.cc.
 #pragma once
 
 #include <cstddef>
@@ -42,9 +42,9 @@ enum class LinkDirection : std::uint8_t {
   Reverse,  // goes back to where `like` came from: Ethernet addresses are exchanged
 };
 
-// As build_tcp(), behind a copy of the link header of `like`, VLAN tags included. `decoded` is what decode()
-// made of `like` (or the Defragmenter, with `like` as the last fragment). 0 also if `like` is in a tunnel,
-// PPPoE or MPLS, or of the other IP version.
+// As build_tcp(), behind a copy of the link header of `like`, VLAN tags included. `decoded` is what
+// decode() made of `like` (or the Defragmenter, with `like` as the last fragment). 0 also if `like`
+// is in a tunnel, PPPoE or MPLS, or of the other IP version.
 [[nodiscard]] std::size_t build_like(std::span<std::uint8_t> out, const Packet& like,
                                      const Datagram& decoded, LinkDirection direction,
                                      const TcpFrame& frame) noexcept;
@@ -54,10 +54,10 @@ struct TcpEdit {
   bool strip_fast_open = false;  // the option becomes NOPs
 };
 
-// A copy of a packet with its TCP header changed, same length. The checksum is adapted (RFC 1624), never
-// computed anew: what was wrong before stays wrong, so no decoy is repaired. A partial sum (NotFilled) stays.
-// 0 if the packet is cut off, a fragment, reassembled, or in an envelope with sums of its own.
-// REQUIRES: parse_tcp() took the datagram.
+// A copy of a packet with its TCP header changed, same length. The checksum is adapted (RFC 1624),
+// never computed anew: what was wrong before stays wrong, so no decoy is repaired. A partial sum
+// (NotFilled) stays. 0 if the packet is cut off, a fragment, reassembled, or in an envelope with
+// sums of its own. REQUIRES: parse_tcp() took the datagram.
 [[nodiscard]] std::size_t rewrite_tcp(std::span<std::uint8_t> out, const Packet& packet,
                                       const Datagram& decoded, const TcpEdit& edit) noexcept;
 

@@ -58,16 +58,16 @@ std::uint16_t pseudo_header_sum(const IpAddress& source, const IpAddress& destin
 
 std::uint16_t transport_checksum(const IpAddress& source, const IpAddress& destination,
                                  std::uint8_t protocol, Bytes segment) {
-  const std::uint16_t pseudo = pseudo_header_sum(source, destination, protocol,
-                                                 static_cast<std::uint32_t>(segment.size()));
+  const std::uint16_t pseudo =
+      pseudo_header_sum(source, destination, protocol, static_cast<std::uint32_t>(segment.size()));
   const auto sum = static_cast<std::uint16_t>(~ones_sum(segment, pseudo));
   return sum == 0 && protocol == kUdp ? std::uint16_t{0xffff} : sum;
 }
 
 ChecksumVerdict verify_transport(const IpAddress& source, const IpAddress& destination,
                                  std::uint8_t protocol, Bytes segment, std::size_t field_at) {
-  const std::uint16_t pseudo = pseudo_header_sum(source, destination, protocol,
-                                                 static_cast<std::uint32_t>(segment.size()));
+  const std::uint16_t pseudo =
+      pseudo_header_sum(source, destination, protocol, static_cast<std::uint32_t>(segment.size()));
   if (ones_sum(segment, pseudo) == 0xffff) return ChecksumVerdict::Right;
   const std::uint16_t field = load16(segment.data() + field_at);
   // Some stacks leave the length out, because the card cuts the segment and adds each piece's.
@@ -100,7 +100,8 @@ bool OffloadDetector::accept(const IpAddress& source, ChecksumVerdict verdict, b
   if (verdict == ChecksumVerdict::NotVerified) return true;
   if (verdict == ChecksumVerdict::Wrong) return false;
   const bool right = verdict == ChecksumVerdict::Right;
-  if (right && !telling) return true;  // resets are often summed in software even where the rest is not
+  if (right && !telling)
+    return true;  // resets are often summed in software even where the rest is not
   const std::uint32_t place = hash(source);
   std::uint32_t found = find(source, place);
   if (found == base::kNone) {

@@ -1,4 +1,5 @@
-// The Internet checksum (RFC 1071) and what captures show in its place when a network card was to fill it in.
+// The Internet checksum (RFC 1071) and what captures show in its place when a network card was to
+// fill it in.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +13,20 @@
 
 namespace weir::net {
 
-// One's complement sum of the bytes as 16-bit words (an odd last byte counts as the high one), folded to
-// 16 bits, not complemented. `start` is a sum to go on from; it must be of an even number of bytes.
+// One's complement sum of the bytes as 16-bit words (an odd last byte counts as the high one),
+// folded to 16 bits, not complemented. `start` is a sum to go on from; it must be of an even number
+// of bytes.
 [[nodiscard]] std::uint16_t ones_sum(Bytes bytes, std::uint16_t start = 0);
 
-// Of the pseudo header (RFC 9293 3.1, RFC 8200 8.1). `length` is of the transport header and payload.
+// Of the pseudo header (RFC 9293 3.1, RFC 8200 8.1). `length` is of the transport header and
+// payload.
 [[nodiscard]] std::uint16_t pseudo_header_sum(const IpAddress& source, const IpAddress& destination,
                                               std::uint8_t protocol, std::uint32_t length);
 
 // The value for the checksum field of a segment whose field is zero. UDP: 0 must be sent as 0xffff.
-[[nodiscard]] std::uint16_t transport_checksum(const IpAddress& source, const IpAddress& destination,
-                                               std::uint8_t protocol, Bytes segment);
+[[nodiscard]] std::uint16_t transport_checksum(const IpAddress& source,
+                                               const IpAddress& destination, std::uint8_t protocol,
+                                               Bytes segment);
 
 enum class ChecksumVerdict : std::uint8_t {
   Right,
@@ -32,16 +36,18 @@ enum class ChecksumVerdict : std::uint8_t {
 };
 
 // REQUIRES: the checksum field is at field_at in `segment`, which is complete.
-[[nodiscard]] ChecksumVerdict verify_transport(const IpAddress& source, const IpAddress& destination,
-                                               std::uint8_t protocol, Bytes segment,
-                                               std::size_t field_at);
+[[nodiscard]] ChecksumVerdict verify_transport(const IpAddress& source,
+                                               const IpAddress& destination, std::uint8_t protocol,
+                                               Bytes segment, std::size_t field_at);
 
-// Captures taken on a sending host with checksum offload show partial sums for what that host sends. This
-// remembers per source address whether it is such a host, from what it sent first:
-//   * a partial sum before any complete one on a SYN or on data: it offloads; its partial sums are accepted
+// Captures taken on a sending host with checksum offload show partial sums for what that host
+// sends. This remembers per source address whether it is such a host, from what it sent first:
+//   * a partial sum before any complete one on a SYN or on data: it offloads; its partial sums are
+//   accepted
 //   * a right sum on a SYN or on data: it does not; partial sums are wrong like any other
 // Wrong sums that are not exactly partial are always wrong. Both kinds of host are counted.
-// One per worker; bounded: hosts beyond the table are taken not to offload. No allocation after construction.
+// One per worker; bounded: hosts beyond the table are taken not to offload. No allocation after
+// construction.
 class OffloadDetector {
  public:
   OffloadDetector(std::uint32_t hosts, const base::SipKey& key);

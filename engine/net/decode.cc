@@ -30,36 +30,84 @@ Decoded Decoder::run() {
     step = datagram_.version() == 6 ? Step::Extensions : Step::Transport;
   } else {
     switch (link_) {
-      case LinkType::Ethernet: step = Step::Ethernet; break;
-      case LinkType::LinuxSll: step = Step::Sll; break;
-      case LinkType::LinuxSll2: step = Step::Sll2; break;
-      case LinkType::RawIp: step = Step::RawIp; break;
+      case LinkType::Ethernet:
+        step = Step::Ethernet;
+        break;
+      case LinkType::LinuxSll:
+        step = Step::Sll;
+        break;
+      case LinkType::LinuxSll2:
+        step = Step::Sll2;
+        break;
+      case LinkType::RawIp:
+        step = Step::RawIp;
+        break;
       case LinkType::Null:
-      case LinkType::Loop: step = Step::Family; break;
-      case LinkType::Ppp: step = Step::Ppp; break;
+      case LinkType::Loop:
+        step = Step::Family;
+        break;
+      case LinkType::Ppp:
+        step = Step::Ppp;
+        break;
     }
   }
   for (;;) {
     switch (step) {
-      case Step::Ethernet: step = ethernet(); break;
-      case Step::EtherType: step = ether_type(); break;
-      case Step::Sll: step = sll(); break;
-      case Step::Sll2: step = sll2(); break;
-      case Step::Family: step = family(); break;
-      case Step::Ppp: step = ppp(); break;
-      case Step::Pppoe: step = pppoe(); break;
-      case Step::Mpls: step = mpls(); break;
-      case Step::RawIp: step = raw_ip(); break;
-      case Step::Ipv4: step = ipv4(); break;
-      case Step::Ipv6: step = ipv6(); break;
-      case Step::Extensions: step = extensions(); break;
-      case Step::Transport: step = transport(); break;
-      case Step::Gre: step = gre(); break;
-      case Step::Vxlan: step = vxlan(); break;
-      case Step::Geneve: step = geneve(); break;
-      case Step::Teredo: step = teredo(); break;
-      case Step::Datagram: return datagram_;
-      case Step::NonIp: return NonIp{type_};
+      case Step::Ethernet:
+        step = ethernet();
+        break;
+      case Step::EtherType:
+        step = ether_type();
+        break;
+      case Step::Sll:
+        step = sll();
+        break;
+      case Step::Sll2:
+        step = sll2();
+        break;
+      case Step::Family:
+        step = family();
+        break;
+      case Step::Ppp:
+        step = ppp();
+        break;
+      case Step::Pppoe:
+        step = pppoe();
+        break;
+      case Step::Mpls:
+        step = mpls();
+        break;
+      case Step::RawIp:
+        step = raw_ip();
+        break;
+      case Step::Ipv4:
+        step = ipv4();
+        break;
+      case Step::Ipv6:
+        step = ipv6();
+        break;
+      case Step::Extensions:
+        step = extensions();
+        break;
+      case Step::Transport:
+        step = transport();
+        break;
+      case Step::Gre:
+        step = gre();
+        break;
+      case Step::Vxlan:
+        step = vxlan();
+        break;
+      case Step::Geneve:
+        step = geneve();
+        break;
+      case Step::Teredo:
+        step = teredo();
+        break;
+      case Step::Datagram:
+        return datagram_;
+      case Step::NonIp:
+        return NonIp{type_};
       case Step::Malformed:
         if (!has_outer_udp_) return Malformed{reason_};
         outer_udp_.anomalies.add(Anomaly::TunnelPayloadMalformed);

@@ -1,5 +1,6 @@
-// Decoder: the state of one decode() call; inner part of engine/net. Every step reads one header at `at_`,
-// moves `at_` behind it (so the number of steps is bounded by the bytes) and names the next step.
+// Decoder: the state of one decode() call; inner part of engine/net. Every step reads one header at
+// `at_`, moves `at_` behind it (so the number of steps is bounded by the bytes) and names the next
+// step.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,7 @@ class Decoder {
     EtherType,  // type_
     Sll,
     Sll2,
-    Family,     // BSD loopback
+    Family,  // BSD loopback
     Ppp,
     Pppoe,
     Mpls,
@@ -37,9 +38,9 @@ class Decoder {
     Vxlan,
     Geneve,
     Teredo,
-    Datagram,    // done
-    NonIp,       // done
-    Malformed,   // done
+    Datagram,   // done
+    NonIp,      // done
+    Malformed,  // done
   };
 
   // link.cc
@@ -100,8 +101,9 @@ class Decoder {
   const DecodeOptions& options_;
   Bytes bytes_;
   std::size_t at_ = 0;
-  std::size_t end_ = 0;    // of the enclosing layer, on the wire; may lie beyond limit_
-  std::size_t limit_ = 0;  // of what was captured: the end of bytes_, or of a mirror's truncated packet
+  std::size_t end_ = 0;  // of the enclosing layer, on the wire; may lie beyond limit_
+  std::size_t limit_ =
+      0;  // of what was captured: the end of bytes_, or of a mirror's truncated packet
   LinkType link_ = LinkType::RawIp;
   std::uint16_t type_ = 0;
   Anomaly reason_ = Anomaly::None;

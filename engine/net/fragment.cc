@@ -7,9 +7,11 @@
 namespace weir::net {
 namespace {
 
-constexpr std::size_t kIpv6Headers = 48;  // fixed and fragment header, not counted in RFC 8200's length
+constexpr std::size_t kIpv6Headers =
+    48;  // fixed and fragment header, not counted in RFC 8200's length
 
-// Calls visit(word index, mask) for the blocks [first, last] until it answers false; whether it never did.
+// Calls visit(word index, mask) for the blocks [first, last] until it answers false; whether it
+// never did.
 template <class Visit>
 bool for_words(std::size_t first, std::size_t last, Visit&& visit) {
   for (std::size_t word = first / 64; word <= last / 64; ++word) {
@@ -38,21 +40,36 @@ bool test(const Bitmap& bits, std::size_t block) {
 
 std::string_view name(FragmentLoss loss) {
   switch (loss) {
-    case FragmentLoss::None: return "none";
-    case FragmentLoss::HostDrops: return "host-drops";
-    case FragmentLoss::Suspicious: return "suspicious";
-    case FragmentLoss::Overlap: return "overlap";
-    case FragmentLoss::ZeroLength: return "zero-length";
-    case FragmentLoss::UnevenLength: return "uneven-length";
-    case FragmentLoss::TooLong: return "too-long";
-    case FragmentLoss::EndsDiffer: return "ends-differ";
-    case FragmentLoss::MixedEcn: return "mixed-ecn";
-    case FragmentLoss::Truncated: return "truncated";
-    case FragmentLoss::Timeout: return "timeout";
-    case FragmentLoss::DatagramLimit: return "datagram-limit";
-    case FragmentLoss::ByteLimit: return "byte-limit";
-    case FragmentLoss::PacketLimit: return "packet-limit";
-    case FragmentLoss::Count: break;
+    case FragmentLoss::None:
+      return "none";
+    case FragmentLoss::HostDrops:
+      return "host-drops";
+    case FragmentLoss::Suspicious:
+      return "suspicious";
+    case FragmentLoss::Overlap:
+      return "overlap";
+    case FragmentLoss::ZeroLength:
+      return "zero-length";
+    case FragmentLoss::UnevenLength:
+      return "uneven-length";
+    case FragmentLoss::TooLong:
+      return "too-long";
+    case FragmentLoss::EndsDiffer:
+      return "ends-differ";
+    case FragmentLoss::MixedEcn:
+      return "mixed-ecn";
+    case FragmentLoss::Truncated:
+      return "truncated";
+    case FragmentLoss::Timeout:
+      return "timeout";
+    case FragmentLoss::DatagramLimit:
+      return "datagram-limit";
+    case FragmentLoss::ByteLimit:
+      return "byte-limit";
+    case FragmentLoss::PacketLimit:
+      return "packet-limit";
+    case FragmentLoss::Count:
+      break;
   }
   return "none";
 }
@@ -116,9 +133,8 @@ FragmentLoss Defragmenter::check(const Datagram& fragment, std::size_t& length) 
 }
 
 std::uint32_t Defragmenter::find(const Key& key, std::uint32_t hash, Timestamp now) {
-  const std::uint32_t index = table_.find(hash, [&](std::uint32_t i) {
-    return std::memcmp(&trackers_[i].key, &key, sizeof key) == 0;
-  });
+  const std::uint32_t index = table_.find(
+      hash, [&](std::uint32_t i) { return std::memcmp(&trackers_[i].key, &key, sizeof key) == 0; });
   if (index == base::kNone) return index;
   const Duration timeout = key.version == 6 ? kIpv6Timeout : kIpv4Timeout;
   if (now - trackers_[index].started < timeout) return index;
@@ -167,8 +183,7 @@ Defragmenter::Place Defragmenter::place(const Tracker& t, std::uint32_t begin,
   if (policy_ == FragmentPolicy::Linux) return Place::Duplicate;
   // Exactly one fragment: it begins here, and another one or nothing begins behind.
   if (!test(t.starts, first)) return Place::Overlap;
-  const bool goes_on =
-      last + 1 < kBlocks && test(t.covered, last + 1) && !test(t.starts, last + 1);
+  const bool goes_on = last + 1 < kBlocks && test(t.covered, last + 1) && !test(t.starts, last + 1);
   return goes_on ? Place::Overlap : Place::Duplicate;
 }
 
@@ -229,8 +244,8 @@ Defragmented Defragmenter::add(const Datagram& fragment, std::uint64_t token) {
   if (alone || ignored_by_linux) return dropped(loss);
 
   const Key key = key_of(fragment);
-  const auto hash = static_cast<std::uint32_t>(base::siphash13(
-      {reinterpret_cast<const std::uint8_t*>(&key), sizeof key}, key_));
+  const auto hash = static_cast<std::uint32_t>(
+      base::siphash13({reinterpret_cast<const std::uint8_t*>(&key), sizeof key}, key_));
   std::uint32_t index = find(key, hash, fragment.time);
   if (index == base::kNone) {
     if (loss != FragmentLoss::None) return dropped(loss);  // makes no room for itself
@@ -376,7 +391,8 @@ std::span<const LostPacket> Defragmenter::expire(Timestamp now) {
 std::span<const LostPacket> Defragmenter::clear(FragmentLoss cause) {
   lost_.clear();
   for (List& list : lists_) {
-    while (list.first != base::kNone) give_up(list.first, cause);
+    while (list.first != base::kNone)
+      give_up(list.first, cause);
   }
   return lost_;
 }

@@ -1,14 +1,16 @@
 // Defragmenter: fragments to whole datagrams (RFC 791 3.2, RFC 8200 4.5, RFC 5722, RFC 3168 5.3).
 //
-// Fragments are identified by addresses, identification, protocol (IPv4 only) and the whole encapsulation, so
-// equal addresses behind different tunnels do not mix. Copies are kept in place in pages of 2 KiB; two bitmaps
-// of 8-byte blocks say what is there. The work for one fragment is linear in its length, whatever came before.
+// Fragments are identified by addresses, identification, protocol (IPv4 only) and the whole
+// encapsulation, so equal addresses behind different tunnels do not mix. Copies are kept in place
+// in pages of 2 KiB; two bitmaps of 8-byte blocks say what is there. The work for one fragment is
+// linear in its length, whatever came before.
 //
-// Inline the caller holds every packet of an unfinished datagram and lets them go together when it is complete
-// and judged; so `packets` and `lost` name packets by number and token, each exactly once.
+// Inline the caller holds every packet of an unfinished datagram and lets them go together when it
+// is complete and judged; so `packets` and `lost` name packets by number and token, each exactly
+// once.
 //
-// Memory is reserved at construction; when something is used up the datagram begun first is given up. One
-// owner, no thread, no clock: time is that of the packets. Tested against a naive oracle by
+// Memory is reserved at construction; when something is used up the datagram begun first is given
+// up. One owner, no thread, no clock: time is that of the packets. Tested against a naive oracle by
 // tests/unit/net/fragment_test.cc and tests/fuzz/net/fragment_fuzz.cc.
 #pragma once
 
@@ -31,8 +33,10 @@ namespace weir::net {
 enum class FragmentPolicy : std::uint8_t {
   // Inline. Exact duplicates are ignored; anything else that is odd discards the datagram.
   Strict,
-  // Passive: what Linux does since 4.19 (IPv4) and 5.0 (IPv6). A fragment that lies within contiguous ones that
-  // came in order is ignored even if it is no exact duplicate; IPv4 lengths are cut to multiples of 8;
+  // Passive: what Linux does since 4.19 (IPv4) and 5.0 (IPv6). A fragment that lies within
+  // contiguous ones that
+  // came in order is ignored even if it is no exact duplicate; IPv4 lengths are cut to multiples of
+  // 8;
   // IPv6 fragments with a bad length are ignored; tiny IPv4 fragments are taken.
   Linux,
 };
@@ -40,15 +44,15 @@ enum class FragmentPolicy : std::uint8_t {
 // Why a fragment, or one that was held, becomes no part of a datagram.
 enum class FragmentLoss : std::uint8_t {
   None,
-  HostDrops,      // a receiving host discards that packet (Datagram::anomalies)
-  Suspicious,     // Strict: hosts differ on that packet
+  HostDrops,   // a receiving host discards that packet (Datagram::anomalies)
+  Suspicious,  // Strict: hosts differ on that packet
   Overlap,
   ZeroLength,
-  UnevenLength,   // more to come, but no multiple of 8
-  TooLong,        // offset + length > 65535
-  EndsDiffer,     // two last fragments at different places, or data behind the last one
-  MixedEcn,       // Not-ECT together with ECT or CE
-  Truncated,      // cut by the snaplen
+  UnevenLength,  // more to come, but no multiple of 8
+  TooLong,       // offset + length > 65535
+  EndsDiffer,    // two last fragments at different places, or data behind the last one
+  MixedEcn,      // Not-ECT together with ECT or CE
+  Truncated,     // cut by the snaplen
   Timeout,
   DatagramLimit,  // FragmentLimits
   ByteLimit,
@@ -78,7 +82,8 @@ struct Defragmented {
   };
   Kind kind = Kind::Dropped;
   FragmentLoss cause = FragmentLoss::None;
-  Datagram datagram;  // Complete: payload in the Defragmenter's buffer; go on with decode_reassembled()
+  Datagram
+      datagram;  // Complete: payload in the Defragmenter's buffer; go on with decode_reassembled()
   // All packets of the datagram in order of arrival, the present one last.
   std::span<const HeldPacket> packets;
   // Packets held before that are given up by this call, without the present one.
@@ -89,7 +94,8 @@ struct FragmentStats {
   std::uint64_t fragments = 0;
   std::uint64_t completed = 0;
   std::uint64_t duplicates = 0;
-  std::array<std::uint64_t, static_cast<std::size_t>(FragmentLoss::Count)> lost{};  // packets, by cause
+  std::array<std::uint64_t, static_cast<std::size_t>(FragmentLoss::Count)>
+      lost{};  // packets, by cause
 };
 
 class Defragmenter {
@@ -151,8 +157,8 @@ class Defragmenter {
     std::uint32_t highest = 0;   // end of the fragment furthest behind
     std::uint32_t received = 0;  // bytes
     bool has_first = false;
-    bool has_last = false;       // then `highest` is the datagram's end
-    std::uint8_t ecn_seen = 0;   // bit n: codepoint n
+    bool has_last = false;      // then `highest` is the datagram's end
+    std::uint8_t ecn_seen = 0;  // bit n: codepoint n
     bool checksum_differs = false;
     AnomalySet anomalies;
     std::array<std::uint32_t, 32> pages;

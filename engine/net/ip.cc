@@ -10,8 +10,8 @@ constexpr std::size_t kIpv6Fixed = 40;
 constexpr std::size_t kTcpLeast = 20;
 constexpr std::size_t kUdpLeast = 8;
 constexpr std::uint8_t kManyExtensions = 8;
-constexpr int kMostOptions = 8;   // Linux max_hbh_opts_number, max_dst_opts_number
-constexpr int kMostPadding = 7;   // as much as alignment can ask for
+constexpr int kMostOptions = 8;  // Linux max_hbh_opts_number, max_dst_opts_number
+constexpr int kMostPadding = 7;  // as much as alignment can ask for
 
 }  // namespace
 
@@ -36,8 +36,8 @@ Decoder::Step Decoder::ipv4() {
   const std::size_t header = (p[0] & 0x0fU) * 4U;
   if (header < kIpv4Least || header > end_ - at_) return malformed(Anomaly::Ipv4HeaderLength);
   if (!has(header)) return malformed(Anomaly::CapturedTooShort);
-  const bool from_sender = datagram_.checksum == ChecksumState::NotFilled ||
-                           datagram_.checksum == ChecksumState::Ignore;
+  const bool from_sender =
+      datagram_.checksum == ChecksumState::NotFilled || datagram_.checksum == ChecksumState::Ignore;
   std::size_t total = load16(p + 2);
   if (total == 0 && from_sender) {
     total = end_ - at_;
@@ -84,8 +84,8 @@ Decoder::Step Decoder::ipv4() {
   return Step::Datagram;
 }
 
-// RFC 791 3.1. Unknown options are passed over; what cannot be walked, and pointers and lengths that do not
-// fit their option, make a host discard the packet.
+// RFC 791 3.1. Unknown options are passed over; what cannot be walked, and pointers and lengths
+// that do not fit their option, make a host discard the packet.
 void Decoder::ipv4_options(const std::uint8_t* p, std::size_t n) {
   AnomalySet& found = datagram_.anomalies;
   found.add(Anomaly::Ipv4Options);
@@ -122,7 +122,8 @@ void Decoder::ipv4_options(const std::uint8_t* p, std::size_t n) {
       case 134:  // CIPSO
         found.add(Anomaly::SecurityOption);
         break;
-      default: break;
+      default:
+        break;
     }
     i += length;
   }
@@ -170,12 +171,18 @@ Decoder::Step Decoder::extensions() {
         break;
       case kDestinationOptions:
       case kRouting:
-      case kFragmentHeader: break;
-      case kAuthentication: datagram_.anomalies.add(Anomaly::Ipv6Authentication); break;
+      case kFragmentHeader:
+        break;
+      case kAuthentication:
+        datagram_.anomalies.add(Anomaly::Ipv6Authentication);
+        break;
       case kMobility:
       case kHostIdentity:
-      case kShim6: datagram_.anomalies.add(Anomaly::Ipv6ExtensionUnknown); break;
-      default: return Step::Transport;
+      case kShim6:
+        datagram_.anomalies.add(Anomaly::Ipv6ExtensionUnknown);
+        break;
+      default:
+        return Step::Transport;
     }
     if (++extensions_ > options_.max_extensions) {
       return malformed(Anomaly::Ipv6TooManyExtensions);
@@ -301,9 +308,11 @@ bool Decoder::first_fragment_is_whole(std::uint8_t next, std::size_t at) const {
     const std::size_t rest = end_ - at;
     const std::size_t seen = at < captured_end() ? captured_end() - at : 0;
     switch (next) {
-      case kTcp: return rest >= kTcpLeast;
+      case kTcp:
+        return rest >= kTcpLeast;
       case kUdp:
-      case kIcmpv6: return rest >= kUdpLeast;
+      case kIcmpv6:
+        return rest >= kUdpLeast;
       case kHopByHop:
       case kRouting:
       case kDestinationOptions:
@@ -311,8 +320,10 @@ bool Decoder::first_fragment_is_whole(std::uint8_t next, std::size_t at) const {
       case kHostIdentity:
       case kShim6:
       case kFragmentHeader:
-      case kAuthentication: break;
-      default: return true;
+      case kAuthentication:
+        break;
+      default:
+        return true;
     }
     if (rest < 8) return false;
     if (seen < 2) return true;  // cut off by the snaplen: not known to be missing
@@ -354,8 +365,10 @@ Decoder::Step Decoder::transport() {
     case kGre:
       if (!options_.gre) break;
       return Step::Gre;
-    case kUdp: return udp();
-    default: break;
+    case kUdp:
+      return udp();
+    default:
+      break;
   }
   finish();
   return Step::Datagram;

@@ -33,12 +33,17 @@ Decoder::Step Decoder::ether_type() {
     at_ += 4;
   }
   switch (type_) {
-    case kEtherIpv4: return Step::Ipv4;
-    case kEtherIpv6: return Step::Ipv6;
+    case kEtherIpv4:
+      return Step::Ipv4;
+    case kEtherIpv6:
+      return Step::Ipv6;
     case kEtherMpls:
-    case kEtherMplsMulticast: return options_.mpls ? Step::Mpls : non_ip(type_);
-    case kEtherPppoe: return options_.pppoe ? Step::Pppoe : non_ip(type_);
-    default: return non_ip(type_ < 0x0600 ? std::uint16_t{0} : type_);  // below: 802.3 length and LLC
+    case kEtherMplsMulticast:
+      return options_.mpls ? Step::Mpls : non_ip(type_);
+    case kEtherPppoe:
+      return options_.pppoe ? Step::Pppoe : non_ip(type_);
+    default:
+      return non_ip(type_ < 0x0600 ? std::uint16_t{0} : type_);  // below: 802.3 length and LLC
   }
 }
 
@@ -60,7 +65,8 @@ Decoder::Step Decoder::sll2() {
   return hardware == 824 ? non_ip(0) : Step::EtherType;
 }
 
-// LINKTYPE_NULL is in the byte order of the capturing host, which may be the other one; families are small.
+// LINKTYPE_NULL is in the byte order of the capturing host, which may be the other one; families
+// are small.
 Decoder::Step Decoder::family() {
   if (!has(4)) return too_short(4, Anomaly::LinkHeaderShort);
   const std::uint32_t big = load32(here());
@@ -68,18 +74,21 @@ Decoder::Step Decoder::family() {
                                std::uint32_t{here()[1]} << 8 | here()[0];
   at_ += 4;
   switch (std::min(big, little)) {
-    case 2: return Step::Ipv4;
+    case 2:
+      return Step::Ipv4;
     case 10:  // Linux
     case 23:  // Windows
     case 24:  // NetBSD, OpenBSD
     case 28:  // FreeBSD
     case 30:  // macOS
       return Step::Ipv6;
-    default: return non_ip(static_cast<std::uint16_t>(std::min(big, little)));
+    default:
+      return non_ip(static_cast<std::uint16_t>(std::min(big, little)));
   }
 }
 
-// RFC 1661, 1662: address and control (ff 03) may be compressed away, the protocol's first byte too.
+// RFC 1661, 1662: address and control (ff 03) may be compressed away, the protocol's first byte
+// too.
 Decoder::Step Decoder::ppp() {
   if (has(2) && here()[0] == 0xff && here()[1] == 0x03) at_ += 2;
   if (!has(1)) return too_short(1, Anomaly::LinkHeaderShort);
@@ -91,11 +100,15 @@ Decoder::Step Decoder::ppp() {
   }
   at_ += 1;
   switch (protocol) {
-    case 0x0021: return Step::Ipv4;
-    case 0x0057: return Step::Ipv6;
+    case 0x0021:
+      return Step::Ipv4;
+    case 0x0057:
+      return Step::Ipv6;
     case 0x0281:
-    case 0x0283: return options_.mpls ? Step::Mpls : non_ip(protocol);
-    default: return non_ip(protocol);
+    case 0x0283:
+      return options_.mpls ? Step::Mpls : non_ip(protocol);
+    default:
+      return non_ip(protocol);
   }
 }
 
@@ -113,8 +126,8 @@ Decoder::Step Decoder::pppoe() {
   return Step::Ppp;
 }
 
-// RFC 3032. What follows the stack is told by its first nibble: an IP version, or 0 for a pseudowire's
-// control word (RFC 4385) before an Ethernet frame.
+// RFC 3032. What follows the stack is told by its first nibble: an IP version, or 0 for a
+// pseudowire's control word (RFC 4385) before an Ethernet frame.
 Decoder::Step Decoder::mpls() {
   for (std::size_t labels = 0;; ++labels) {
     if (labels == kMaxLabels) return malformed(Anomaly::MplsTooManyLabels);
@@ -126,26 +139,33 @@ Decoder::Step Decoder::mpls() {
   if (!has(1)) return too_short(1, Anomaly::LinkHeaderShort);
   enter(TunnelKind::Mpls, 0);
   switch (here()[0] >> 4) {
-    case 4: return Step::Ipv4;
-    case 6: return Step::Ipv6;
+    case 4:
+      return Step::Ipv4;
+    case 6:
+      return Step::Ipv6;
     case 0:
       if (!has(4)) return too_short(4, Anomaly::LinkHeaderShort);
       at_ += 4;
       return Step::Ethernet;
-    default: return non_ip(kEtherMpls);
+    default:
+      return non_ip(kEtherMpls);
   }
 }
 
 Decoder::Step Decoder::raw_ip() {
   if (!has(1)) return too_short(1, Anomaly::LinkHeaderShort);
   switch (here()[0] >> 4) {
-    case 4: return Step::Ipv4;
-    case 6: return Step::Ipv6;
-    default: return non_ip(0);
+    case 4:
+      return Step::Ipv4;
+    case 6:
+      return Step::Ipv6;
+    default:
+      return non_ip(0);
   }
 }
 
-// Tag 0 is a priority, not a VLAN. Of more than three (tags within tunnels) the last place holds a mixture.
+// Tag 0 is a priority, not a VLAN. Of more than three (tags within tunnels) the last place holds a
+// mixture.
 void Decoder::add_vlan(std::uint16_t id) {
   if (!options_.vlans_in_key || id == 0) return;
   auto& vlans = datagram_.encapsulation.vlans;

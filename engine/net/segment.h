@@ -1,5 +1,5 @@
-// TcpSegment: what engine/net makes of one packet and engine/flow takes. A plain value whose views point
-// into the packet's (or the reassembled datagram's) bytes; valid during the call only.
+// TcpSegment: what engine/net makes of one packet and engine/flow takes. A plain value whose views
+// point into the packet's (or the reassembled datagram's) bytes; valid during the call only.
 #pragma once
 
 #include <array>
@@ -12,11 +12,12 @@
 
 namespace weir::net {
 
-// What else must be equal for two packets to belong to one flow: customers behind different tunnels and
-// VLANs may use the same addresses. Whole-key comparison, never a hash as identity.
+// What else must be equal for two packets to belong to one flow: customers behind different tunnels
+// and VLANs may use the same addresses. Whole-key comparison, never a hash as identity.
 struct Encapsulation {
-  std::uint64_t domain = 0;   // Packet::domain, or the GENEVE endpoint id found inside a capture
-  std::uint64_t network = 0;  // tunnel kind (8 bits) | outer id (28: GRE key folded, VNI) | inner id (28)
+  std::uint64_t domain = 0;  // Packet::domain, or the GENEVE endpoint id found inside a capture
+  std::uint64_t network =
+      0;  // tunnel kind (8 bits) | outer id (28: GRE key folded, VNI) | inner id (28)
   std::array<std::uint16_t, 3> vlans{};  // VLAN ids, outermost first, 0 = none
   auto operator<=>(const Encapsulation&) const = default;
 };
@@ -48,7 +49,8 @@ struct TcpOptions {
   };
   std::optional<Timestamps> timestamps;  // RFC 7323
   bool sack_permitted = false;
-  bool fast_open = false;      // RFC 7413 option (kind 34), with or without cookie, or the experimental one
+  bool fast_open =
+      false;  // RFC 7413 option (kind 34), with or without cookie, or the experimental one
   bool authentication = false;  // TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925)
   bool malformed = false;       // a length of 0 or 1, or past the end: parsing stopped there
 };
@@ -59,14 +61,15 @@ struct TcpSegment {
   Encapsulation encapsulation;
   std::uint32_t seq = 0;
   std::uint32_t ack = 0;
-  std::uint8_t flags = 0;  // TcpFlag bits
+  std::uint8_t flags = 0;    // TcpFlag bits
   std::uint16_t window = 0;  // as sent, unscaled
   std::uint16_t urgent = 0;
   TcpOptions options;
   Bytes payload;
   std::uint32_t missing = 0;  // payload bytes that were on the wire but cut off by the snaplen
   std::uint8_t ttl = 0;       // IPv4 TTL or IPv6 hop limit
-  bool checksum_bad = false;  // verified and wrong (never set where the checksum state forbids the test)
+  bool checksum_bad =
+      false;  // verified and wrong (never set where the checksum state forbids the test)
   Timestamp time;
   std::uint64_t packet_number = 0;
 

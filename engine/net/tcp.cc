@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kLeast = 20;
 constexpr std::size_t kChecksumAt = 16;
-constexpr std::uint8_t kMaxWindowScale = 14;  // RFC 7323 2.3
+constexpr std::uint8_t kMaxWindowScale = 14;      // RFC 7323 2.3
 constexpr std::uint16_t kFastOpenMagic = 0xf989;  // RFC 6994 experiment id of Fast Open
 
 bool is_group(const IpAddress& address) {
@@ -46,11 +46,14 @@ void take_option(const std::uint8_t* p, TcpOptions& options) {
     case 29:
       if (length >= 4) options.authentication = true;
       break;
-    case 34: options.fast_open = true; break;
+    case 34:
+      options.fast_open = true;
+      break;
     case 254:
       if (length >= 4 && load16(p + 2) == kFastOpenMagic) options.fast_open = true;
       break;
-    default: break;
+    default:
+      break;
   }
 }
 

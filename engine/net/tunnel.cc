@@ -1,7 +1,7 @@
 // Tunnels over IP: GRE (with PPTP, ERSPAN, bridging), VXLAN, GENEVE, Teredo.
 //
-// A UDP port is only a hint. Where its payload is no packet after all the datagram itself is returned, as if
-// the tunnel had not been opened: a DNS answer to port 4789 is no attack.
+// A UDP port is only a hint. Where its payload is no packet after all the datagram itself is
+// returned, as if the tunnel had not been opened: a DNS answer to port 4789 is no attack.
 #include "engine/net/checksum.h"
 #include "engine/net/decoder.h"
 
@@ -20,8 +20,8 @@ constexpr std::uint8_t kAmazonEndpoint = 1;  // GWLB endpoint id, 8 bytes
 
 }  // namespace
 
-// Encapsulation::network: kind (8) | id of the outermost tunnel (28) | kind and id of the next (4 + 24).
-// Further ones are mixed into the last part.
+// Encapsulation::network: kind (8) | id of the outermost tunnel (28) | kind and id of the next (4 +
+// 24). Further ones are mixed into the last part.
 void Decoder::enter(TunnelKind kind, std::uint32_t id) {
   datagram_.enveloped = true;
   if (!options_.tunnels_in_key) return;
@@ -57,8 +57,7 @@ Decoder::Step Decoder::udp() {
   outer_udp_ = datagram_;
   has_outer_udp_ = true;
   end_ = at_ + length;
-  if (load16(p + 6) != 0 && end_ <= limit_ &&
-      datagram_.checksum == ChecksumState::Unknown &&
+  if (load16(p + 6) != 0 && end_ <= limit_ && datagram_.checksum == ChecksumState::Unknown &&
       verify_transport(datagram_.source, datagram_.destination, kUdp, bytes_.subspan(at_, length),
                        6) == ChecksumVerdict::Wrong) {
     datagram_.anomalies.add(Anomaly::UdpChecksum);
@@ -136,7 +135,8 @@ Decoder::Step Decoder::gre() {
   const bool has_sum = (flags & 0x8000) != 0;
   const bool has_key = (flags & 0x2000) != 0;
   const bool has_sequence = (flags & 0x1000) != 0;
-  const std::size_t header = 4U + (has_sum ? 4U : 0U) + (has_key ? 4U : 0U) + (has_sequence ? 4U : 0U);
+  const std::size_t header =
+      4U + (has_sum ? 4U : 0U) + (has_key ? 4U : 0U) + (has_sequence ? 4U : 0U);
   if (!has(header)) return too_short(header, Anomaly::GreHeaderShort);
   if (has_sum && end_ <= limit_ && ones_sum(bytes_.subspan(at_, end_ - at_)) != 0xffff) {
     datagram_.anomalies.add(Anomaly::GreChecksum);
@@ -150,8 +150,8 @@ Decoder::Step Decoder::gre() {
   return type == kEtherBridge ? Step::Ethernet : Step::EtherType;
 }
 
-// Type I has no header of its own, type II one of 8 bytes (and always a GRE sequence number), type III one of
-// 12, or 20 with the O bit. The session id is the low 10 bits of the second word.
+// Type I has no header of its own, type II one of 8 bytes (and always a GRE sequence number), type
+// III one of 12, or 20 with the O bit. The session id is the low 10 bits of the second word.
 Decoder::Step Decoder::erspan(std::uint16_t type, bool has_sequence) {
   std::size_t header = 0;
   std::uint32_t session = 0;

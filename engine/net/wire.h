@@ -1,4 +1,5 @@
-// Reading and writing integers in network byte order at any address. The caller has checked the bounds.
+// Reading and writing integers in network byte order at any address. The caller has checked the
+// bounds.
 #pragma once
 
 #include <cstdint>

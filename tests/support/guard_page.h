@@ -1,14 +1,16 @@
-// GuardedBytes: a copy of some bytes that ends where unreadable memory begins (and begins behind it when asked
-// to), so that reading one byte too far ends the test even without sanitizers. Linux only.
+// GuardedBytes: a copy of some bytes that ends where unreadable memory begins (and begins behind it
+// when asked to), so that reading one byte too far ends the test even without sanitizers. Linux
+// only.
 #pragma once
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstring>
 #include <new>
 #include <span>
+
+#include <sys/mman.h>
 
 namespace weir::test {
 
@@ -18,7 +20,8 @@ class GuardedBytes {
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t room = (bytes.size() + page - 1) / page * page;
     size_ = room + 2 * page;
-    void* memory = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     base_ = static_cast<std::uint8_t*>(memory);
     std::uint8_t* end = base_ + page + room;

@@ -3,9 +3,9 @@
 //   const auto frame = PacketBuilder().eth().vlan(7).ipv4("10.0.0.1", "10.0.0.2").tcp(1234, 80)
 //                          .seq(1).flags(kAck).payload("GET / HTTP/1.1\r\n").build();
 //
-// Modifiers act on the layer added last. Lengths, next-protocol fields and checksums are filled in from the
-// inside out; set16() and the like override bytes afterwards. The checksum here is written naively on purpose:
-// it is the oracle for engine/net's.
+// Modifiers act on the layer added last. Lengths, next-protocol fields and checksums are filled in
+// from the inside out; set16() and the like override bytes afterwards. The checksum here is written
+// naively on purpose: it is the oracle for engine/net's.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,8 @@ class PacketBuilder {
     l.head[0] = l.head[6] = 2;
     l.head[5] = 2;
     l.head[11] = 1;
-    for (std::size_t i = 0; to_everyone && i < 6; ++i) l.head[i] = 0xff;
+    for (std::size_t i = 0; to_everyone && i < 6; ++i)
+      l.head[i] = 0xff;
     return *this;
   }
   PacketBuilder& vlan(std::uint16_t id, std::uint16_t tpid = 0x8100) {
@@ -115,7 +116,8 @@ class PacketBuilder {
     return *this;
   }
   PacketBuilder& ip_options(Octets options) {
-    while (options.size() % 4 != 0) options.push_back(0);
+    while (options.size() % 4 != 0)
+      options.push_back(0);
     Layer& l = layers_.back();
     l.head.insert(l.head.end(), options.begin(), options.end());
     l.head[0] = static_cast<std::uint8_t>(0x40 | l.head.size() / 4);
@@ -126,11 +128,13 @@ class PacketBuilder {
   PacketBuilder& destination_options(Octets options = {}) {
     return options_header(60, std::move(options));
   }
-  PacketBuilder& extension(std::uint8_t kind, Octets content) {  // exactly these bytes behind the two
+  PacketBuilder& extension(std::uint8_t kind,
+                           Octets content) {  // exactly these bytes behind the two
     Layer& l = add(Kind::Extension, 2);
     l.type = kind;
     l.head.insert(l.head.end(), content.begin(), content.end());
-    l.head[1] = static_cast<std::uint8_t>(kind == 51 ? l.head.size() / 4 - 2 : l.head.size() / 8 - 1);
+    l.head[1] =
+        static_cast<std::uint8_t>(kind == 51 ? l.head.size() / 4 - 2 : l.head.size() / 8 - 1);
     return *this;
   }
   PacketBuilder& routing(std::uint8_t type, std::uint8_t segments_left) {
@@ -166,7 +170,8 @@ class PacketBuilder {
     return *this;
   }
   PacketBuilder& tcp_options(Octets options) {
-    while (options.size() % 4 != 0) options.push_back(0);
+    while (options.size() % 4 != 0)
+      options.push_back(0);
     Layer& l = layers_.back();
     l.head.insert(l.head.end(), options.begin(), options.end());
     l.head[12] = static_cast<std::uint8_t>(l.head.size() / 4 << 4);
@@ -256,15 +261,32 @@ class PacketBuilder {
 
   [[nodiscard]] Octets build() const {
     Octets out;
-    for (std::size_t i = layers_.size(); i-- > 0;) out = wrap(i, out);
+    for (std::size_t i = layers_.size(); i-- > 0;)
+      out = wrap(i, out);
     out.insert(out.end(), padding_.begin(), padding_.end());
     return out;
   }
 
  private:
   enum class Kind {
-    Ethernet, Vlan, Sll, Sll2, Pppoe, Ppp, Mpls, Ipv4, Ipv6, Extension, Tcp, Udp, Gre, Pptp, Erspan,
-    Vxlan, Geneve, Raw,
+    Ethernet,
+    Vlan,
+    Sll,
+    Sll2,
+    Pppoe,
+    Ppp,
+    Mpls,
+    Ipv4,
+    Ipv6,
+    Extension,
+    Tcp,
+    Udp,
+    Gre,
+    Pptp,
+    Erspan,
+    Vxlan,
+    Geneve,
+    Raw,
   };
   struct Change {
     std::size_t at;
@@ -296,7 +318,8 @@ class PacketBuilder {
   }
   static void copy_address(Octets& b, std::size_t at, std::string_view text) {
     const auto a = IpAddress::parse(text);
-    for (std::size_t i = 0; a && i < a->size(); ++i) b[at + i] = a->bytes[i];
+    for (std::size_t i = 0; a && i < a->size(); ++i)
+      b[at + i] = a->bytes[i];
   }
 
   Layer& add(Kind kind, std::size_t size) {
@@ -329,28 +352,42 @@ class PacketBuilder {
   [[nodiscard]] std::uint16_t ether_type(std::size_t i) const {
     if (i >= layers_.size()) return 0x88b5;
     switch (layers_[i].kind) {
-      case Kind::Ethernet: return 0x6558;
+      case Kind::Ethernet:
+        return 0x6558;
       case Kind::Vlan:
-      case Kind::Erspan: return layers_[i].type;
-      case Kind::Ipv4: return 0x0800;
-      case Kind::Ipv6: return 0x86dd;
-      case Kind::Mpls: return 0x8847;
-      case Kind::Pppoe: return 0x8864;
-      default: return 0x88b5;
+      case Kind::Erspan:
+        return layers_[i].type;
+      case Kind::Ipv4:
+        return 0x0800;
+      case Kind::Ipv6:
+        return 0x86dd;
+      case Kind::Mpls:
+        return 0x8847;
+      case Kind::Pppoe:
+        return 0x8864;
+      default:
+        return 0x88b5;
     }
   }
   [[nodiscard]] std::uint8_t ip_protocol(std::size_t i) const {
     if (layers_[i - 1].next >= 0) return static_cast<std::uint8_t>(layers_[i - 1].next);
     if (i >= layers_.size()) return 59;
     switch (layers_[i].kind) {
-      case Kind::Ipv4: return 4;
-      case Kind::Ipv6: return 41;
-      case Kind::Extension: return static_cast<std::uint8_t>(layers_[i].type);
-      case Kind::Tcp: return 6;
-      case Kind::Udp: return 17;
+      case Kind::Ipv4:
+        return 4;
+      case Kind::Ipv6:
+        return 41;
+      case Kind::Extension:
+        return static_cast<std::uint8_t>(layers_[i].type);
+      case Kind::Tcp:
+        return 6;
+      case Kind::Udp:
+        return 17;
       case Kind::Gre:
-      case Kind::Pptp: return 47;
-      default: return 253;
+      case Kind::Pptp:
+        return 47;
+      default:
+        return 253;
     }
   }
   [[nodiscard]] std::uint16_t ppp_protocol(std::size_t i) const {
@@ -360,7 +397,8 @@ class PacketBuilder {
     return layers_[i].kind == Kind::Mpls ? 0x0281 : 0xc021;
   }
   // Sum of the pseudo header of the IP layer that carries layer i.
-  [[nodiscard]] std::uint32_t pseudo(std::size_t i, std::uint8_t protocol, std::size_t length) const {
+  [[nodiscard]] std::uint32_t pseudo(std::size_t i, std::uint8_t protocol,
+                                     std::size_t length) const {
     while (i-- > 0) {
       const Layer& l = layers_[i];
       if (l.kind != Kind::Ipv4 && l.kind != Kind::Ipv6) continue;
@@ -378,25 +416,42 @@ class PacketBuilder {
   [[nodiscard]] Octets wrap(std::size_t i, const Octets& inner) const {
     const Layer& l = layers_[i];
     Octets h = l.head;
-    for (const Change& c : l.early) put16(h, c.at, c.value);
+    for (const Change& c : l.early)
+      put16(h, c.at, c.value);
     const std::size_t total = h.size() + inner.size();
     switch (l.kind) {
-      case Kind::Ethernet: put16(h, 12, ether_type(i + 1)); break;
-      case Kind::Vlan: put16(h, 2, ether_type(i + 1)); break;
-      case Kind::Sll: put16(h, 14, ether_type(i + 1)); break;
-      case Kind::Sll2: put16(h, 0, ether_type(i + 1)); break;
+      case Kind::Ethernet:
+        put16(h, 12, ether_type(i + 1));
+        break;
+      case Kind::Vlan:
+        put16(h, 2, ether_type(i + 1));
+        break;
+      case Kind::Sll:
+        put16(h, 14, ether_type(i + 1));
+        break;
+      case Kind::Sll2:
+        put16(h, 0, ether_type(i + 1));
+        break;
       case Kind::Pppoe:
         put16(h, 4, static_cast<std::uint32_t>(inner.size() + 2));
         h.resize(8);
         put16(h, 6, ppp_protocol(i + 1));
         break;
-      case Kind::Ppp: put16(h, 0, ppp_protocol(i + 1)); break;
+      case Kind::Ppp:
+        put16(h, 0, ppp_protocol(i + 1));
+        break;
       case Kind::Pptp:
         put16(h, 4, static_cast<std::uint32_t>(inner.size()));
         break;
-      case Kind::Gre: put16(h, 2, ether_type(i + 1)); break;
-      case Kind::Geneve: put16(h, 2, ether_type(i + 1)); break;
-      case Kind::Extension: h[0] = ip_protocol(i + 1); break;
+      case Kind::Gre:
+        put16(h, 2, ether_type(i + 1));
+        break;
+      case Kind::Geneve:
+        put16(h, 2, ether_type(i + 1));
+        break;
+      case Kind::Extension:
+        h[0] = ip_protocol(i + 1);
+        break;
       case Kind::Ipv4:
         put16(h, 2, static_cast<std::uint32_t>(total));
         h[9] = ip_protocol(i + 1);
@@ -405,10 +460,14 @@ class PacketBuilder {
         put16(h, 4, static_cast<std::uint32_t>(inner.size()));
         h[6] = ip_protocol(i + 1);
         break;
-      case Kind::Udp: put16(h, 4, static_cast<std::uint32_t>(total)); break;
-      default: break;
+      case Kind::Udp:
+        put16(h, 4, static_cast<std::uint32_t>(total));
+        break;
+      default:
+        break;
     }
-    for (const Change& c : l.early) put16(h, c.at, c.value);
+    for (const Change& c : l.early)
+      put16(h, c.at, c.value);
     if (l.kind == Kind::Ipv4) put16(h, 10, 0xffffU & ~naive_sum(h));
     Octets out = h;
     out.insert(out.end(), inner.begin(), inner.end());
@@ -426,7 +485,8 @@ class PacketBuilder {
       put16(out, field, 0xffffU & ~naive_sum(out));
     }
     if (l.spoil && field != 0) put16(out, field, get16(out, field) ^ 0x5a5aU);
-    for (const Change& c : l.late) put16(out, c.at, c.value);
+    for (const Change& c : l.late)
+      put16(out, c.at, c.value);
     return out;
   }
 

@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   PcapFileOptions options;
   options.files = {scratch(), scratch()};
   // libpcap's compiler is not what is tested: a few fixed expressions.
-  static const char* const kFilters[] = {"", "tcp port 80", "ip6 or vlan", "ether host 02:00:00:00:00:01"};
+  static const char* const kFilters[] = {"", "tcp port 80", "ip6 or vlan",
+                                         "ether host 02:00:00:00:00:01"};
   options.filter = kFilters[data[0] % 4];
   auto port = PcapFilePort::open(std::move(options));
   if (!port) {
@@ -59,11 +60,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(received.has_value());
     for (std::size_t i = 0; i < received->count; ++i) {
       const Packet& p = batch[i];
-      require(p.number > number && p.wire_length >= p.bytes.size() && p.bytes.size() <= kMostPacketBytes);
+      require(p.number > number && p.wire_length >= p.bytes.size() &&
+              p.bytes.size() <= kMostPacketBytes);
       require(p.time.ns >= 0 && !(*port)->file_of(p).empty());
       number = p.number;
       std::uint8_t all = 0;
-      for (const std::uint8_t b : p.bytes) all = static_cast<std::uint8_t>(all | b);  // readable
+      for (const std::uint8_t b : p.bytes)
+        all = static_cast<std::uint8_t>(all | b);  // readable
       static volatile std::uint8_t sink = 0;
       sink = all;
       static_cast<void>(sink);

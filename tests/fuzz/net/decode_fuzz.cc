@@ -1,5 +1,6 @@
-// Any bytes as a packet of any link type: decode(), parse_tcp(), decode_reassembled() and the two builders.
-// Input: one byte for the link type and switches, two for the wire length, then the packet.
+// Any bytes as a packet of any link type: decode(), parse_tcp(), decode_reassembled() and the two
+// builders. Input: one byte for the link type and switches, two for the wire length, then the
+// packet.
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -18,7 +19,8 @@ void require(bool condition) {
 }
 
 bool inside(Bytes part, Bytes whole) {
-  return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+  return part.empty() ||
+         (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
 }
 
 void tcp(const Packet& packet, const Datagram& d) {
@@ -60,13 +62,16 @@ void tcp(const Packet& packet, const Datagram& d) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 3) return 0;
-  static constexpr std::array<LinkType, 7> kLinks{LinkType::Ethernet, LinkType::LinuxSll, LinkType::LinuxSll2,
-                                                  LinkType::RawIp, LinkType::Null, LinkType::Loop, LinkType::Ppp};
-  const std::vector<std::uint8_t> bytes(data + 3, data + size);  // its own block, so that ASan sees its ends
+  static constexpr std::array<LinkType, 7> kLinks{
+      LinkType::Ethernet, LinkType::LinuxSll, LinkType::LinuxSll2, LinkType::RawIp,
+      LinkType::Null,     LinkType::Loop,     LinkType::Ppp};
+  const std::vector<std::uint8_t> bytes(data + 3,
+                                        data + size);  // its own block, so that ASan sees its ends
   Packet packet;
   packet.bytes = bytes;
   packet.link = kLinks[data[0] % kLinks.size()];
-  packet.wire_length = static_cast<std::uint32_t>(bytes.size() + (data[0] >= 128 ? data[1] * 256U + data[2] : 0));
+  packet.wire_length =
+      static_cast<std::uint32_t>(bytes.size() + (data[0] >= 128 ? data[1] * 256U + data[2] : 0));
   DecodeOptions options;
   options.teredo = (data[0] & 8) != 0;
   options.mirrors_truncate = (data[0] & 16) != 0;

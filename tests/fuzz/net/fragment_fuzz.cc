@@ -1,5 +1,5 @@
-// A sequence of fragments to the Defragmenter and to a naive oracle, which must agree in everything.
-// Input: one byte for policy and IP version, then eight bytes for each fragment.
+// A sequence of fragments to the Defragmenter and to a naive oracle, which must agree in
+// everything. Input: one byte for policy and IP version, then eight bytes for each fragment.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -61,12 +61,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto expected = oracle.add(f);
     if (got.kind != expected.kind || got.cause != expected.cause) std::abort();
     std::multiset<std::uint64_t> lost;
-    for (const LostPacket& l : got.lost) lost.insert(l.packet.number);
+    for (const LostPacket& l : got.lost)
+      lost.insert(l.packet.number);
     if (lost != expected.lost) std::abort();
     if (got.kind != Defragmented::Kind::Complete) continue;
     const Bytes whole = got.datagram.payload;
     if (std::string(whole.begin(), whole.end()) != expected.whole) std::abort();
-    if (!std::equal(got.packets.begin(), got.packets.end(), expected.packets.begin(), expected.packets.end(),
+    if (!std::equal(got.packets.begin(), got.packets.end(), expected.packets.begin(),
+                    expected.packets.end(),
                     [](const HeldPacket& h, std::uint64_t n) { return h.number == n; })) {
       std::abort();
     }

@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (consequence(t.malformed) != Consequence::Malformed) std::abort();
     return 0;
   }
-  if (t.segment.payload.data() + t.segment.payload.size() != bytes.data() + bytes.size()) std::abort();
+  if (t.segment.payload.data() + t.segment.payload.size() != bytes.data() + bytes.size())
+    std::abort();
   if (d.missing != 0 && t.checksum != ChecksumVerdict::NotVerified) std::abort();
   return 0;
 }

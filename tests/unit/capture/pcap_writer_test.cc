@@ -19,7 +19,8 @@ TEST(PcapWriter, WritesWhatItIsGiven) {
     LinkType link;
     std::uint32_t number;
   } table[] = {{LinkType::Ethernet, 1}, {LinkType::LinuxSll, 113}, {LinkType::LinuxSll2, 276},
-               {LinkType::RawIp, 101}, {LinkType::Null, 0}, {LinkType::Loop, 108}, {LinkType::Ppp, 9}};
+               {LinkType::RawIp, 101},  {LinkType::Null, 0},       {LinkType::Loop, 108},
+               {LinkType::Ppp, 9}};
   for (const auto& row : table) {
     auto writer = PcapWriter::open(d.path("out"));
     ASSERT_TRUE(writer);
@@ -27,15 +28,20 @@ TEST(PcapWriter, WritesWhatItIsGiven) {
     EXPECT_TRUE((*writer)->write(row.link, {1700000001000000000}, Octets{4}));
     EXPECT_EQ((*writer)->packets(), 2U);
     ASSERT_TRUE((*writer)->close());
-    EXPECT_EQ(test::slurp(d.path("out")),
-              FileBuilder().pcap(true, row.number, 262144).record(1700000000, 123456789, {1, 2, 3}, 900)
-                  .record(1700000001, 0, {4}).text());
+    EXPECT_EQ(test::slurp(d.path("out")), FileBuilder()
+                                              .pcap(true, row.number, 262144)
+                                              .record(1700000000, 123456789, {1, 2, 3}, 900)
+                                              .record(1700000001, 0, {4})
+                                              .text());
   }
 }
 
 TEST(PcapWriter, WithoutPacketsItIsAnEmptyCapture) {
   const Directory d;
-  { auto writer = PcapWriter::open(d.path("out")); ASSERT_TRUE(writer); }
+  {
+    auto writer = PcapWriter::open(d.path("out"));
+    ASSERT_TRUE(writer);
+  }
   EXPECT_EQ(test::slurp(d.path("out")), FileBuilder().pcap(true, 1, 262144).text());
 }
 
@@ -43,7 +49,8 @@ TEST(PcapWriter, ErrorsAreWords) {
   const Directory d;
   auto nowhere = PcapWriter::open(d.path("no/such/dir/out"));
   ASSERT_FALSE(nowhere);
-  EXPECT_THAT(nowhere.error().message, HasSubstr("cannot write " + d.path("no/such/dir/out") + ": No such file or directory"));
+  EXPECT_THAT(nowhere.error().message, HasSubstr("cannot write " + d.path("no/such/dir/out") +
+                                                 ": No such file or directory"));
   auto writer = PcapWriter::open(d.path("out"));
   ASSERT_TRUE(writer);
   EXPECT_TRUE((*writer)->write(LinkType::Ethernet, {1}, Octets{1}));

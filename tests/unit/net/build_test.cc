@@ -14,7 +14,9 @@ using test::Octets;
 using test::PacketBuilder;
 using test::start;
 
-Endpoint endpoint(const char* address, std::uint16_t port) { return {*IpAddress::parse(address), port}; }
+Endpoint endpoint(const char* address, std::uint16_t port) {
+  return {*IpAddress::parse(address), port};
+}
 
 TcpFrame reply(bool six) {
   TcpFrame f;
@@ -62,7 +64,8 @@ TEST(Build, IsReadBackAsItWasMeant) {
       EXPECT_EQ(t.segment.options.timestamps.has_value(), f.timestamps.has_value());
       EXPECT_EQ(t.segment.options.sack_permitted, f.sack_permitted);
       EXPECT_FALSE(t.segment.options.malformed);
-      EXPECT_TRUE(std::equal(t.segment.payload.begin(), t.segment.payload.end(), kBody.begin(), kBody.end()));
+      EXPECT_TRUE(std::equal(t.segment.payload.begin(), t.segment.payload.end(), kBody.begin(),
+                             kBody.end()));
       Octets small(n - 1);
       EXPECT_EQ(build_tcp(small, f), 0U);
     }
@@ -74,8 +77,16 @@ TEST(Build, EqualsAPacketMadeIndependently) {
   f.payload = kBody;
   Octets out(200);
   out.resize(build_tcp(out, f));
-  const Octets expected = PacketBuilder().ipv4("10.0.0.2", "10.0.0.1").early16(6, 0x4000).tcp(80, 40000)
-      .seq(11).ack(22).flags(f.flags).early16(14, 333).raw({kBody.begin(), kBody.end()}).build();
+  const Octets expected = PacketBuilder()
+                              .ipv4("10.0.0.2", "10.0.0.1")
+                              .early16(6, 0x4000)
+                              .tcp(80, 40000)
+                              .seq(11)
+                              .ack(22)
+                              .flags(f.flags)
+                              .early16(14, 333)
+                              .raw({kBody.begin(), kBody.end()})
+                              .build();
   EXPECT_EQ(out, expected);
 }
 
@@ -102,7 +113,8 @@ TEST(Build, LinkHeadersAreThoseOfTheSample) {
     std::size_t header;  // 0: refused
   } table[] = {
       {"ethernet", test::over4(start()), LinkType::Ethernet, true, 14},
-      {"ethernet, three tags", test::over4(start().vlan(1, 0x88a8).vlan(2).vlan(3)), LinkType::Ethernet, true, 26},
+      {"ethernet, three tags", test::over4(start().vlan(1, 0x88a8).vlan(2).vlan(3)),
+       LinkType::Ethernet, true, 26},
       {"cooked", test::over4(PacketBuilder().sll()), LinkType::LinuxSll, false, 16},
       {"raw", test::over4(PacketBuilder()), LinkType::RawIp, false, 0xff},
       {"loopback", test::over4(PacketBuilder().family({2, 0, 0, 0})), LinkType::Null, false, 4},
@@ -125,14 +137,16 @@ TEST(Build, LinkHeadersAreThoseOfTheSample) {
     ASSERT_EQ(n, header + 40);
     out.resize(n);
     Octets expected(row.like.begin(), row.like.begin() + static_cast<std::ptrdiff_t>(header));
-    if (row.reversed) std::swap_ranges(expected.begin(), expected.begin() + 6, expected.begin() + 6);
+    if (row.reversed)
+      std::swap_ranges(expected.begin(), expected.begin() + 6, expected.begin() + 6);
     EXPECT_EQ(Octets(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(header)), expected);
     const Datagram back = std::get<Datagram>(decode(as_packet(out, row.link), {}));
     EXPECT_EQ(back.encapsulation, d.encapsulation);
     EXPECT_EQ(back.source, d.destination);
     Octets same(200);
     ASSERT_EQ(build_like(same, like, d, LinkDirection::Same, reply(false)), n);
-    EXPECT_TRUE(std::equal(same.begin(), same.begin() + static_cast<std::ptrdiff_t>(header), row.like.begin()));
+    EXPECT_TRUE(std::equal(same.begin(), same.begin() + static_cast<std::ptrdiff_t>(header),
+                           row.like.begin()));
     Octets small(n - 1);
     EXPECT_EQ(build_like(small, like, d, LinkDirection::Same, reply(false)), 0U);
   }
@@ -143,7 +157,8 @@ TcpParsed parse(const Octets& bytes) {
   return parse_tcp(std::get<Datagram>(decoded));
 }
 
-Octets rewritten(const Octets& bytes, const TcpEdit& edit, ChecksumState checksum = ChecksumState::Unknown) {
+Octets rewritten(const Octets& bytes, const TcpEdit& edit,
+                 ChecksumState checksum = ChecksumState::Unknown) {
   Packet p = as_packet(bytes);
   p.checksum = checksum;
   const Datagram d = std::get<Datagram>(decode(p, {}));
@@ -155,8 +170,15 @@ Octets rewritten(const Octets& bytes, const TcpEdit& edit, ChecksumState checksu
 TEST(Rewrite, P6_ChecksumsStayRightAndWrongOnesStayWrong) {
   const TcpEdit edit{true, true};
   for (std::uint32_t i = 0; i < 500; ++i) {
-    const auto b = PacketBuilder().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80).seq(i * 0x01234567U)
-        .flags(kUrg | kAck).urgent(static_cast<std::uint16_t>(i * 131)).tcp_options({1, 34, 4, 9, 9, 1, 254, 4, 0xf9, 0x89}).payload("x");
+    const auto b = PacketBuilder()
+                       .eth()
+                       .ipv4("10.0.0.1", "10.0.0.2")
+                       .tcp(1, 80)
+                       .seq(i * 0x01234567U)
+                       .flags(kUrg | kAck)
+                       .urgent(static_cast<std::uint16_t>(i * 131))
+                       .tcp_options({1, 34, 4, 9, 9, 1, 254, 4, 0xf9, 0x89})
+                       .payload("x");
     const TcpParsed good = parse(rewritten(PacketBuilder(b).build(), edit));
     EXPECT_EQ(good.checksum, ChecksumVerdict::Right);
     EXPECT_FALSE(good.segment.has(kUrg));
@@ -164,12 +186,28 @@ TEST(Rewrite, P6_ChecksumsStayRightAndWrongOnesStayWrong) {
     EXPECT_FALSE(good.segment.options.fast_open);
     EXPECT_EQ(good.segment.payload.size(), 1U);
   }
-  const auto wrong = PacketBuilder().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80).flags(kUrg | kAck).urgent(4).bad_checksum().payload("x").build();
+  const auto wrong = PacketBuilder()
+                         .eth()
+                         .ipv4("10.0.0.1", "10.0.0.2")
+                         .tcp(1, 80)
+                         .flags(kUrg | kAck)
+                         .urgent(4)
+                         .bad_checksum()
+                         .payload("x")
+                         .build();
   EXPECT_TRUE(parse(rewritten(wrong, edit)).segment.checksum_bad);
 }
 
 TEST(Rewrite, P7_APartialSumStaysPartial) {
-  const auto b = PacketBuilder().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80).flags(kUrg | kAck).urgent(4).partial_checksum().payload("x").build();
+  const auto b = PacketBuilder()
+                     .eth()
+                     .ipv4("10.0.0.1", "10.0.0.2")
+                     .tcp(1, 80)
+                     .flags(kUrg | kAck)
+                     .urgent(4)
+                     .partial_checksum()
+                     .payload("x")
+                     .build();
   const Octets out = rewritten(b, {true, false}, ChecksumState::NotFilled);
   EXPECT_EQ(parse(out).checksum, ChecksumVerdict::Partial);
   EXPECT_FALSE(parse(out).segment.has(kUrg));

@@ -1,10 +1,10 @@
 // P1 to P3, P9, P11, F6: link layers and tunnels; nothing is read outside the packet.
 #include "engine/net/decode.h"
 
+#include <random>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <random>
 
 #include "engine/net/tcp.h"
 #include "tests/support/guard_page.h"
@@ -21,7 +21,9 @@ using test::over6;
 using test::PacketBuilder;
 using test::start;
 
-std::string text(Bytes b) { return {b.begin(), b.end()}; }
+std::string text(Bytes b) {
+  return {b.begin(), b.end()};
+}
 
 Datagram datagram(const Octets& bytes, LinkType link = LinkType::Ethernet,
                   const DecodeOptions& options = {}) {
@@ -75,8 +77,8 @@ TEST(Decode, P1_NothingIsReadOutsideWhereverThePacketEnds) {
   for (const test::Sample& sample : test::samples()) {
     for (std::size_t n = 0; n <= sample.bytes.size(); ++n) {
       const test::GuardedBytes guarded(Bytes(sample.bytes).first(n));
-      for (const std::uint32_t wire : {static_cast<std::uint32_t>(n),
-                                       static_cast<std::uint32_t>(sample.bytes.size())}) {
+      for (const std::uint32_t wire :
+           {static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(sample.bytes.size())}) {
         Packet p = as_packet(sample.bytes, sample.link);
         p.bytes = guarded.bytes();
         p.wire_length = wire;
@@ -101,7 +103,8 @@ TEST(Decode, P1_NothingIsReadOutsideWhateverTheBytesSay) {
   for (int round = 0; round < 40000; ++round) {
     const test::Sample& sample = all[random() % all.size()];
     Octets bytes = sample.bytes;
-    for (auto k = random() % 5; k-- > 0;) bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random());
+    for (auto k = random() % 5; k-- > 0;)
+      bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random());
     bytes.resize(random() % 4 == 0 ? random() % (bytes.size() + 1) : bytes.size());
     const test::GuardedBytes guarded(bytes);
     Packet p = as_packet(bytes, sample.link);
@@ -167,9 +170,12 @@ TEST(Decode, P2_EqualAddressesInDifferentTunnelsAreDifferent) {
   add("vxlan 2", over4(outer().udp(1, 4789).vxlan(2).eth()));
   add("geneve 1", over4(outer().udp(1, 6081).geneve(1)));
   add("geneve endpoint", over4(outer().udp(1, 6081).geneve(1, test::kAmazonOptions)));
-  add("vxlan 1 in gre 1", over4(outer().gre().gre_key(1).ipv4("1.1.1.1", "1.1.1.2").udp(1, 4789).vxlan(1).eth()));
-  add("vxlan 2 in gre 1", over4(outer().gre().gre_key(1).ipv4("1.1.1.1", "1.1.1.2").udp(1, 4789).vxlan(2).eth()));
-  add("geneve 1 in gre 1", over4(outer().gre().gre_key(1).ipv4("1.1.1.1", "1.1.1.2").udp(1, 6081).geneve(1)));
+  add("vxlan 1 in gre 1",
+      over4(outer().gre().gre_key(1).ipv4("1.1.1.1", "1.1.1.2").udp(1, 4789).vxlan(1).eth()));
+  add("vxlan 2 in gre 1",
+      over4(outer().gre().gre_key(1).ipv4("1.1.1.1", "1.1.1.2").udp(1, 4789).vxlan(2).eth()));
+  add("geneve 1 in gre 1",
+      over4(outer().gre().gre_key(1).ipv4("1.1.1.1", "1.1.1.2").udp(1, 6081).geneve(1)));
   add("pppoe 1", over4(start().pppoe(1)));
   add("pppoe 2", over4(start().pppoe(2)));
   add("erspan 1", over4(outer().gre().gre_sequence(1).erspan2(1).eth()));
@@ -195,8 +201,9 @@ TEST(Decode, P2_WhatDiffersWithTheDirectionIsNoPartOfTheKey) {
 }
 
 TEST(Decode, P2_GeneveEndpointBecomesTheDomain) {
-  EXPECT_EQ(datagram(over4(outer().udp(9, 6081).geneve(0, test::kAmazonOptions))).encapsulation.domain,
-            0x1122334455667788ULL);
+  EXPECT_EQ(
+      datagram(over4(outer().udp(9, 6081).geneve(0, test::kAmazonOptions))).encapsulation.domain,
+      0x1122334455667788ULL);
   Octets other = test::kAmazonOptions;
   other[1] = 0x32;  // another class
   EXPECT_EQ(datagram(over4(outer().udp(9, 6081).geneve(0, other))).encapsulation.domain, 0U);
@@ -235,10 +242,17 @@ TEST(Decode, P1_AUdpPortIsOnlyAHint) {
     const char* description;
     Octets packet;
   } table[] = {
-      {"text to 4789", outer().udp(53, 4789).payload("an answer of a name server, by chance").build()},
+      {"text to 4789",
+       outer().udp(53, 4789).payload("an answer of a name server, by chance").build()},
       {"vxlan without its flag", over4(outer().udp(9, 4789).vxlan(1).set16(0, 0).eth())},
-      {"vxlan with a wrong inner length", outer().udp(9, 4789).vxlan(1).eth()
-           .ipv4("10.0.0.1", "10.0.0.2").early16(2, 900).tcp(1, 2).build()},
+      {"vxlan with a wrong inner length", outer()
+                                              .udp(9, 4789)
+                                              .vxlan(1)
+                                              .eth()
+                                              .ipv4("10.0.0.1", "10.0.0.2")
+                                              .early16(2, 900)
+                                              .tcp(1, 2)
+                                              .build()},
       {"geneve control packet", over4(outer().udp(9, 6081).geneve(1).set16(0, 0x0080))},
       {"geneve version 1", over4(outer().udp(9, 6081).geneve(1).set16(0, 0x4000))},
       {"an empty datagram", outer().udp(9, 4789).build()},
@@ -261,7 +275,8 @@ TEST(Decode, P1_TunnelsThatAreSwitchedOffStayClosed) {
   EXPECT_EQ(datagram(over4(outer().gre()), LinkType::Ethernet, off).protocol, 47);
   EXPECT_EQ(datagram(over4(outer()), LinkType::Ethernet, off).protocol, 4);
   EXPECT_EQ(datagram(over6(outer()), LinkType::Ethernet, off).protocol, 41);
-  EXPECT_EQ(datagram(over4(outer().udp(1, 4789).vxlan(1).eth()), LinkType::Ethernet, off).protocol, 17);
+  EXPECT_EQ(datagram(over4(outer().udp(1, 4789).vxlan(1).eth()), LinkType::Ethernet, off).protocol,
+            17);
   EXPECT_EQ(datagram(over4(outer().udp(1, 6081).geneve(1)), LinkType::Ethernet, off).protocol, 17);
   for (const Octets& b : {over4(start().pppoe(1)), over4(start().mpls(1))}) {
     EXPECT_TRUE(std::holds_alternative<NonIp>(decode(as_packet(b), off)));
@@ -283,18 +298,21 @@ TEST(Decode, P1_Teredo) {
 
 TEST(Decode, P1_NestingHasALimit) {
   PacketBuilder b = PacketBuilder().eth();
-  for (int i = 0; i < 5; ++i) b.ipv4("1.1.1.1", "2.2.2.2");
+  for (int i = 0; i < 5; ++i)
+    b.ipv4("1.1.1.1", "2.2.2.2");
   EXPECT_EQ(datagram(over4(b)).layers, 6);
   b.ipv4("1.1.1.1", "2.2.2.2");
   EXPECT_EQ(malformed(over4(b)), Anomaly::TooManyLayers);
   PacketBuilder labels = PacketBuilder().eth();
-  for (int i = 0; i < 7; ++i) labels.mpls(1, false);
+  for (int i = 0; i < 7; ++i)
+    labels.mpls(1, false);
   EXPECT_EQ(malformed(over4(PacketBuilder(labels).mpls(1))), Anomaly::None);
   EXPECT_EQ(malformed(over4(labels.mpls(1, false).mpls(1))), Anomaly::MplsTooManyLabels);
 }
 
 TEST(Decode, P1_Gre) {
-  EXPECT_TRUE(datagram(over4(outer().gre().gre_checksum().bad_checksum())).anomalies.has(Anomaly::GreChecksum));
+  EXPECT_TRUE(datagram(over4(outer().gre().gre_checksum().bad_checksum()))
+                  .anomalies.has(Anomaly::GreChecksum));
   EXPECT_FALSE(datagram(over4(outer().gre().gre_checksum())).anomalies.has(Anomaly::GreChecksum));
   for (const int flags : {0x4000, 0x0002, 0x0007}) {  // source routing, versions 2 and 7
     const Datagram d = datagram(over4(outer().gre().early16(0, static_cast<std::uint16_t>(flags))));
@@ -304,12 +322,16 @@ TEST(Decode, P1_Gre) {
   EXPECT_EQ(malformed(outer().gre().gre_key(1).build()), Anomaly::None);  // no content: not IP
   EXPECT_EQ(malformed(outer().protocol(47).raw({0x20, 0, 8, 0}).build()), Anomaly::GreHeaderShort);
   // PPTP: a bare acknowledgement, and a payload length that lies
-  EXPECT_EQ(datagram(outer().protocol(47).raw({0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 1, 0, 0, 0, 1}).build()).protocol, 47);
+  EXPECT_EQ(
+      datagram(outer().protocol(47).raw({0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 1, 0, 0, 0, 1}).build())
+          .protocol,
+      47);
   EXPECT_EQ(malformed(over4(outer().pptp(1).set16(4, 5000).ppp())), Anomaly::GreHeaderShort);
 }
 
 TEST(Decode, P1_ErspanThreeWithSubheader) {
-  const Octets b = over4(outer().gre().gre_sequence(4).erspan3(33).early16(10, 1).raw(Octets(8, 0)).eth());
+  const Octets b =
+      over4(outer().gre().gre_sequence(4).erspan3(33).early16(10, 1).raw(Octets(8, 0)).eth());
   // raw() hides the Ethernet layer from nothing: ERSPAN has no type field
   EXPECT_EQ(datagram(b).protocol, 6);
 }
@@ -323,13 +345,16 @@ TEST(Decode, P9_WhatIsNotIpIsSaidToBeSo) {
   } table[] = {
       {"ARP", start().early16(12, 0x0806).raw(Octets(28, 0)).build(), LinkType::Ethernet, 0x0806},
       {"LACP", start().early16(12, 0x8809).raw(Octets(50, 0)).build(), LinkType::Ethernet, 0x8809},
-      {"STP (802.3 length)", start().early16(12, 38).raw(Octets(38, 0)).build(), LinkType::Ethernet, 0},
+      {"STP (802.3 length)", start().early16(12, 38).raw(Octets(38, 0)).build(), LinkType::Ethernet,
+       0},
       {"ARP in a VLAN", start().vlan(4).early16(2, 0x0806).raw(Octets(28, 0)).build(),
        LinkType::Ethernet, 0x0806},
-      {"PPPoE discovery", start().early16(12, 0x8863).raw(Octets(20, 0)).build(), LinkType::Ethernet, 0x8863},
-      {"LCP", PacketBuilder().raw({0xff, 3, 0xc0, 0x21, 1, 1, 0, 4}).build(), LinkType::Ppp, 0xc021},
-      {"netlink in a cooked capture", PacketBuilder().sll().early16(2, 824).raw(Octets(40, 0)).build(),
-       LinkType::LinuxSll, 0},
+      {"PPPoE discovery", start().early16(12, 0x8863).raw(Octets(20, 0)).build(),
+       LinkType::Ethernet, 0x8863},
+      {"LCP", PacketBuilder().raw({0xff, 3, 0xc0, 0x21, 1, 1, 0, 4}).build(), LinkType::Ppp,
+       0xc021},
+      {"netlink in a cooked capture",
+       PacketBuilder().sll().early16(2, 824).raw(Octets(40, 0)).build(), LinkType::LinuxSll, 0},
       {"raw, another version", Octets(40, 0x50), LinkType::RawIp, 0},
       {"loopback, another family", Octets{0, 0, 0, 7, 1, 2}, LinkType::Loop, 7},
   };
@@ -370,8 +395,16 @@ TEST(Decode, P11_SnaplenIsToldFromMalformation) {
 }
 
 TEST(Decode, P11_MirrorsThatTruncate) {
-  Octets b = outer().udp(9, 4789, false).vxlan(1).eth().ipv4("10.0.0.1", "10.0.0.2").early16(2, 900)
-                 .tcp(1, 2).payload("begin").padding(9).build();
+  Octets b = outer()
+                 .udp(9, 4789, false)
+                 .vxlan(1)
+                 .eth()
+                 .ipv4("10.0.0.1", "10.0.0.2")
+                 .early16(2, 900)
+                 .tcp(1, 2)
+                 .payload("begin")
+                 .padding(9)
+                 .build();
   EXPECT_EQ(datagram(b).protocol, 17);
   DecodeOptions options;
   options.mirrors_truncate = true;
@@ -382,7 +415,13 @@ TEST(Decode, P11_MirrorsThatTruncate) {
 }
 
 TEST(Decode, F6_FragmentsOfATunnelAreNotLookedInto) {
-  const Octets b = over4(PacketBuilder().eth().ipv4("192.0.2.1", "192.0.2.2").fragment(0, true).udp(1, 4789).vxlan(1).eth());
+  const Octets b = over4(PacketBuilder()
+                             .eth()
+                             .ipv4("192.0.2.1", "192.0.2.2")
+                             .fragment(0, true)
+                             .udp(1, 4789)
+                             .vxlan(1)
+                             .eth());
   const Datagram d = datagram(b);
   EXPECT_TRUE(d.fragment.present);
   EXPECT_EQ(d.protocol, 17);
@@ -393,7 +432,8 @@ TEST(AnomalyNames, AreKebabCaseAndDifferent) {
   for (std::size_t i = 0; i < kAnomalies; ++i) {
     const std::string_view n = name(static_cast<Anomaly>(i));
     EXPECT_TRUE(names.insert(n).second) << n;
-    for (const char c : n) EXPECT_TRUE(c == '-' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) << n;
+    for (const char c : n)
+      EXPECT_TRUE(c == '-' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) << n;
   }
   AnomalySet set;
   EXPECT_EQ(set.worst(), Consequence::Note);

@@ -1,5 +1,5 @@
-// A naive defragmenter: maps and byte strings, one rule after the other as the documents put them. No limits,
-// no bitmaps. Shared by the unit test and the fuzzer.
+// A naive defragmenter: maps and byte strings, one rule after the other as the documents put them.
+// No limits, no bitmaps. Shared by the unit test and the fuzzer.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,8 @@ namespace weir::test {
 
 class FragmentOracle {
  public:
-  explicit FragmentOracle(net::FragmentPolicy policy) : strict_(policy == net::FragmentPolicy::Strict) {}
+  explicit FragmentOracle(net::FragmentPolicy policy)
+      : strict_(policy == net::FragmentPolicy::Strict) {}
 
   struct Answer {
     net::Defragmented::Kind kind = net::Defragmented::Kind::Held;
@@ -53,16 +54,19 @@ class FragmentOracle {
         loss = net::FragmentLoss::Truncated;
       }
     }
-    if (!strict_ && six && (loss == net::FragmentLoss::UnevenLength || loss == net::FragmentLoss::TooLong)) {
+    if (!strict_ && six &&
+        (loss == net::FragmentLoss::UnevenLength || loss == net::FragmentLoss::TooLong)) {
       return drop(a, loss);
     }
-    const Key key{six, f.source, f.destination, f.encapsulation, f.fragment.id, six ? 0 : f.protocol};
+    const Key key{
+        six, f.source, f.destination, f.encapsulation, f.fragment.id, six ? 0 : f.protocol};
     const auto found = open_.find(key);
     if (loss != net::FragmentLoss::None) {
       if (found != open_.end()) lose(found, a.lost);
       return drop(a, loss);
     }
-    Assembly& as = open_.try_emplace(key, Assembly{f.time, {}, {}, std::nullopt, 0, {}, {}}).first->second;
+    Assembly& as =
+        open_.try_emplace(key, Assembly{f.time, {}, {}, std::nullopt, 0, {}, {}}).first->second;
     const std::size_t begin = f.fragment.offset;
     const std::size_t end = begin + length;
     if (!f.fragment.more) {
@@ -100,7 +104,8 @@ class FragmentOracle {
     as.packets.push_back(f.packet_number);
     as.ecn.insert(f.fragment.ecn);
     as.highest = std::max(as.highest, end);
-    for (std::size_t i = 0; i < length; ++i) as.bytes[begin + i] = bytes[i];
+    for (std::size_t i = 0; i < length; ++i)
+      as.bytes[begin + i] = bytes[i];
     if (begin == 0) as.header = f.header_length;
     if (!as.end || as.bytes.size() != *as.end) return a;
     if (as.ecn.count(0) != 0 && as.ecn.size() > 1) {
@@ -114,7 +119,8 @@ class FragmentOracle {
       return drop(a, loss);
     }
     a.kind = net::Defragmented::Kind::Complete;
-    for (const auto& [at, c] : as.bytes) a.whole.push_back(c);
+    for (const auto& [at, c] : as.bytes)
+      a.whole.push_back(c);
     a.packets = as.packets;
     open_.erase(key);
     return a;

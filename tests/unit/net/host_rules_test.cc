@@ -1,22 +1,23 @@
 // P4, P5, F2, F4, F5: what is said of odd packets is what this machine's own kernel does with them.
 //
-// Packets are written to a TUN device in a network namespace of their own; whether a UDP socket there gets the
-// datagram is compared with what decode() and Defragmenter say. Needs the right to make a namespace and
-// /dev/net/tun, else the tests are skipped. Last compared: Linux 6.18.
-#include <arpa/inet.h>
+// Packets are written to a TUN device in a network namespace of their own; whether a UDP socket
+// there gets the datagram is compared with what decode() and Defragmenter say. Needs the right to
+// make a namespace and /dev/net/tun, else the tests are skipped. Last compared: Linux 6.18.
 #include <fcntl.h>
-#include <gtest/gtest.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <random>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "engine/net/fragment.h"
 #include "tests/unit/net/samples.h"
@@ -42,7 +43,8 @@ class Host {
   // Every datagram that came out after these packets went in.
   std::vector<std::string> deliver(const std::vector<Octets>& packets) {
     for (const Octets& p : packets) {
-      if (::write(tun_, p.data(), p.size()) != static_cast<ssize_t>(p.size())) return {"(not written)"};
+      if (::write(tun_, p.data(), p.size()) != static_cast<ssize_t>(p.size()))
+        return {"(not written)"};
     }
     std::vector<std::string> out;
     pollfd poll[2] = {{four_, POLLIN, 0}, {six_, POLLIN, 0}};
@@ -83,8 +85,9 @@ class Host {
     six.sin6_family = AF_INET6;
     four.sin_family = AF_INET;
     six.sin6_port = four.sin_port = htons(kPort);
-    const int result = family == AF_INET6 ? ::bind(s, reinterpret_cast<sockaddr*>(&six), sizeof six)
-                                          : ::bind(s, reinterpret_cast<sockaddr*>(&four), sizeof four);
+    const int result = family == AF_INET6
+                           ? ::bind(s, reinterpret_cast<sockaddr*>(&six), sizeof six)
+                           : ::bind(s, reinterpret_cast<sockaddr*>(&four), sizeof four);
     return result == 0 ? s : -1;
   }
   int tun_ = -1;
@@ -116,10 +119,12 @@ class Model {
 
  private:
   static void take(const Datagram& d, std::vector<std::string>& out) {
-    if (d.dropped_by_host() || d.protocol != 17 || d.fragment.present || d.payload.size() < 8) return;
+    if (d.dropped_by_host() || d.protocol != 17 || d.fragment.present || d.payload.size() < 8)
+      return;
     const std::size_t length = static_cast<std::size_t>(d.payload[4] << 8 | d.payload[5]);
     if (length < 8 || length > d.payload.size()) return;  // UDP's own rule
-    out.emplace_back(d.payload.begin() + 8, d.payload.begin() + static_cast<std::ptrdiff_t>(length));
+    out.emplace_back(d.payload.begin() + 8,
+                     d.payload.begin() + static_cast<std::ptrdiff_t>(length));
   }
   Defragmenter defragmenter_{{}, FragmentPolicy::Linux, {}};
   std::uint64_t number_ = 0;
@@ -139,8 +144,12 @@ class HostRules : public ::testing::Test {
   Model model_;
 };
 
-PacketBuilder v4() { return PacketBuilder().ipv4("10.0.0.1", "10.0.0.2"); }
-PacketBuilder v6() { return PacketBuilder().ipv6("2001:db8::1", "2001:db8::2"); }
+PacketBuilder v4() {
+  return PacketBuilder().ipv4("10.0.0.1", "10.0.0.2");
+}
+PacketBuilder v6() {
+  return PacketBuilder().ipv6("2001:db8::1", "2001:db8::2");
+}
 
 TEST_F(HostRules, P4_Ipv4) {
   ASSERT_EQ(Host::instance().deliver({v4().udp(9, kPort).payload("x").build()}).size(), 1U);
@@ -160,15 +169,35 @@ TEST_F(HostRules, P4_Ipv4) {
 
 TEST_F(HostRules, P4_Ipv4Options) {
   const Octets table[] = {
-      {1, 1, 1, 1}, {0x9e, 6, 1, 2, 3, 4}, {131, 7, 4, 10, 0, 0, 9}, {137, 7, 4, 10, 0, 0, 9}, {131, 3, 4},
-      {131, 7, 8, 10, 0, 0, 9}, {0x9e, 0, 0, 0}, {0x9e, 1, 0, 0}, {0x9e, 5, 0, 0}, {1, 1, 1, 0x9e},
-      {7, 7, 4, 0, 0, 0, 0}, {7, 7, 3, 0, 0, 0, 0}, {7, 7, 8, 1, 2, 3, 4}, {7, 6, 4, 0, 0, 0}, {7, 2, 1, 1},
-      {7, 3, 4}, {0, 131, 7, 4}, {68, 8, 5, 0, 0, 0, 0, 0}, {68, 8, 4, 0, 0, 0, 0, 0}, {68, 3, 5},
-      {68, 7, 5, 0, 0, 0, 0}, {148, 4, 0, 0}, {148, 3, 0}, {130, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+      {1, 1, 1, 1},
+      {0x9e, 6, 1, 2, 3, 4},
+      {131, 7, 4, 10, 0, 0, 9},
+      {137, 7, 4, 10, 0, 0, 9},
+      {131, 3, 4},
+      {131, 7, 8, 10, 0, 0, 9},
+      {0x9e, 0, 0, 0},
+      {0x9e, 1, 0, 0},
+      {0x9e, 5, 0, 0},
+      {1, 1, 1, 0x9e},
+      {7, 7, 4, 0, 0, 0, 0},
+      {7, 7, 3, 0, 0, 0, 0},
+      {7, 7, 8, 1, 2, 3, 4},
+      {7, 6, 4, 0, 0, 0},
+      {7, 2, 1, 1},
+      {7, 3, 4},
+      {0, 131, 7, 4},
+      {68, 8, 5, 0, 0, 0, 0, 0},
+      {68, 8, 4, 0, 0, 0, 0, 0},
+      {68, 3, 5},
+      {68, 7, 5, 0, 0, 0, 0},
+      {148, 4, 0, 0},
+      {148, 3, 0},
+      {130, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0},
   };
   for (const Octets& options : table) {
     std::string text = "options";
-    for (const auto b : options) text += " " + std::to_string(b);
+    for (const auto b : options)
+      text += " " + std::to_string(b);
     same(text.c_str(), v4().ip_options(options));
   }
 }
@@ -177,23 +206,32 @@ TEST_F(HostRules, P5_ExtensionHeaders) {
   ASSERT_EQ(Host::instance().deliver({v6().udp(9, kPort).payload("x").build()}).size(), 1U);
   same("plain", v6());
   same("hop-by-hop", v6().hop_by_hop());
-  same("four destination options", v6().destination_options().destination_options().destination_options().destination_options());
+  same(
+      "four destination options",
+      v6().destination_options().destination_options().destination_options().destination_options());
   same("second hop-by-hop", v6().hop_by_hop().hop_by_hop());
   same("hop-by-hop second", v6().destination_options().hop_by_hop());
   same("authentication", v6().authentication());
   for (int type = 0; type < 8; ++type) {
     // Type 2 depends on whether mobile IPv6 is compiled in (Debian: yes).
     if (type != 2) {
-      same(("routing done, type " + std::to_string(type)).c_str(), v6().routing(static_cast<std::uint8_t>(type), 0));
+      same(("routing done, type " + std::to_string(type)).c_str(),
+           v6().routing(static_cast<std::uint8_t>(type), 0));
     }
-    same(("routing, type " + std::to_string(type)).c_str(), v6().routing(static_cast<std::uint8_t>(type), 1));
+    same(("routing, type " + std::to_string(type)).c_str(),
+         v6().routing(static_cast<std::uint8_t>(type), 1));
   }
-  for (const std::uint8_t kind : {std::uint8_t{135}, std::uint8_t{139}, std::uint8_t{140}, std::uint8_t{253}}) {
+  for (const std::uint8_t kind :
+       {std::uint8_t{135}, std::uint8_t{139}, std::uint8_t{140}, std::uint8_t{253}}) {
     same(("extension " + std::to_string(kind)).c_str(), v6().extension(kind, Octets(6, 0)));
   }
   same("atomic fragment", v6().fragment6(0, false, 1));
   same("two atomic fragments", v6().fragment6(0, false, 1).fragment6(0, false, 2));
-  same("everything", v6().hop_by_hop().destination_options().routing(0, 0).fragment6(0, false, 1).destination_options());
+  same("everything", v6().hop_by_hop()
+                         .destination_options()
+                         .routing(0, 0)
+                         .fragment6(0, false, 1)
+                         .destination_options());
   same("length 0, no jumbo option", v6().early16(4, 0).hop_by_hop());
   same("length 0", v6().early16(4, 0));
   same("jumbo option and a length", v6().hop_by_hop({0xc2, 4, 0, 1, 0, 0}));
@@ -203,7 +241,8 @@ TEST_F(HostRules, P5_ExtensionHeaders) {
   same("padding", {v6().udp(9, kPort).payload("p").padding(20).build()});
   for (const int n : {8, 9, 32}) {
     PacketBuilder b = v6();
-    for (int i = 0; i < n; ++i) b.destination_options();
+    for (int i = 0; i < n; ++i)
+      b.destination_options();
     same(("headers: " + std::to_string(n)).c_str(), b);
   }
 }
@@ -211,37 +250,52 @@ TEST_F(HostRules, P5_ExtensionHeaders) {
 TEST_F(HostRules, P5_OptionsInBothHeaders) {
   const auto many = [](int n) {
     Octets b;
-    for (int i = 0; i < n; ++i) b.insert(b.end(), {0x1e, 0});
+    for (int i = 0; i < n; ++i)
+      b.insert(b.end(), {0x1e, 0});
     return b;
   };
-  const Octets padded[] = {{0x1e, 1, 0}, {0x5e, 1, 0}, {0x9e, 1, 0}, {0xde, 1, 0}, {5, 2, 0, 0}, {5, 3, 0, 0, 0},
-                           {4, 1, 4}, {0xc9, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
-                           many(7), many(8), many(9), many(20)};
+  const Octets padded[] = {{0x1e, 1, 0}, {0x5e, 1, 0},
+                           {0x9e, 1, 0}, {0xde, 1, 0},
+                           {5, 2, 0, 0}, {5, 3, 0, 0, 0},
+                           {4, 1, 4},    {0xc9, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+                           many(7),      many(8),
+                           many(9),      many(20)};
   for (const Octets& options : padded) {
     std::string text = "options";
-    for (const auto b : options) text += " " + std::to_string(b);
+    for (const auto b : options)
+      text += " " + std::to_string(b);
     same((text + ", destination").c_str(), v6().destination_options(options));
     same((text + ", hop-by-hop").c_str(), v6().hop_by_hop(options));
   }
-  const Octets exact[] = {{0x1e, 9, 0, 0, 0, 0}, {1, 3, 0, 0, 0, 0x1e}, {1, 4, 0, 0, 7, 0}, Octets(6, 0), Octets(14, 0),
-                          {1, 5, 0, 0, 0, 0, 0, 0x1e, 3, 0, 0, 0, 0, 0}, {1, 6, 0, 0, 0, 0, 0, 0, 0x1e, 2, 0, 0, 0, 0},
-                          {1, 0, 1, 0, 1, 0}, {1, 2, 0, 0, 1, 0}, {0, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
+  const Octets exact[] = {{0x1e, 9, 0, 0, 0, 0},
+                          {1, 3, 0, 0, 0, 0x1e},
+                          {1, 4, 0, 0, 7, 0},
+                          Octets(6, 0),
+                          Octets(14, 0),
+                          {1, 5, 0, 0, 0, 0, 0, 0x1e, 3, 0, 0, 0, 0, 0},
+                          {1, 6, 0, 0, 0, 0, 0, 0, 0x1e, 2, 0, 0, 0, 0},
+                          {1, 0, 1, 0, 1, 0},
+                          {1, 2, 0, 0, 1, 0},
+                          {0, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
   for (const Octets& content : exact) {
     std::string text = "content";
-    for (const auto b : content) text += " " + std::to_string(b);
+    for (const auto b : content)
+      text += " " + std::to_string(b);
     same((text + ", destination").c_str(), v6().extension(60, content));
     same((text + ", hop-by-hop").c_str(), v6().extension(0, content));
   }
 }
 
-// Random fragments of one datagram under a fresh id: the same datagrams come out, with the same bytes.
+// Random fragments of one datagram under a fresh id: the same datagrams come out, with the same
+// bytes.
 TEST_F(HostRules, F2_F5_RandomFragments) {
   std::mt19937_64 random(99);
   int complete = 0;
   for (const bool six : {false, true}) {
     PacketBuilder b = six ? v6() : v4();
     Octets content(184);
-    for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<std::uint8_t>('a' + i % 26);
+    for (std::size_t i = 0; i < content.size(); ++i)
+      content[i] = static_cast<std::uint8_t>('a' + i % 26);
     // IPv4 without a checksum, so that bytes may differ between copies
     const Octets whole = b.udp(9, kPort, six).raw(content).build();
     const Octets transport(whole.begin() + (six ? 40 : 20), whole.end());
@@ -250,7 +304,8 @@ TEST_F(HostRules, F2_F5_RandomFragments) {
       const std::size_t cut = 32;
       std::vector<Octets> packets;
       std::vector<std::size_t> order;
-      for (std::size_t k = 0; k < transport.size() / cut; ++k) order.push_back(k);
+      for (std::size_t k = 0; k < transport.size() / cut; ++k)
+        order.push_back(k);
       if (random() % 2 == 0) std::shuffle(order.begin(), order.end(), random);
       for (std::size_t step = 0; step < order.size(); ++step) {
         std::size_t at = order[step] * cut;
@@ -271,12 +326,16 @@ TEST_F(HostRules, F2_F5_RandomFragments) {
             bytes.push_back(from + i < transport.size() ? transport[from + i] : std::uint8_t{'?'});
           }
           // A copy that lies within what came before may differ in IPv4: the first one counts.
-          if (!six && send.size() == 2 && &send[0][0] == &from && from >= 8) bytes.assign(length, '#');
+          if (!six && send.size() == 2 && &send[0][0] == &from && from >= 8)
+            bytes.assign(length, '#');
           PacketBuilder f;
           if (six) {
-            f.ipv6("2001:db8::1", "2001:db8::2").fragment6(static_cast<std::uint32_t>(from), flag != 0, id);
+            f.ipv6("2001:db8::1", "2001:db8::2")
+                .fragment6(static_cast<std::uint32_t>(from), flag != 0, id);
           } else {
-            f.ipv4("10.0.0.1", "10.0.0.2").id(id).fragment(static_cast<std::uint32_t>(from), flag != 0);
+            f.ipv4("10.0.0.1", "10.0.0.2")
+                .id(id)
+                .fragment(static_cast<std::uint32_t>(from), flag != 0);
           }
           packets.push_back(f.protocol(17).raw(bytes).build());
         }
@@ -299,8 +358,14 @@ TEST_F(HostRules, F5_EcnAndTinyFragments) {
     for (unsigned b = 0; b < 4; ++b) {
       ++id;
       const auto piece = [&](std::size_t from, std::size_t to, bool more, unsigned ecn) {
-        return v4().early16(0, static_cast<std::uint16_t>(0x4500 | ecn)).id(id).fragment(static_cast<std::uint32_t>(from), more)
-            .protocol(17).raw({transport.begin() + static_cast<std::ptrdiff_t>(from), transport.begin() + static_cast<std::ptrdiff_t>(to)}).build();
+        return v4()
+            .early16(0, static_cast<std::uint16_t>(0x4500 | ecn))
+            .id(id)
+            .fragment(static_cast<std::uint32_t>(from), more)
+            .protocol(17)
+            .raw({transport.begin() + static_cast<std::ptrdiff_t>(from),
+                  transport.begin() + static_cast<std::ptrdiff_t>(to)})
+            .build();
       };
       same("ecn", {piece(0, 48, true, a), piece(48, 100, false, b)});
     }
@@ -308,16 +373,28 @@ TEST_F(HostRules, F5_EcnAndTinyFragments) {
   // The first fragment of eight bytes: enough for UDP's header in IPv6, whatever follows.
   const Octets six = v6().udp(9, kPort).raw(Octets(92, 's')).build();
   const Octets rest(six.begin() + 40, six.end());
-  same("IPv6, first of 8 bytes", {v6().fragment6(0, true, 1).protocol(17).raw({rest.begin(), rest.begin() + 8}).build(),
-                                  v6().fragment6(8, false, 1).protocol(17).raw({rest.begin() + 8, rest.end()}).build()});
+  same("IPv6, first of 8 bytes",
+       {v6().fragment6(0, true, 1).protocol(17).raw({rest.begin(), rest.begin() + 8}).build(),
+        v6().fragment6(8, false, 1).protocol(17).raw({rest.begin() + 8, rest.end()}).build()});
   const Octets chain = v6().destination_options().udp(9, kPort).raw(Octets(92, 't')).build();
   const Octets chained(chain.begin() + 40, chain.end());
-  same("IPv6, first without its UDP header", {v6().fragment6(0, true, 2).protocol(60).raw({chained.begin(), chained.begin() + 8}).build(),
-                                              v6().fragment6(8, false, 2).protocol(60).raw({chained.begin() + 8, chained.end()}).build()});
-  same("IPv6, first with it", {v6().fragment6(0, true, 3).protocol(60).raw({chained.begin(), chained.begin() + 16}).build(),
-                               v6().fragment6(16, false, 3).protocol(60).raw({chained.begin() + 16, chained.end()}).build()});
-  same("IPv6, hop-by-hop in the fragmented part", {v6().fragment6(0, true, 4).protocol(0).raw({chained.begin(), chained.begin() + 16}).build(),
-                               v6().fragment6(16, false, 4).protocol(0).raw({chained.begin() + 16, chained.end()}).build()});
+  same(
+      "IPv6, first without its UDP header",
+      {v6().fragment6(0, true, 2).protocol(60).raw({chained.begin(), chained.begin() + 8}).build(),
+       v6().fragment6(8, false, 2).protocol(60).raw({chained.begin() + 8, chained.end()}).build()});
+  same(
+      "IPv6, first with it",
+      {v6().fragment6(0, true, 3).protocol(60).raw({chained.begin(), chained.begin() + 16}).build(),
+       v6().fragment6(16, false, 3)
+           .protocol(60)
+           .raw({chained.begin() + 16, chained.end()})
+           .build()});
+  same("IPv6, hop-by-hop in the fragmented part",
+       {v6().fragment6(0, true, 4).protocol(0).raw({chained.begin(), chained.begin() + 16}).build(),
+        v6().fragment6(16, false, 4)
+            .protocol(0)
+            .raw({chained.begin() + 16, chained.end()})
+            .build()});
 }
 
 }  // namespace

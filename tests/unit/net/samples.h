@@ -19,12 +19,18 @@ inline constexpr std::string_view kText = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 inline PacketBuilder& segment(PacketBuilder& b) {
   return b.tcp(40000, 80).seq(7).ack(9).payload(kText);
 }
-inline Octets over4(PacketBuilder b) { return segment(b.ipv4("10.0.0.1", "10.0.0.2")).build(); }
+inline Octets over4(PacketBuilder b) {
+  return segment(b.ipv4("10.0.0.1", "10.0.0.2")).build();
+}
 inline Octets over6(PacketBuilder b) {
   return segment(b.ipv6("2001:db8::1", "2001:db8::2")).build();
 }
-inline PacketBuilder start() { return PacketBuilder().eth(); }
-inline PacketBuilder outer() { return PacketBuilder().eth().ipv4("192.0.2.1", "192.0.2.2"); }
+inline PacketBuilder start() {
+  return PacketBuilder().eth();
+}
+inline PacketBuilder outer() {
+  return PacketBuilder().eth().ipv4("192.0.2.1", "192.0.2.2");
+}
 
 inline const Octets kAmazonOptions{0x01, 0x08, 0x01, 0x02, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                                    0x88, 0x01, 0x08, 0x02, 0x02, 1,    2,    3,    4,    5,    6,
@@ -79,9 +85,16 @@ inline std::vector<Sample> samples() {
       {"atomic fragment", LinkType::Ethernet,
        segment(start().ipv6("2001:db8::1", "2001:db8::2").fragment6(0, false, 1)).build()},
       {"ipv4 options", LinkType::Ethernet,
-       segment(start().ipv4("10.0.0.1", "10.0.0.2").ip_options({1, 1, 7, 7, 4, 0, 0, 0, 0})).build()},
+       segment(start().ipv4("10.0.0.1", "10.0.0.2").ip_options({1, 1, 7, 7, 4, 0, 0, 0, 0}))
+           .build()},
       {"vxlan in gre in ip", LinkType::Ethernet,
-       over6(outer().gre().gre_key(1).ipv4("198.51.100.1", "198.51.100.2").udp(1, 4789).vxlan(9).eth())},
+       over6(outer()
+                 .gre()
+                 .gre_key(1)
+                 .ipv4("198.51.100.1", "198.51.100.2")
+                 .udp(1, 4789)
+                 .vxlan(9)
+                 .eth())},
   };
   return all;
 }

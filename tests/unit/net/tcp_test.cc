@@ -1,9 +1,9 @@
 // P6, P7: TCP headers, options, checksums, offload.
 #include "engine/net/tcp.h"
 
-#include <gtest/gtest.h>
-
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "engine/base/siphash.h"
 #include "tests/support/guard_page.h"
@@ -30,8 +30,12 @@ TcpParsed parse(const Octets& bytes, ChecksumState checksum = ChecksumState::Unk
   return parse_tcp(std::get<Datagram>(decoded));
 }
 
-PacketBuilder v4() { return start().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80); }
-PacketBuilder v6() { return start().ipv6("2001:db8::1", "2001:db8::2").tcp(40000, 80); }
+PacketBuilder v4() {
+  return start().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80);
+}
+PacketBuilder v6() {
+  return start().ipv6("2001:db8::1", "2001:db8::2").tcp(40000, 80);
+}
 
 TEST(SipHash, EqualsTheHashOfAnotherImplementation) {
   const auto hash = [](std::string_view s) {
@@ -45,7 +49,8 @@ TEST(SipHash, EqualsTheHashOfAnotherImplementation) {
 }
 
 TEST(Tcp, AllFields) {
-  const TcpParsed t = parse(v4().seq(0x01020304).ack(0xfffefdfc).flags(0xff).urgent(9).payload("x").build());
+  const TcpParsed t =
+      parse(v4().seq(0x01020304).ack(0xfffefdfc).flags(0xff).urgent(9).payload("x").build());
   ASSERT_TRUE(t.ok());
   EXPECT_EQ(t.segment.seq, 0x01020304U);
   EXPECT_EQ(t.segment.ack, 0xfffefdfcU);
@@ -66,12 +71,16 @@ TEST(Tcp, HeaderLengths) {
   EXPECT_EQ(reason(v4().early16(12, 0xf010).raw(Octets(39, 1)).build()), Anomaly::TcpDataOffset);
   EXPECT_EQ(reason(start().ipv4("1.1.1.1", "1.1.1.2").protocol(6).raw(Octets(19, 0x55)).build()),
             Anomaly::TcpHeaderShort);
-  EXPECT_EQ(reason(start().ipv4("1.1.1.1", "1.1.1.2").protocol(6).build()), Anomaly::TcpHeaderShort);
+  EXPECT_EQ(reason(start().ipv4("1.1.1.1", "1.1.1.2").protocol(6).build()),
+            Anomaly::TcpHeaderShort);
 }
 
 TEST(Tcp, Options) {
-  const auto options = [](Octets b) { return parse(v4().flags(kSyn).tcp_options(std::move(b)).build()).segment.options; };
-  const TcpOptions linux_syn = options({2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 9, 0, 0, 0, 7, 1, 3, 3, 7});
+  const auto options = [](Octets b) {
+    return parse(v4().flags(kSyn).tcp_options(std::move(b)).build()).segment.options;
+  };
+  const TcpOptions linux_syn =
+      options({2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 9, 0, 0, 0, 7, 1, 3, 3, 7});
   EXPECT_EQ(linux_syn.mss, 1460);
   EXPECT_TRUE(linux_syn.sack_permitted);
   ASSERT_TRUE(linux_syn.timestamps);
@@ -80,11 +89,13 @@ TEST(Tcp, Options) {
   EXPECT_EQ(linux_syn.window_scale, 7);
   EXPECT_FALSE(linux_syn.malformed || linux_syn.authentication || linux_syn.fast_open);
 
-  EXPECT_EQ(options({3, 3, 200}).window_scale, 14);       // RFC 7323 2.3
+  EXPECT_EQ(options({3, 3, 200}).window_scale, 14);        // RFC 7323 2.3
   EXPECT_EQ(options({3, 3, 2, 3, 3, 5}).window_scale, 5);  // the last counts
   EXPECT_FALSE(options({2, 3, 1}).mss.has_value());        // another length: not that option
-  EXPECT_TRUE(options({0x13, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}).authentication);
-  EXPECT_FALSE(options({0x13, 17, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}).authentication);
+  EXPECT_TRUE(
+      options({0x13, 18, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}).authentication);
+  EXPECT_FALSE(
+      options({0x13, 17, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}).authentication);
   EXPECT_TRUE(options({29, 4, 1, 1}).authentication);
   EXPECT_TRUE(options({34, 2}).fast_open);
   EXPECT_TRUE(options({34, 10, 1, 2, 3, 4, 5, 6, 7, 8}).fast_open);
@@ -94,8 +105,10 @@ TEST(Tcp, Options) {
   const struct {
     const char* description;
     Octets bytes;
-  } malformed[] = {{"length 0", {8, 0, 1, 1}}, {"length 1", {8, 1, 1, 1}},
-                   {"beyond the header", {1, 8, 10, 1}}, {"no length", {1, 1, 1, 8}}};
+  } malformed[] = {{"length 0", {8, 0, 1, 1}},
+                   {"length 1", {8, 1, 1, 1}},
+                   {"beyond the header", {1, 8, 10, 1}},
+                   {"no length", {1, 1, 1, 8}}};
   for (const auto& row : malformed) {
     SCOPED_TRACE(row.description);
     Octets bytes{2, 4, 1, 1};  // what came before stays
@@ -112,7 +125,8 @@ TEST(Tcp, OptionsOfEveryShapeStayInside) {
   std::mt19937_64 random(3);
   for (int i = 0; i < 20000; ++i) {
     Octets b(random() % 41);
-    for (auto& x : b) x = static_cast<std::uint8_t>(random() % 4 == 0 ? random() : random() % 36);
+    for (auto& x : b)
+      x = static_cast<std::uint8_t>(random() % 4 == 0 ? random() : random() % 36);
     const test::GuardedBytes guarded(b);
     const TcpOptions o = parse_tcp_options(guarded.bytes());
     EXPECT_LE(o.window_scale.value_or(0), 14);
@@ -123,7 +137,8 @@ TEST(Tcp, P6_ChecksumsAgreeWithANaiveSum) {
   std::mt19937_64 random(4);
   for (int i = 0; i < 3000; ++i) {
     Octets content(random() % 200);
-    for (auto& x : content) x = static_cast<std::uint8_t>(random());
+    for (auto& x : content)
+      x = static_cast<std::uint8_t>(random());
     const bool six = random() % 2 == 0;
     PacketBuilder b = six ? v6() : v4();
     b.seq(static_cast<std::uint32_t>(random())).ack(static_cast<std::uint32_t>(random()));
@@ -143,10 +158,12 @@ TEST(Tcp, P6_ChecksumsAgreeWithANaiveSum) {
 TEST(Tcp, P6_OnesSumOfEveryLengthAndAlignment) {
   std::mt19937_64 random(5);
   Octets b(80);
-  for (auto& x : b) x = static_cast<std::uint8_t>(random());
+  for (auto& x : b)
+    x = static_cast<std::uint8_t>(random());
   for (std::size_t from = 0; from < 9; ++from) {
     for (std::size_t n = 0; n + from <= b.size(); ++n) {
-      const Octets part(b.begin() + static_cast<std::ptrdiff_t>(from), b.begin() + static_cast<std::ptrdiff_t>(from + n));
+      const Octets part(b.begin() + static_cast<std::ptrdiff_t>(from),
+                        b.begin() + static_cast<std::ptrdiff_t>(from + n));
       const std::uint32_t expected = test::naive_sum(part);
       const std::uint16_t got = ones_sum(Bytes(b).subspan(from, n));
       EXPECT_EQ(got % 0xffff, expected % 0xffff);
@@ -158,7 +175,8 @@ TEST(Tcp, P6_OnesSumOfEveryLengthAndAlignment) {
 TEST(Tcp, P7_TheStateOfThePacketDecides) {
   const Octets wrong = v4().bad_checksum().payload("x").build();
   EXPECT_TRUE(parse(wrong).segment.checksum_bad);
-  for (const auto state : {ChecksumState::Verified, ChecksumState::NotFilled, ChecksumState::Ignore}) {
+  for (const auto state :
+       {ChecksumState::Verified, ChecksumState::NotFilled, ChecksumState::Ignore}) {
     const TcpParsed t = parse(wrong, state);
     EXPECT_FALSE(t.segment.checksum_bad);
     EXPECT_EQ(t.checksum, ChecksumVerdict::NotVerified);
@@ -168,7 +186,8 @@ TEST(Tcp, P7_TheStateOfThePacketDecides) {
 TEST(Tcp, P7_PartialSumsAreTold) {
   EXPECT_EQ(parse(v4().partial_checksum().payload("x").build()).checksum, ChecksumVerdict::Partial);
   EXPECT_EQ(parse(v6().partial_checksum().payload("x").build()).checksum, ChecksumVerdict::Partial);
-  EXPECT_EQ(parse(v4().partial_checksum(false).payload("x").build()).checksum, ChecksumVerdict::Partial);
+  EXPECT_EQ(parse(v4().partial_checksum(false).payload("x").build()).checksum,
+            ChecksumVerdict::Partial);
   EXPECT_EQ(parse(v4().bad_checksum().payload("x").build()).checksum, ChecksumVerdict::Wrong);
 }
 
@@ -215,7 +234,13 @@ TEST_F(Offload, P7_HostsBeyondTheTableDoNotOffload) {
 }
 
 TEST_F(Offload, P7_HeaderChecksumsOfAnOffloadingHost) {
-  const Octets b = start().ipv4("10.0.0.1", "10.0.0.2").set16(10, 0).tcp(1, 2).flags(kSyn).partial_checksum().build();
+  const Octets b = start()
+                       .ipv4("10.0.0.1", "10.0.0.2")
+                       .set16(10, 0)
+                       .tcp(1, 2)
+                       .flags(kSyn)
+                       .partial_checksum()
+                       .build();
   TcpParsed t = parse(b);
   EXPECT_TRUE(t.dropped_by_host());
   judge_offload(t, detector);
@@ -224,13 +249,23 @@ TEST_F(Offload, P7_HeaderChecksumsOfAnOffloadingHost) {
 
 TEST(Tcp, P6_WhatNoHostTakesAsTcp) {
   EXPECT_TRUE(parse(start().ipv4("10.0.0.1", "224.0.0.9").tcp(1, 2).build()).dropped_by_host());
-  EXPECT_TRUE(parse(start().ipv4("10.0.0.1", "255.255.255.255").tcp(1, 2).build()).dropped_by_host());
+  EXPECT_TRUE(
+      parse(start().ipv4("10.0.0.1", "255.255.255.255").tcp(1, 2).build()).dropped_by_host());
   EXPECT_TRUE(parse(start().ipv6("2001:db8::1", "ff02::1").tcp(1, 2).build()).dropped_by_host());
-  EXPECT_TRUE(parse(PacketBuilder().eth(true).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).build()).dropped_by_host());
-  EXPECT_TRUE(parse(start().ipv6("::ffff:10.0.0.1", "2001:db8::2").tcp(1, 2).build()).dropped_by_host());
+  EXPECT_TRUE(parse(PacketBuilder().eth(true).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).build())
+                  .dropped_by_host());
+  EXPECT_TRUE(
+      parse(start().ipv6("::ffff:10.0.0.1", "2001:db8::2").tcp(1, 2).build()).dropped_by_host());
   // the frame of a tunnel may be addressed to everybody
-  const auto inner = PacketBuilder().eth(true).ipv4("192.0.2.1", "192.0.2.2").udp(1, 4789).vxlan(1).eth()
-                         .ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).build();
+  const auto inner = PacketBuilder()
+                         .eth(true)
+                         .ipv4("192.0.2.1", "192.0.2.2")
+                         .udp(1, 4789)
+                         .vxlan(1)
+                         .eth()
+                         .ipv4("10.0.0.1", "10.0.0.2")
+                         .tcp(1, 2)
+                         .build();
   EXPECT_FALSE(parse(inner).dropped_by_host());
   EXPECT_FALSE(parse(v4().build()).dropped_by_host());
 }
