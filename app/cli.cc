@@ -229,7 +229,7 @@ void add_test(CLI::App& command, Raw& raw) {
 void add_explain(CLI::App& command, Raw& raw) {
   ExplainOptions& o = raw.explain;
   command.add_option("CAPTURE", o.capture, "a capture; --transaction says which of its transactions")->type_name("");
-  command.add_option("--transaction", o.transaction, "1 for the first record of weir inspect, 2 for the second … (default: 1)")
+  command.add_option("--transaction,--tx", o.transaction, "1 for the first record of weir inspect, 2 for the second … (default: 1)")
       ->type_name("N")
       ->check(number_between(1, 4'000'000'000));
   command.add_option("--request", o.request, "file with the bytes of a request, - for standard input")->type_name("FILE");
@@ -239,6 +239,14 @@ void add_explain(CLI::App& command, Raw& raw) {
   command.add_option("--format", raw.explain_format, "text or json (a line for each step)")
       ->type_name("FORMAT")
       ->check(one_of({"text", "json"}));
+  command
+      .add_option("--rule", o.only,
+                  "only this rule, and everything about it, also why it did not match; may be given several times")
+      ->type_name("ID")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->check(number_between(1, 4'294'967'295U));
   command.add_flag("--all", o.all, "also rules that did not match, and why those that were not evaluated were not");
   add_rule_options(command, o.rules, raw);
   add_color_option(command, raw);

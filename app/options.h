@@ -74,6 +74,7 @@ struct ExplainOptions {
   std::uint64_t transaction = 1;   // of the capture, in the order of `weir inspect`
   ExplainFormat format = ExplainFormat::Text;
   bool all = false;                // also evaluations that did not match
+  std::vector<std::uint64_t> only;  // rule ids: only these, all of their evaluations; empty: every rule
   ColorChoice color = ColorChoice::Auto;
 };
 

@@ -29,14 +29,18 @@
 namespace weir::app {
 namespace {
 
+Interest interest(const ExplainOptions& options) {
+  return {options.all, {options.only.begin(), options.only.end()}};
+}
+
 // Tells the story of the transaction that was traced.
 class Teller final : public EventSink {
  public:
   Teller(const ExplainOptions& options, bool colored)
       : json_(options.format == ExplainFormat::Json),
         capture_(options.capture.empty() ? "-" : options.capture),
-        text_story_(options.all, colored),
-        json_story_(options.all) {}
+        text_story_(interest(options), colored),
+        json_story_(interest(options)) {}
 
   [[nodiscard]] rules::TraceSink* trace() {
     if (json_) return &json_story_;
@@ -230,7 +234,10 @@ ExitCode run_explain(const ExplainOptions& options) {
       return ExitCode::Environment;
     }
   }
-  const LoadedRules loaded = load_rules(options.rules, crs::Mode::DetectionOnly);
+  RuleOptions rules = options.rules;
+  // What the prefilter rules out is never looked at one by one, so there would be nothing to tell of it.
+  if (options.all || !options.only.empty()) rules.prefilter = false;
+  const LoadedRules loaded = load_rules(rules, crs::Mode::DetectionOnly);
   report_rules(loaded, options.color, 0);
   if (!loaded.rules) return loaded.exit;
 

@@ -76,7 +76,7 @@ void TextStory::on_phase(Phase phase) {
 }
 
 void TextStory::on_skipped(const RuleStep& step, Skipped why) {
-  if (all_) rule(step).lines += "    not evaluated: " + std::string(skipped_name(why)) + "\n";
+  if (interest_.whole(step.rule_id)) rule(step).lines += "    not evaluated: " + std::string(skipped_name(why)) + "\n";
 }
 
 void TextStory::on_target_removed(const RuleStep& step, std::string_view target) {
@@ -87,7 +87,7 @@ void TextStory::on_target_removed(const RuleStep& step, std::string_view target)
 
 void TextStory::on_evaluation(const Evaluation& e) {
   Rule& one = rule(e.rule);
-  if (!e.matched && !all_) return;
+  if (!e.matched && !interest_.whole(e.rule.rule_id)) return;
   const bool judges = !e.op.empty() && e.op != "unconditionalmatch" && !own_variable(e.target);
   if (e.matched && judges) one.about_request = true;
   std::string line = e.matched ? "    " : "    no match: ";
@@ -139,7 +139,8 @@ std::string TextStory::told(const Event& event) const {
       out += one.lines;
       continue;
     }
-    const bool tell = all_ || (one.matched && (logged.count(one.id) != 0 || one.disruptive || one.about_request));
+    if (!interest_.wants(one.id)) continue;
+    const bool tell = interest_.whole(one.id) || (one.matched && (logged.count(one.id) != 0 || one.disruptive || one.about_request));
     if (!tell) continue;
     out += "  rule " + painted(std::to_string(one.id), one.matched ? Color::Bold : Color::Dim, colored_);
     for (const RuleHit& hit : event.waf.rules) {
@@ -173,7 +174,7 @@ void JsonStory::on_phase(Phase phase) {
 }
 
 void JsonStory::on_skipped(const RuleStep& rule, Skipped why) {
-  if (!all_) return;
+  if (!interest_.whole(rule.rule_id) || !interest_.wants(rule.rule_id)) return;
   base::JsonWriter json(text_);
   json.begin_object();
   json.field("step", "skipped");
@@ -184,6 +185,7 @@ void JsonStory::on_skipped(const RuleStep& rule, Skipped why) {
 }
 
 void JsonStory::on_target_removed(const RuleStep& rule, std::string_view target) {
+  if (!interest_.wants(rule.rule_id)) return;
   base::JsonWriter json(text_);
   json.begin_object();
   json.field("step", "target_removed");
@@ -194,7 +196,7 @@ void JsonStory::on_target_removed(const RuleStep& rule, std::string_view target)
 }
 
 void JsonStory::on_evaluation(const Evaluation& e) {
-  if (!e.matched && !all_) return;
+  if (!interest_.wants(e.rule.rule_id) || (!e.matched && !interest_.whole(e.rule.rule_id))) return;
   base::JsonWriter json(text_);
   json.begin_object();
   json.field("step", "evaluation");
@@ -214,6 +216,7 @@ void JsonStory::on_evaluation(const Evaluation& e) {
 
 void JsonStory::on_action(const RuleStep& rule, std::string_view action, std::string_view name,
                           std::string_view value) {
+  if (!interest_.wants(rule.rule_id)) return;
   base::JsonWriter json(text_);
   json.begin_object();
   json.field("step", "action");
@@ -226,6 +229,7 @@ void JsonStory::on_action(const RuleStep& rule, std::string_view action, std::st
 }
 
 void JsonStory::on_match(const RuleStep& rule, const Decision& decision, bool effective) {
+  if (!interest_.wants(rule.rule_id)) return;
   base::JsonWriter json(text_);
   json.begin_object();
   json.field("step", "match");

@@ -1,9 +1,11 @@
 // Story: what the rules did with one transaction, step by step, as text or as JSON lines.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/event.h"
@@ -11,12 +13,21 @@
 
 namespace weir::app {
 
+// What of a story is wanted.
+struct Interest {
+  bool all = false;              // also what did not match and what was skipped
+  std::set<std::uint64_t> only;  // only these rules, and all of them; empty: every rule
+
+  // What did not match is wanted, too.
+  [[nodiscard]] bool whole(std::uint64_t rule) const { return all || only.count(rule) != 0; }
+  [[nodiscard]] bool wants(std::uint64_t rule) const { return only.empty() || only.count(rule) != 0; }
+};
+
 // Collects the steps of a transaction and writes them down when the transaction is over, because only then
 // it is known which rules were logged.
 class TextStory final : public rules::TraceSink {
  public:
-  // all: also what did not match and what was skipped.
-  TextStory(bool all, bool colored) : all_(all), colored_(colored) {}
+  TextStory(Interest interest, bool colored) : interest_(std::move(interest)), colored_(colored) {}
 
   void on_phase(Phase phase) override;
   void on_skipped(const RuleStep& rule, Skipped why) override;
@@ -41,14 +52,14 @@ class TextStory final : public rules::TraceSink {
   };
   Rule& rule(const RuleStep& step);
 
-  bool all_;
+  Interest interest_;
   bool colored_;
   std::vector<Rule> rules_;
 };
 
 class JsonStory final : public rules::TraceSink {
  public:
-  explicit JsonStory(bool all) : all_(all) {}
+  explicit JsonStory(Interest interest) : interest_(std::move(interest)) {}
   void on_phase(Phase phase) override;
   void on_skipped(const RuleStep& rule, Skipped why) override;
   void on_target_removed(const RuleStep& rule, std::string_view target) override;
@@ -60,7 +71,7 @@ class JsonStory final : public rules::TraceSink {
   [[nodiscard]] std::string told(const Event& event, std::string_view capture) const;
 
  private:
-  bool all_;
+  Interest interest_;
   std::string text_;
 };
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from xml.etree import ElementTree
 
 import jsonschema
 
@@ -333,6 +334,99 @@ class Memory(Case):
         # 10 MB, then 60 MB of captures; in the second most connections have timed out before the end.
         short, long = peak(1000), peak(6000)
         self.assertLess(long, short + 48 * 1024, f"{short} KiB, then {long} KiB")
+
+
+class RegressionTests(Case):
+    SUITE = """\
+rule_id: 10
+tests:
+  - test_id: 1
+    stages: [{input: {uri: "/?q=../x", headers: {Host: a}}, output: {log: {expect_ids: [10]}}}]
+  - test_id: 2
+    stages: [{input: {uri: "/?q=fine", headers: {Host: a}}, output: {log: {%s: [10]}}}]
+  - test_id: 3
+    stages: [{input: {uri: "/#x", headers: {Host: a}}, output: {status: 400}}]
+"""
+
+    def suite(self, passes=True):
+        return self.file("10.yaml", (self.SUITE % ("no_expect_ids" if passes else "expect_ids")).encode())
+
+    def run_suite(self, *arguments):
+        return run("test", "--no-cache", "--rules", rules, *arguments)
+
+    def test_summary_is_the_last_line(self):
+        out = self.expect(self.run_suite(self.suite()), 0)
+        self.assertEqual(out.splitlines()[-1], "3 passed, 0 failed, 0 skipped")
+        out = self.expect(self.run_suite("--include", "-[12]$", "--exclude", "-2$", self.suite()), 0)
+        self.assertEqual(out.splitlines()[-1], "2 passed, 0 failed, 1 skipped")
+
+    def test_failures(self):
+        out = self.expect(self.run_suite("--show-failures-only", self.suite(False)), 1)
+        self.assertIn("10-2", out)
+        self.assertNotIn("10-1", out)
+        self.assertIn("rule 10 is not logged", out)
+        out = self.expect(self.run_suite("--fail-fast", self.suite(False)), 1)
+        self.assertEqual(out.splitlines()[-1], "1 passed, 1 failed, 0 skipped")
+        self.assertIn("::error file=", self.expect(self.run_suite("--format", "github", self.suite(False)), 1))
+
+    def test_json(self):
+        stages = json.loads(self.expect(self.run_suite("--format", "json", self.suite(False)), 1))["stages"]
+        self.assertEqual([(s["test"], s["stage"], s["ok"], s["ids"], s["status"], s["decision"]) for s in stages],
+                         [("10-1", 1, True, [10, 10], 200, "deny"), ("10-2", 1, False, [], 200, "pass"),
+                          ("10-3", 1, True, [], 400, "deny")])
+
+    def test_junit(self):
+        root = ElementTree.fromstring(self.expect(self.run_suite("--format", "junit", self.suite(False)), 1))
+        self.assertEqual((root.tag, root.get("tests"), root.get("failures")), ("testsuites", "3", "1"))
+        self.assertEqual([case.get("name") for case in root.iter("testcase")], ["10-1", "10-2", "10-3"])
+        self.assertEqual(len(list(root.iter("failure"))), 1)
+
+    def test_overrides(self):
+        good = self.file("o.yaml", b"overrides: [{test: 10-2, reason: so be it, output: {status: 200}}]")
+        self.expect(self.run_suite("--overrides", good, self.suite(False)), 0)
+        bad = self.file("o.yaml", b"overrides: [{test: 10-2, output: {status: 200}}]")
+        self.expect(self.run_suite("--overrides", bad, self.suite(False)), 2, "o.yaml:1: ", "has no reason")
+
+    def test_mistakes(self):
+        self.expect(run("test"), 2, "name at least one")
+        self.expect(self.run_suite(work / "nowhere.yaml"), 3, "nowhere.yaml")
+        self.expect(self.run_suite("--include", "(", self.suite()), 2, "regular expression (")
+        self.expect(self.run_suite(self.file("bad.yaml", b"tests: [{stages: 1}]")), 2, "bad.yaml:1:")
+
+
+class Explain(Case):
+    def explain(self, *arguments, **more):
+        return run("explain", "--no-cache", "--rules", rules, *arguments, **more)
+
+    def test_request_with_bare_line_feeds(self):
+        out = self.expect(self.explain("--request", "-", stdin=b"GET /?q=<script HTTP/1.1\nHost: a\n\n"), 0)
+        self.assertIn("rule 10  attack", out)
+        self.assertIn('ARGS:q "<script"', out)
+        self.assertIn("setvar TX:anomaly_score = 5", out)
+        self.assertIn("deny 403 (not carried out)", out)
+        self.assertNotIn("no match", out)
+
+    def test_one_rule(self):
+        out = self.expect(self.explain("--rule", "10", "--curl", "curl -A x 'http://a/?q=fine'"), 0)
+        self.assertIn('no match: ARGS:q "fine"', out)
+        self.assertNotIn("rule 11", out)
+        lines = records(self.expect(self.explain("--rule", 10, "--format", "json", "--curl", "curl http://a/?q=1"), 0))
+        steps = [line for line in lines if line.get("step") == "evaluation"]
+        self.assertEqual({step["rule"] for step in steps}, {10})
+        self.assertIn("ARGS:q", [step["target"] for step in steps])
+
+    def test_transaction_of_a_capture(self):
+        wanted = records(self.expect(inspect("--format", "jsonl", demo), 0))[2]
+        for option in ("--transaction", "--tx"):
+            told = records(self.expect(self.explain(option, "3", "--format", "json", demo), 0))[-1]
+            self.assertEqual(told["http"], wanted["http"])
+        self.expect(self.explain("--tx", "100000", demo), 2, "transactions")
+
+    def test_mistakes(self):
+        self.expect(run("explain"), 2, "name one of")
+        self.expect(self.explain("--curl", "curl", "--request", "x"), 2, "name one of")
+        self.expect(self.explain("--curl", "curl --no-such-option http://a/"), 2, "--no-such-option")
+        self.expect(self.explain("--request", work / "nowhere"), 3, "nowhere")
 
 
 if __name__ == "__main__":
