@@ -12,7 +12,6 @@
 
 namespace weir::net::fragment_test {
 
-
 using test::as_packet;
 using test::Octets;
 using test::PacketBuilder;
