@@ -27,7 +27,8 @@ fi
 
 if suite=$(bash tests/support/crs_suite.sh build/crs-suite 2>build/crs-suite.log | tail -n 1) && [ -d "$suite" ]; then
   say "the CRS 3.3.4 regression suite is in $suite"
-  export WEIR_CRS3_SUITE="$PWD/$suite"
+  WEIR_CRS3_SUITE=$(realpath "$suite")
+  export WEIR_CRS3_SUITE
 else
   cat build/crs-suite.log >&2
   stop "the source package of modsecurity-crs could not be had"
