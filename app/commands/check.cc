@@ -1,5 +1,6 @@
-#include <unistd.h>
+#include <sys/resource.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -20,7 +21,7 @@ std::string line(const char* name, const std::string& value) {
 
 std::string seconds(double value) {
   char text[32];
-  std::snprintf(text, sizeof(text), "%.2f s", value);
+  std::snprintf(text, sizeof(text), "%.3f s", value);
   return text;
 }
 
@@ -28,6 +29,13 @@ std::string mebibytes(std::size_t bytes) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
   return text;
+}
+
+// What the process has needed at most so far, compiling included.
+std::string peak_memory() {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return "unknown";
+  return mebibytes(static_cast<std::size_t>(usage.ru_maxrss) * 1024);  // Linux counts in KiB
 }
 
 std::string counts(const LoadedRules& loaded) {
@@ -40,7 +48,8 @@ std::string counts(const LoadedRules& loaded) {
   out += line("patterns", grouped(s.patterns) + " (" + grouped(s.patterns_prefiltered) + " scanned ahead)");
   out += line("phrases", grouped(s.phrases));
   out += line("memory", mebibytes(s.memory_bytes));
-  out += line("load time", seconds(s.seconds) + (s.from_cache ? " (patterns from the cache)" : ""));
+  out += line("process memory", peak_memory());
+  out += line("load time", seconds(loaded.seconds) + (s.from_cache ? " (patterns from the cache)" : ""));
   out += line("warnings", grouped(count(loaded.diagnostics).warnings));
   return out;
 }

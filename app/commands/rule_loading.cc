@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -50,6 +51,7 @@ std::string cache_directory(const RuleOptions& options) {
 }
 
 LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite) {
+  const auto began = std::chrono::steady_clock::now();
   crs::DistributionOptions wanted;
   wanted.rules = options.rules;
   wanted.tuning.paranoia_level = as_int(options.paranoia);
@@ -76,6 +78,7 @@ LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite) {
   loaded.rules = std::move(result.rules);
   loaded.diagnostics = std::move(result.diagnostics);
   if (!loaded.rules) loaded.exit = ExitCode::Usage;
+  loaded.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   return loaded;
 }
 

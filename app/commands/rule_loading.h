@@ -19,6 +19,7 @@ struct LoadedRules {
   bool named = false;                    // by the operator, not Debian's by default
   std::string crs_version;               // empty: no CRS among the rules
   std::vector<std::string> complaints;   // sentences about what could not be found
+  double seconds = 0;                    // what finding, reading and compiling them took
   ExitCode exit = ExitCode::Fine;        // why `rules` is null
 };
 

@@ -186,6 +186,10 @@ class GoodInput(Case):
 
     def test_check(self):
         code, out, err = run("check", "--no-cache", "--rules", rules)
+        load_time = [line.split() for line in out.splitlines() if line.startswith("load time")][0]
+        self.assertGreater(float(load_time[2]), 0)
+        memory = [line.split() for line in out.splitlines() if line.startswith("process memory")][0]
+        self.assertGreater(float(memory[2]), 1)
         self.assertEqual((code, err), (0, ""))
         for word in ("rules", "patterns", "memory", "load time", "warnings"):
             self.assertIn(word, out)
