@@ -175,7 +175,6 @@ void PcapFilePort::settle(const Packet& packet, Fate fate) {
   if (fate == Fate::Forward) {
     ++stats_.forwarded;
     if (options_.forwarded != nullptr) {
-      // The packet's view, not the slot: whoever replaced the bytes settles what is to be sent.
       const bool written = static_cast<bool>(
           options_.forwarded->write(packet.link, packet.time, packet.bytes, packet.wire_length));
       if (!written) ++stats_.errors;
@@ -185,6 +184,13 @@ void PcapFilePort::settle(const Packet& packet, Fate fate) {
   }
   slots_[index].used = false;
   free_.push_back(index);
+}
+
+void PcapFilePort::replace(const Packet& packet, Bytes bytes) {
+  Packet instead = packet;
+  instead.bytes = bytes;
+  instead.wire_length = static_cast<std::uint32_t>(bytes.size());
+  settle(instead, Fate::Forward);
 }
 
 Result<void> PcapFilePort::inject(const Packet& like, Towards towards, Bytes frame) {

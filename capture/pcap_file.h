@@ -5,7 +5,7 @@
 // tells. Each packet has a buffer of its own until it is settled; buffers are reused, so nothing is
 // allocated once they have grown.
 //
-// settle() and inject() go to PcapFileOptions::forwarded if there is one: what an inline Weir would
+// settle(), replace() and inject() go to PcapFileOptions::forwarded if there is one: what an inline Weir would
 // have let through, in the order of its verdicts, and what it would have sent. One owner, no
 // thread.
 #pragma once
@@ -41,6 +41,7 @@ class PcapFilePort final : public PacketPort {
 
   Result<Received> receive(std::span<Packet> out, Duration wait) override;
   void settle(const Packet& packet, Fate fate) override;
+  void replace(const Packet& packet, Bytes bytes) override;
   Result<void> inject(const Packet& like, Towards towards, Bytes frame) override;
   [[nodiscard]] PortStats stats() const override { return stats_; }
 

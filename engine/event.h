@@ -17,8 +17,11 @@
 namespace weir {
 
 enum class EventType : std::uint8_t {
-  Http,  // one HTTP transaction, complete or given up
-  Drop,  // inline: a packet that was not forwarded
+  Http,     // one HTTP transaction, complete or given up
+  Drop,     // inline: a packet that was not forwarded
+  Anomaly,  // something odd in a packet or connection, or a failure and what was done about it
+  Flow,     // a TCP connection is over
+  Stats,    // counters; made by app, at intervals
 };
 
 // Where an event comes from, on the wire.
@@ -41,6 +44,7 @@ enum class DropReason : std::uint8_t {
   Checksum,
   Fragment,           // overlapping or incomplete fragments
   Memory,             // could not be remembered, hence not inspected
+  Policy,             // another failure policy (the detail is its cause)
 };
 
 [[nodiscard]] constexpr std::string_view name(DropReason reason) {
@@ -54,6 +58,7 @@ enum class DropReason : std::uint8_t {
     case DropReason::Checksum: return "checksum";
     case DropReason::Fragment: return "fragment";
     case DropReason::Memory: return "memory";
+    case DropReason::Policy: return "policy";
   }
   return "none";
 }
@@ -102,11 +107,62 @@ struct WafPart {
   bool truncated = false;                          // part of the transaction was not there to be judged
 };
 
+// `anomaly` after EVE: type and event; EVE's `layer` is left out.
+enum class AnomalyType : std::uint8_t {
+  Decode,   // one packet: net::Anomaly
+  Stream,   // a connection: flow::Anomaly, at most once of each kind
+  Failure,  // FailureCause: `action` says what was done
+};
+
+[[nodiscard]] constexpr std::string_view name(AnomalyType type) {
+  switch (type) {
+    case AnomalyType::Decode: return "decode";
+    case AnomalyType::Stream: return "stream";
+    case AnomalyType::Failure: return "failure";
+  }
+  return "decode";
+}
+
+struct AnomalyPart {
+  AnomalyType type = AnomalyType::Stream;
+  std::string_view event;   // a stable kebab-case word
+  std::string_view action;  // Failure: "pass", "drop", "reset"
+};
+
+// `flow` after EVE; origin.time is its end.
+struct FlowPart {
+  Timestamp start, end;            // of its first and last packet
+  std::uint64_t pkts_toserver = 0, pkts_toclient = 0;
+  std::uint64_t bytes_toserver = 0, bytes_toclient = 0;  // of payload
+  std::string_view state;          // "closed", "established", "bypassed" (released or not inspected)
+  std::string_view reason;         // "fin", "rst", "timeout", "evicted", "replaced", "shutdown"
+  std::string_view app_proto;      // "http", "tls", "http2", "unknown"
+  std::uint64_t transactions = 0;
+  bool alerted = false;            // a logged rule matched in one of them
+  bool blocked = false;            // refused: nothing more of it was let through
+  bool midstream = false;          // its beginning was not seen
+  bool one_sided = false;          // one direction never came by
+};
+
+// One counter of `stats`: a dotted path, "flow.half_open".
+struct StatsCounter {
+  std::string_view name;
+  std::uint64_t value = 0;
+};
+
+struct StatsPart {
+  std::uint64_t uptime = 0;  // seconds
+  std::span<const StatsCounter> counters;  // those of one prefix stand together
+};
+
 struct Event {
   EventType type = EventType::Http;
   EventOrigin origin;
   HttpPart http;                                // Http
   WafPart waf;                                  // Http
+  AnomalyPart anomaly;                          // Anomaly
+  FlowPart flow;                                // Flow
+  StatsPart stats;                              // Stats
   DropReason drop_reason = DropReason::None;    // Drop
   std::string_view drop_detail;                 // Drop: a stable kebab-case word from the room that refused it
   std::uint64_t drop_rule = 0;                  // Drop: the rule, where the reason is one

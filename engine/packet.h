@@ -55,6 +55,12 @@ struct Packet {
   std::uint64_t domain = 0;
   std::uint64_t number = 0;  // 1, 2, … in order of arrival at this port (pcap_cnt in records)
   std::uint64_t token = 0;   // the port's own
+  // What the port needs, besides, to send a packet of Weir's the way this one goes (an outer header);
+  // opaque, empty for most ports. At most kMostEnvelope bytes, valid as long as `bytes`. The engine keeps a
+  // copy for a connection that it answers, and gives it back in PacketPort::inject().
+  Bytes envelope;
 };
+
+inline constexpr std::size_t kMostEnvelope = 128;
 
 }  // namespace weir

@@ -16,6 +16,15 @@ enum class Fate : std::uint8_t { Forward, Drop };
 // Which endpoint an invented packet is meant for.
 enum class Towards : std::uint8_t { Client, Server };
 
+// What of a connection needs no more inspection. Relative to the packet it is said with: "its direction"
+// are the packets with the same source and destination.
+enum class Release : std::uint8_t {
+  None,    // as before
+  This,    // packets of its direction need not come to receive() any more
+  Both,    // packets of neither direction need
+  Resume,  // all packets of the connection must come again
+};
+
 struct PortStats {
   std::uint64_t packets = 0;   // delivered by receive()
   std::uint64_t bytes = 0;
@@ -23,6 +32,8 @@ struct PortStats {
   std::uint64_t forwarded = 0;
   std::uint64_t discarded = 0;
   std::uint64_t injected = 0;
+  std::uint64_t released = 0;  // connections or directions handed to the fast path
+  std::uint64_t resumed = 0;
   std::uint64_t errors = 0;
 };
 
@@ -40,9 +51,26 @@ class PacketPort {
 
   // Fills `out` with up to out.size() packets, waiting at most `wait` for the first.
   virtual Result<Received> receive(std::span<Packet> out, Duration wait) = 0;
-  // Exactly once for each received packet, in any order. Afterwards its bytes are gone.
+  // Exactly once for each received packet, in any order: settle() or replace(). Afterwards its bytes are
+  // gone. Only token, number, link and envelope of `packet` are looked at.
   virtual void settle(const Packet& packet, Fate fate) = 0;
-  // Sends a frame that Weir made, of the same link type as `like`, in the envelope `like` came in.
+  // Settles as forwarded, but with these bytes: as many as the packet had, of its link type, headers and
+  // checksums done (a partial checksum stays partial). They are copied or sent before this returns.
+  virtual void replace(const Packet& packet, Bytes bytes) = 0;
+  // Told directly before the packet is settled. A port that can lets the kernel, or a loop without the
+  // engine, forward what needs no inspection (NFQUEUE: connmark; GENEVE: echo); one that cannot ignores
+  // it, and the engine copes with packets that come all the same. After Resume no packet of the connection
+  // that is received later than `packet` may be forwarded without the engine.
+  virtual void release(const Packet& packet, Release what) { (void)packet, (void)what; }
+  // Sends a frame that Weir made towards one end of a connection. It is a whole frame of the link type of
+  // `like`: with link header, addresses and VLAN tags as they must be on that side, for RawIp a bare
+  // IP packet; never longer than the endpoint's MSS allows. Checksums are right. It must not come back
+  // through receive().
+  //   `like` is a packet of the connection: the one whose inspection made the frame (not yet settled), or,
+  // where time alone made it (Inspector::on_time), what is left of an earlier one: link, domain, token,
+  // number, and the envelope; its bytes are empty. If the engine has seen a packet that travels as the
+  // frame is to travel since it began to answer, `like` is that one.
+  //   An error is counted; the engine repeats what must arrive.
   virtual Result<void> inject(const Packet& like, Towards towards, Bytes frame) = 0;
   [[nodiscard]] virtual PortStats stats() const = 0;
 };

@@ -1,6 +1,7 @@
 #include "app/formats/jsonl.h"
 
 #include <optional>
+#include <vector>
 
 #include "engine/base/base64.h"
 #include "engine/base/json_writer.h"
@@ -110,6 +111,67 @@ void write_drop(JsonWriter& json, const Event& event) {
   json.end_object();
 }
 
+void write_anomaly(JsonWriter& json, const AnomalyPart& anomaly) {
+  json.key("anomaly");
+  json.begin_object();
+  json.field("type", name(anomaly.type));
+  json.field("event", anomaly.event);
+  if (!anomaly.action.empty()) json.field("action", anomaly.action);
+  json.end_object();
+}
+
+void write_flow(JsonWriter& json, const FlowPart& flow) {
+  json.field("app_proto", flow.app_proto);
+  json.key("flow");
+  json.begin_object();
+  json.field("pkts_toserver", flow.pkts_toserver);
+  json.field("pkts_toclient", flow.pkts_toclient);
+  json.field("bytes_toserver", flow.bytes_toserver);
+  json.field("bytes_toclient", flow.bytes_toclient);
+  std::string time;
+  append_timestamp(time, flow.start);
+  json.field("start", time);
+  time.clear();
+  append_timestamp(time, flow.end);
+  json.field("end", time);
+  json.field("age", (flow.end - flow.start).ns / seconds(1).ns);
+  json.field("state", flow.state);
+  json.field("reason", flow.reason);
+  json.field("tx_cnt", flow.transactions);
+  json.field("alerted", flow.alerted);
+  json.field("blocked", flow.blocked);
+  json.field("midstream", flow.midstream);
+  json.field("one_sided", flow.one_sided);
+  json.end_object();
+}
+
+// "flow.half_open" becomes {"flow":{"half_open":…}}.
+void write_stats(JsonWriter& json, const StatsPart& stats) {
+  json.key("stats");
+  json.begin_object();
+  json.field("uptime", stats.uptime);
+  std::vector<std::string_view> open;
+  for (const StatsCounter& counter : stats.counters) {
+    std::string_view rest = counter.name;
+    std::size_t depth = 0;
+    for (std::size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
+      const std::string_view part = rest.substr(0, dot);
+      rest.remove_prefix(dot + 1);
+      if (depth == open.size() || open[depth] != part) {
+        for (; open.size() > depth; open.pop_back()) json.end_object();
+        json.key(part);
+        json.begin_object();
+        open.push_back(part);
+      }
+      ++depth;
+    }
+    for (; open.size() > depth; open.pop_back()) json.end_object();
+    json.field(rest, counter.value);
+  }
+  for (; !open.empty(); open.pop_back()) json.end_object();
+  json.end_object();
+}
+
 }  // namespace
 
 void JsonlFormat::append(const Event& event, const EventSource& source, std::string& out) {
@@ -125,6 +187,18 @@ void JsonlFormat::append(const Event& event, const EventSource& source, std::str
     case EventType::Drop:
       write_common(json, event, source, "drop");
       write_drop(json, event);
+      break;
+    case EventType::Anomaly:
+      write_common(json, event, source, "anomaly");
+      write_anomaly(json, event.anomaly);
+      break;
+    case EventType::Flow:
+      write_common(json, event, source, "flow");
+      write_flow(json, event.flow);
+      break;
+    case EventType::Stats:
+      write_common(json, event, source, "stats");
+      write_stats(json, event.stats);
       break;
   }
   json.end_object();

@@ -126,6 +126,9 @@ void TextFormat::append(const Event& event, const EventSource& source, std::stri
     case EventType::Drop:
       append_drop(event, out);
       break;
+    case EventType::Anomaly:
+    case EventType::Flow:
+    case EventType::Stats: break;  // for programs
   }
 }
 

@@ -60,21 +60,19 @@ void Run::submit() {
 void Run::inspect_inline(const Packet& packet, PacketPort& port) {
   workers_.collector().files(files_);
   workers_.collector().at(packet.number);
-  settle_held(workers_.inspector().on_time(packet.time).held, port);
+  const inspect::Verdict time = workers_.inspector().on_time(packet.time);
+  settle_held(time.held, port);
+  inject(time.inject, port);
   const inspect::Verdict verdict = workers_.inspector().on_packet(packet);
   settle_held(verdict.held, port);
+  if (verdict.release != Release::None) port.release(packet, verdict.release);
   switch (verdict.kind) {
     case inspect::VerdictKind::Forward: port.settle(packet, Fate::Forward); break;
     case inspect::VerdictKind::Drop: port.settle(packet, Fate::Drop); break;
     case inspect::VerdictKind::Hold: held_.emplace(packet.number, packet); break;
-    case inspect::VerdictKind::Replace: {
-      Packet instead = packet;
-      instead.bytes = verdict.replacement;
-      instead.wire_length = static_cast<std::uint32_t>(verdict.replacement.size());
-      port.settle(instead, Fate::Forward);
-      break;
-    }
+    case inspect::VerdictKind::Replace: port.replace(packet, verdict.replacement); break;
   }
+  inject(verdict.inject, port);
   workers_.drain(line_);
 }
 
@@ -85,6 +83,11 @@ void Run::settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port
     port.settle(found->second, fate.fate);
     held_.erase(found);
   }
+}
+
+void Run::inject(std::span<const inspect::Injection> frames, PacketPort& port) {
+  // A frame that cannot be written is counted by the port; the engine repeats what must arrive.
+  for (const inspect::Injection& one : frames) (void)port.inject(one.like, one.towards, one.frame);
 }
 
 void Run::end_file() {

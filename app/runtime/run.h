@@ -46,6 +46,7 @@ class Run {
   void submit();
   void inspect_inline(const Packet& packet, PacketPort& port);
   void settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port);
+  void inject(std::span<const inspect::Injection> frames, PacketPort& port);
 
   bool inline_;
   rules::MemoryStore store_;

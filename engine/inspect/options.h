@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/event.h"
+#include "engine/failure.h"
 #include "engine/limits.h"
 #include "engine/packet.h"
 
@@ -15,6 +16,25 @@ namespace weir::inspect {
 enum class Stance : std::uint8_t {
   Passive,  // a capture or a mirror: say what happened and what would have been done
   Inline,   // each packet waits for its verdict
+};
+
+// How a refused client is answered (inline).
+struct BlockOptions {
+  // The page: the body of every answer of Weir's. `{{transaction_id}}` is replaced by the id that the records
+  // have, `{{status}}` by the status; nothing that the client sent ever gets into it. At most 32 KiB.
+  std::string page;  // empty: Weir's own short page
+  std::string content_type = "text/html; charset=utf-8";
+  // false: both ends are reset, no page is sent.
+  bool answer = true;
+  // How long a blocked connection's client may take to read the page, its further data being acknowledged
+  // and discarded meanwhile; then it is reset.
+  Duration linger = seconds(30);
+  // Connections that are being answered at a time (about 1 KiB each, and the pages). Beyond it both ends are
+  // reset without a page.
+  std::uint32_t connections = 4096;
+  std::uint64_t page_bytes = 16ULL << 20;
+  // Frames that Weir may make in a second, in bursts of as many.
+  std::uint32_t frames_per_second = 50'000;
 };
 
 struct InspectorOptions {
@@ -38,6 +58,15 @@ struct InspectorOptions {
   // The input is a capture: of a host that leaves checksums to its network card, partial sums are
   // recognised and accepted. A live port is told the state of each packet's checksum instead.
   bool detect_offload = true;
+  // What becomes of what cannot be inspected (inline).
+  FailurePolicies failures;
+  // Inline: for so long after the first packet every unknown connection is taken up, whatever the policy for
+  // FailureCause::Midstream says (restart, failover).
+  Duration midstream_grace = {0};
+  // Which kinds of event are written besides Http and Drop.
+  bool anomaly_events = false;
+  bool flow_events = false;
+  BlockOptions block;
   FlowLimits flow_limits;
   FragmentLimits fragment_limits;
   // Key of the TCP table; random per process where an attacker chooses addresses and ports.
@@ -71,6 +100,14 @@ struct InspectorCounters {
   std::uint64_t with_violations = 0;
   std::uint64_t evicted = 0;          // finished early because of InspectorOptions::transactions
   std::uint64_t dropped_packets = 0;  // inline
+  std::uint64_t pages = 0;            // block pages begun
+  std::uint64_t pages_read = 0;       // of these, acknowledged to their last byte
+  std::uint64_t resets = 0;           // connections that were reset
+  std::uint64_t injected = 0;         // frames that Weir made
+  std::uint64_t injection_limited = 0;  // frames not made: BlockOptions::frames_per_second
+  std::uint64_t released = 0;         // directions handed to the port
+  std::uint64_t resumed = 0;
+  FailureCounts failures{};
 
   InspectorCounters& operator+=(const InspectorCounters& other);
 };

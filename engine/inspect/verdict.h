@@ -29,8 +29,9 @@ struct HeldFate {
   Fate fate = Fate::Drop;
 };
 
-// A frame that Weir made: block page, reset, acknowledgement of discarded data.
+// A frame that Weir made: block page, reset, acknowledgement of discarded data. For PacketPort::inject().
 struct Injection {
+  Packet like;
   Towards towards = Towards::Client;
   Bytes frame;
 };
@@ -41,7 +42,8 @@ struct Verdict {
   std::string_view detail;         // stable word for counters and logs
   Bytes replacement;               // Replace: of the same link type as the packet
   std::span<const HeldFate> held;  // fates of packets held earlier
-  std::span<const Injection> inject;
+  std::span<const Injection> inject;  // in this order; to be sent after the packet is settled
+  Release release = Release::None;    // for PacketPort::release(), with the packet that was inspected
 
   [[nodiscard]] bool forwarded() const {
     return kind == VerdictKind::Forward || kind == VerdictKind::Replace;

@@ -9,6 +9,7 @@
 
 #include "app/formats/colors.h"
 #include "app/formats/jsonl.h"
+#include "engine/failure.h"
 #include "app/formats/text.h"
 #include "app/nearest.h"
 #include "app/report/report.h"
@@ -139,6 +140,48 @@ TEST(Jsonl, Drop) {
             "\"pcap_filename\":\"a.pcap\",\"pcap_cnt\":7,\"src_ip\":\"192.0.2.7\",\"src_port\":51000,"
             "\"dest_ip\":\"2001:db8::1\",\"dest_port\":80,\"proto\":\"TCP\","
             "\"drop\":{\"reason\":\"rule\",\"detail\":\"rule\",\"rule_id\":949110}}\n");
+}
+
+TEST(Jsonl, Anomaly) {
+  Event e = example();
+  e.type = EventType::Anomaly;
+  e.anomaly = {AnomalyType::Failure, name(FailureCause::StreamMemory), name(FailureAction::Drop)};
+  EXPECT_THAT(json(e), HasSubstr("\"event_type\":\"anomaly\""));
+  EXPECT_THAT(json(e), HasSubstr("\"anomaly\":{\"type\":\"failure\",\"event\":\"stream-memory\","
+                                 "\"action\":\"drop\"}}\n"));
+}
+
+TEST(Jsonl, Flow) {
+  Event e = example();
+  e.type = EventType::Flow;
+  e.flow.start = {1'700'000'000'000'000'000};
+  e.flow.end = {1'700'000'007'900'000'000};
+  e.flow.pkts_toclient = 9;
+  e.flow.bytes_toserver = 5'000'000'000;
+  e.flow.state = "closed";
+  e.flow.reason = "fin";
+  e.flow.app_proto = "http";
+  e.flow.blocked = true;
+  const std::string line = json(e);
+  EXPECT_THAT(line, HasSubstr("\"event_type\":\"flow\""));
+  EXPECT_THAT(line, HasSubstr("\"app_proto\":\"http\",\"flow\":{\"pkts_toserver\":0,\"pkts_toclient\":9,"
+                              "\"bytes_toserver\":5000000000,\"bytes_toclient\":0,"
+                              "\"start\":\"2023-11-14T22:13:20.000000+0000\","
+                              "\"end\":\"2023-11-14T22:13:27.900000+0000\",\"age\":7,"
+                              "\"state\":\"closed\",\"reason\":\"fin\",\"tx_cnt\":0,\"alerted\":false,"
+                              "\"blocked\":true,"));
+}
+
+TEST(Jsonl, StatsNestByTheirNames) {
+  Event e;
+  e.type = EventType::Stats;
+  e.stats.uptime = 12;
+  const std::vector<StatsCounter> counters{{"packets", 5},       {"flow.now", 1},     {"flow.drop.stream", 2},
+                                           {"flow.drop.rule", 3}, {"flow.closed", 4}, {"http.transactions", 6}};
+  e.stats.counters = counters;
+  EXPECT_THAT(json(e), HasSubstr("\"stats\":{\"uptime\":12,\"packets\":5,\"flow\":{\"now\":1,"
+                                 "\"drop\":{\"stream\":2,\"rule\":3},\"closed\":4},"
+                                 "\"http\":{\"transactions\":6}}}\n"));
 }
 
 TEST(Timestamps, Ends) {

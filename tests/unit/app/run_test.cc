@@ -32,6 +32,7 @@ std::shared_ptr<const rules::RuleSet> rule_set() {
 struct NoPort final : PacketPort {
   Result<Received> receive(std::span<Packet>, Duration) override { return Received{0, true}; }
   void settle(const Packet&, Fate fate) override { ++(fate == Fate::Forward ? forwarded : dropped); }
+  void replace(const Packet&, Bytes) override { ++forwarded; }
   Result<void> inject(const Packet&, Towards, Bytes) override { return {}; }
   [[nodiscard]] PortStats stats() const override { return {}; }
   std::uint64_t forwarded = 0, dropped = 0;
