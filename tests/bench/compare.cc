@@ -1,120 +1,37 @@
 // Weir's rule engine and Debian's libmodsecurity on the same requests and rules, in one process,
 // alternately: CPU time per request, and the ratio of the two. Rules alone; no packets, no sockets.
 //
-//   compare --rules FILE [--rules FILE…] [--rounds N] [--only weir|modsecurity] CORPUS…
+//   compare --rules FILE [options] CORPUS…
+//     --rounds N        passes that count; one more warms up (default 3)
+//     --only ENGINE     weir or modsecurity
+//     --most N          at most N requests of each corpus, spread evenly
+//     --cache DIR       Weir's compiled patterns
+//     --passes N        no figures: go through the corpora N times (for callgrind)
+//     --load-only       only the load figures
 //
-// A corpus is what make_corpus.py writes. Both engines get the request head parsed into fields by the
-// same code, run the phases 1, 2 and 5, and are asked for nothing else.
+// Both engines get the request head parsed into fields by the same code, run the phases 1, 2 and 5, and
+// are asked for nothing else. The output is for compare.sh: `key=value` pairs, times in microseconds of
+// the thread's CPU time. p50, p99 and max are over the requests, each the best of all rounds.
 #include <modsecurity/modsecurity.h>
 #include <modsecurity/rules_set.h>
 #include <modsecurity/transaction.h>
-#include <time.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
+#include <cstdlib>
 #include <functional>
-#include <iterator>
+#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "rules/transaction.h"
+#include "tests/bench/harness.h"
 
 namespace {
 
-struct Request {
-  std::string bytes;
-  std::string_view method, target, version;
-  std::vector<std::pair<std::string_view, std::string_view>> headers;
-  std::string_view body;
-};
-
-std::string_view until(std::string_view& rest, std::string_view mark) {
-  const std::size_t at = rest.find(mark);
-  const std::string_view piece = rest.substr(0, at);
-  rest = at == std::string_view::npos ? std::string_view() : rest.substr(at + mark.size());
-  return piece;
-}
-
-std::unique_ptr<Request> parse(std::string bytes) {
-  auto request = std::make_unique<Request>();
-  request->bytes = std::move(bytes);
-  std::string_view rest = request->bytes;
-  std::string_view head = until(rest, "\r\n\r\n");
-  request->body = rest;
-  std::string_view line = until(head, "\r\n");
-  request->method = until(line, " ");
-  const std::size_t last = line.rfind(' ');
-  request->target = line.substr(0, last);
-  request->version = last == std::string_view::npos ? "" : line.substr(last + 1);
-  while (!head.empty()) {
-    std::string_view field = until(head, "\r\n");
-    const std::string_view name = until(field, ":");
-    while (!field.empty() && field.front() == ' ') field.remove_prefix(1);
-    request->headers.emplace_back(name, field);
-  }
-  return request;
-}
-
-std::vector<std::unique_ptr<Request>> load(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  const std::string all{std::istreambuf_iterator<char>(in), {}};
-  std::vector<std::unique_ptr<Request>> out;
-  for (std::size_t at = 0; at + 4 <= all.size();) {
-    std::uint32_t length = 0;
-    std::memcpy(&length, &all[at], 4);
-    out.push_back(parse(all.substr(at + 4, length)));
-    at += 4 + length;
-  }
-  return out;
-}
-
-double cpu_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
-class WeirEngine {
- public:
-  explicit WeirEngine(const std::vector<std::string>& files) {
-    std::vector<weir::rules::Source> sources;
-    for (const std::string& file : files) sources.push_back(weir::rules::Source::file(file));
-    weir::rules::LoadOptions options;
-    auto loaded = weir::rules::RuleSet::load(sources, options);
-    if (!loaded.rules) {
-      for (const auto& d : loaded.diagnostics) std::fprintf(stderr, "%s:%u: %s\n", d.file.c_str(), d.line, d.message.c_str());
-      std::exit(2);
-    }
-    rules_ = loaded.rules;
-  }
-  std::size_t run(const Request& request) {
-    weir::rules::Transaction::Peers peers;
-    peers.client = *weir::IpAddress::parse("192.0.2.7");
-    peers.server = *weir::IpAddress::parse("198.51.100.1");
-    peers.client_port = 40000;
-    peers.server_port = 80;
-    const weir::Timestamp now{1'700'000'000'000'000'000};
-    transaction_.begin(rules_, peers, "bench", now);
-    transaction_.request_line(request.method, request.target, request.version);
-    for (const auto& [name, value] : request.headers) transaction_.request_header(name, value);
-    (void)transaction_.request_headers_done(now);
-    if (!request.body.empty() && transaction_.wants_request_body()) (void)transaction_.request_body(request.body);
-    (void)transaction_.request_body_done(now);
-    transaction_.finish(now);
-    return transaction_.matches().size();
-  }
-
- private:
-  std::shared_ptr<const weir::rules::RuleSet> rules_;
-  weir::rules::Scratch scratch_;
-  weir::rules::Transaction transaction_{scratch_};
-};
+using weir::bench::Corpus;
+using weir::bench::Request;
+using weir::bench::WeirEngine;
 
 class ModSecurityEngine {
  public:
@@ -132,7 +49,8 @@ class ModSecurityEngine {
     t.processConnection("192.0.2.7", 40000, "198.51.100.1", 80);
     const std::string target(request.target);
     const std::string method(request.method);
-    const std::string version(request.version.substr(std::min<std::size_t>(5, request.version.size())));
+    const std::string version(
+        request.version.substr(std::min<std::size_t>(5, request.version.size())));
     t.processURI(target.c_str(), method.c_str(), version.c_str());
     for (const auto& [name, value] : request.headers) {
       t.addRequestHeader(reinterpret_cast<const unsigned char*>(name.data()), name.size(),
@@ -140,7 +58,8 @@ class ModSecurityEngine {
     }
     t.processRequestHeaders();
     if (!request.body.empty()) {
-      t.appendRequestBody(reinterpret_cast<const unsigned char*>(request.body.data()), request.body.size());
+      t.appendRequestBody(reinterpret_cast<const unsigned char*>(request.body.data()),
+                          request.body.size());
     }
     t.processRequestBody();
     t.processLogging();
@@ -152,88 +71,143 @@ class ModSecurityEngine {
   modsecurity::RulesSet rules_;
 };
 
-struct Figures {
-  double mean = 0, p50 = 0, p99 = 0, most = 0;  // microseconds of CPU time per request
+using Run = std::function<std::size_t(const Request&)>;
+
+// The passes of one engine over one corpus.
+struct Passes {
+  std::vector<double> means;  // one for each round that counts
+  std::vector<double> best;   // by request
+  std::size_t logged = 0;     // of the last pass
+
+  void pass(const Corpus& corpus, const Run& run, bool counts) {
+    logged = 0;
+    if (best.empty()) best.assign(corpus.size(), 1e12);
+    double sum = 0;
+    for (std::size_t i = 0; i < corpus.size(); ++i) {
+      const double from = weir::bench::cpu_seconds();
+      logged += run(*corpus[i]);
+      const double took = (weir::bench::cpu_seconds() - from) * 1e6;
+      sum += took;
+      best[i] = std::min(best[i], took);
+    }
+    if (counts) means.push_back(sum / static_cast<double>(corpus.size()));
+  }
+  void print(const char* name) const {
+    if (means.empty()) return;
+    std::vector<double> sorted = best;
+    std::sort(sorted.begin(), sorted.end());
+    std::printf(" %s_mean=%.2f %s_p50=%.2f %s_p99=%.2f %s_max=%.2f %s_logged=%zu", name,
+                weir::bench::median(means), name, weir::bench::quantile(sorted, 0.5), name,
+                weir::bench::quantile(sorted, 0.99), name, sorted.back(), name, logged);
+  }
 };
 
-Figures measure(const std::vector<std::unique_ptr<Request>>& corpus,
-                const std::function<std::size_t(const Request&)>& run, std::vector<double>& best) {
-  std::vector<double> each(corpus.size());
-  const double start = cpu_seconds();
+// The quantiles among requests of about the same size (within a power of two): what is left is how much
+// the content matters.
+void print_spread(const Corpus& corpus, const std::vector<double>& best, const std::string& name) {
+  constexpr std::size_t kFewest = 50;
+  std::map<std::size_t, std::vector<double>> classes;
   for (std::size_t i = 0; i < corpus.size(); ++i) {
-    const auto from = std::chrono::steady_clock::now();
-    run(*corpus[i]);
-    each[i] = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - from).count();
+    std::size_t size = 256;
+    while (size < corpus[i]->bytes.size()) size *= 2;
+    classes[size].push_back(best[i]);
   }
-  Figures f;
-  f.mean = (cpu_seconds() - start) * 1e6 / static_cast<double>(corpus.size());
-  if (best.empty()) best = each;
-  for (std::size_t i = 0; i < each.size(); ++i) best[i] = std::min(best[i], each[i]);
-  return f;
+  for (auto& [size, times] : classes) {
+    if (times.size() < kFewest) continue;
+    std::sort(times.begin(), times.end());
+    std::printf("spread=%s bytes=%zu p50=%.2f p99=%.2f\n", name.c_str(), size,
+                weir::bench::quantile(times, 0.5), weir::bench::quantile(times, 0.99));
+  }
 }
 
-void quantiles(Figures& f, std::vector<double> best) {
-  std::sort(best.begin(), best.end());
-  f.p50 = best[best.size() / 2];
-  f.p99 = best[best.size() * 99 / 100];
-  f.most = best.back();
+struct Options {
+  weir::bench::WeirOptions weir;
+  std::vector<std::string> corpora;
+  int rounds = 3;
+  int passes = 0;
+  std::size_t most = 0;
+  bool load_only = false;
+  std::string only;
+};
+
+Options options_of(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto next = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
+    if (word == "--rules") o.weir.files.push_back(next());
+    else if (word == "--cache") o.weir.cache = next();
+    else if (word == "--rounds") o.rounds = std::max(1, std::atoi(next().c_str()));
+    else if (word == "--passes") o.passes = std::atoi(next().c_str());
+    else if (word == "--most") o.most = static_cast<std::size_t>(std::atoi(next().c_str()));
+    else if (word == "--only") o.only = next();
+    else if (word == "--load-only") o.load_only = true;
+    else o.corpora.push_back(word);
+  }
+  return o;
 }
 
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
+void compare(const std::string& path, const Options& options, const Run& weir, const Run& modsecurity) {
+  const Corpus corpus = weir::bench::read_corpus(path, options.most);
+  if (corpus.empty()) {
+    std::fprintf(stderr, "%s holds no request\n", path.c_str());
+    std::exit(3);
+  }
+  Passes w;
+  Passes m;
+  if (options.passes > 0) {
+    for (int pass = 0; pass < options.passes; ++pass) {
+      if (weir) w.pass(corpus, weir, false);
+      if (modsecurity) m.pass(corpus, modsecurity, false);
+    }
+    return;
+  }
+  if (weir) w.pass(corpus, weir, false);  // the other engine keeps nothing from one request to the next
+  std::vector<double> ratios;
+  for (int round = 0; round < options.rounds; ++round) {
+    if (weir) w.pass(corpus, weir, true);
+    if (modsecurity) m.pass(corpus, modsecurity, true);
+    if (weir && modsecurity) ratios.push_back(m.means.back() / w.means.back());
+  }
+  std::string name = path.substr(path.rfind('/') + 1);
+  name = name.substr(0, name.find('.'));
+  std::printf("corpus=%s requests=%zu", name.c_str(), corpus.size());
+  w.print("weir");
+  m.print("modsecurity");
+  if (!ratios.empty()) std::printf(" ratio=%.1f", weir::bench::median(ratios));
+  std::printf("\n");
+  if (weir) print_spread(corpus, w.best, name);
+  std::fflush(stdout);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<std::string> files, corpora;
-  int rounds = 3;
-  std::string only;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word == "--rules" && i + 1 < argc) files.emplace_back(argv[++i]);
-    else if (word == "--rounds" && i + 1 < argc) rounds = std::atoi(argv[++i]);
-    else if (word == "--only" && i + 1 < argc) only = argv[++i];
-    else corpora.push_back(word);
-  }
-  if (files.empty() || corpora.empty() || rounds < 1) {
-    std::fputs("usage: compare --rules FILE… [--rounds N] [--only weir|modsecurity] CORPUS…\n", stderr);
+  const Options options = options_of(argc, argv);
+  if (options.weir.files.empty() || (options.corpora.empty() && !options.load_only)) {
+    std::fputs("usage: compare --rules FILE… [options] CORPUS…; see compare.cc\n", stderr);
     return 2;
   }
-  const auto load_start = std::chrono::steady_clock::now();
   std::unique_ptr<WeirEngine> weir;
-  if (only != "modsecurity") weir = std::make_unique<WeirEngine>(files);
-  const auto loaded = std::chrono::steady_clock::now();
   std::unique_ptr<ModSecurityEngine> modsecurity;
-  if (only != "weir") modsecurity = std::make_unique<ModSecurityEngine>(files);
-  std::fprintf(stderr, "load: Weir %.2f s, libmodsecurity %.2f s\n", std::chrono::duration<double>(loaded - load_start).count(),
-               std::chrono::duration<double>(std::chrono::steady_clock::now() - loaded).count());
-  std::printf("%-12s %8s | %10s %9s %9s %9s | %10s %9s %9s %9s | %7s\n", "corpus", "requests", "Weir us", "p50", "p99", "max",
-              "modsec us", "p50", "p99", "max", "ratio");
-  for (const std::string& path : corpora) {
-    const auto corpus = load(path);
-    if (corpus.empty()) {
-      std::fprintf(stderr, "%s holds no request\n", path.c_str());
-      return 3;
-    }
-    std::vector<double> w_means, m_means, ratios, w_best, m_best;
-    for (int round = 0; round <= rounds; ++round) {  // round 0 warms up
-      Figures w, m;
-      if (weir) w = measure(corpus, [&](const Request& r) { return weir->run(r); }, w_best);
-      if (modsecurity && (round > 0 || !weir)) m = measure(corpus, [&](const Request& r) { return modsecurity->run(r); }, m_best);
-      if (round == 0) continue;
-      w_means.push_back(w.mean);
-      m_means.push_back(m.mean);
-      ratios.push_back(w.mean > 0 ? m.mean / w.mean : 0);
-    }
-    Figures w, m;
-    if (weir) quantiles(w, w_best);
-    if (modsecurity) quantiles(m, m_best);
-    const std::string name = path.substr(path.rfind('/') + 1);
-    std::printf("%-12s %8zu | %10.1f %9.1f %9.1f %9.1f | %10.1f %9.1f %9.1f %9.1f | %7.1f\n", name.c_str(), corpus.size(),
-                median(w_means), w.p50, w.p99, w.most, median(m_means), m.p50, m.p99, m.most, median(ratios));
-    std::fflush(stdout);
+  if (options.only != "modsecurity") {
+    const double before = weir::bench::resident_mib();
+    weir = std::make_unique<WeirEngine>(options.weir);
+    std::printf("load=weir ready_ms=%.1f mib=%.1f cached=%d\n", weir->ready_seconds() * 1e3,
+                weir::bench::resident_mib() - before, weir->rules().stats().from_cache ? 1 : 0);
   }
+  if (options.only != "weir") {
+    const double before = weir::bench::resident_mib();
+    const double start = weir::bench::wall_seconds();
+    modsecurity = std::make_unique<ModSecurityEngine>(options.weir.files);
+    std::printf("load=modsecurity ready_ms=%.1f mib=%.1f\n", (weir::bench::wall_seconds() - start) * 1e3,
+                weir::bench::resident_mib() - before);
+  }
+  if (options.load_only) return 0;
+  Run run_weir;
+  Run run_modsecurity;
+  if (weir) run_weir = [&](const Request& r) { return weir->run(r); };
+  if (modsecurity) run_modsecurity = [&](const Request& r) { return modsecurity->run(r); };
+  for (const std::string& path : options.corpora) compare(path, options, run_weir, run_modsecurity);
   return 0;
 }
