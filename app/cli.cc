@@ -81,8 +81,9 @@ constexpr const char* kCheckExamples =
     "  weir check\n"
     "  weir check --rules /opt/coreruleset-4.28.0\n"
     "  weir check --rules modsecurity.conf --rules crs-setup.conf --rules rules/\n"
+    "  weir check -c /etc/weir/weir.yaml\n"
     "\n"
-    "Exit status: 0 the rules load, 2 they do not, 3 a file cannot be read";
+    "Exit status: 0 all is well, 2 something is wrong with the configuration or the rules, 3 a file cannot be read";
 
 std::string in_quotes(const std::string& text) { return "'" + text + "'"; }
 
@@ -390,8 +391,10 @@ Command parse_command_line(int argc, const char* const* argv) {
   CLI::App* inspect = app.add_subcommand("inspect", "judge the HTTP transactions of captures");
   inspect->footer(kInspectExamples);
   add_inspect(*inspect, raw);
-  CLI::App* check = app.add_subcommand("check", "load rules and say what is in them, or what is wrong with them");
+  CLI::App* check = app.add_subcommand("check", "load a configuration or rules and say what is in them, or what is wrong with them");
   check->footer(kCheckExamples);
+  check->add_option("-c,--config", raw.check.config, "check this configuration file and the rules it names")->type_name("FILE");
+  check->add_flag("-q,--quiet", raw.check.quiet, "say nothing if all is well");
   add_rule_options(*check, raw.check.rules, raw);
   add_color_option(*check, raw);
   CLI::App* test = app.add_subcommand("test", "run go-ftw regression tests, in this process");
@@ -440,6 +443,11 @@ Command parse_command_line(int argc, const char* const* argv) {
   if (*explain) return finish_explain(*explain, raw);
   if (*check) {
     finish_rules(*check, raw.check.rules, raw);
+    if (!raw.check.config.empty()) {
+      for (const char* option : {"--rules", "--paranoia", "--inbound-threshold", "--outbound-threshold"}) {
+        if (check->count(option) != 0) return usage_error("check", std::string(option) + " is the configuration file's matter");
+      }
+    }
     raw.check.color = color_of(raw);
     return raw.check;
   }

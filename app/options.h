@@ -21,6 +21,9 @@ struct RuleOptions {
   std::optional<unsigned> paranoia;
   std::optional<unsigned> inbound_threshold;
   std::optional<unsigned> outbound_threshold;
+  std::optional<unsigned> detection_paranoia;
+  std::optional<bool> early_blocking;
+  std::string settings;         // SecLang that has the last word; from the configuration file
   bool prefilter = true;
   bool cache = true;
   std::string cache_directory;  // empty: the user's or the system's cache
@@ -45,6 +48,8 @@ struct InspectOptions {
 
 struct CheckOptions {
   RuleOptions rules;
+  std::string config;  // weir.yaml; empty: only rules are checked
+  bool quiet = false;
   ColorChoice color = ColorChoice::Auto;
 };
 

@@ -15,6 +15,7 @@ struct FragmentLimits {
   std::uint64_t bytes = 8ULL << 20;
   // Packets held, whatever their size.
   std::uint32_t packets = 16'384;
+  bool operator==(const FragmentLimits&) const = default;
 };
 
 // engine/flow: TCP connections and their buffers.
@@ -37,6 +38,7 @@ struct FlowLimits {
   std::uint32_t direction_suspects = 32;
   // Boundaries of out-of-order segments, for the overlap policies that depend on them (passive only).
   std::uint32_t pieces = 65'536;
+  bool operator==(const FlowLimits&) const = default;
 };
 
 }  // namespace weir

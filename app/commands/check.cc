@@ -1,21 +1,33 @@
+// weir check: everything that can be found wrong without touching traffic.
 #include <sys/resource.h>
+#include <unistd.h>
 
-#include <cstdint>
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <set>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "app/commands/commands.h"
 #include "app/commands/rule_loading.h"
+#include "app/config/policies.h"
+#include "app/config/reader.h"
+#include "app/formats/colors.h"
 #include "app/report/progress.h"
 #include "app/report/report.h"
 #include "app/sinks/output.h"
+#include "capture/filter.h"
+#include "capture/link_type.h"
+#include "engine/inspect/ceiling.h"
 
 namespace weir::app {
 namespace {
 
-std::string line(const char* name, const std::string& value) {
+std::string line(const std::string& name, const std::string& value) {
   std::string out = name;
-  out.resize(20, ' ');
+  out.resize(std::max<std::size_t>(20, name.size() + 1), ' ');
   return out + value + "\n";
 }
 
@@ -25,7 +37,7 @@ std::string seconds(double value) {
   return text;
 }
 
-std::string mebibytes(std::size_t bytes) {
+std::string mebibytes(std::uint64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
   return text;
@@ -35,7 +47,7 @@ std::string mebibytes(std::size_t bytes) {
 std::string peak_memory() {
   rusage usage{};
   if (getrusage(RUSAGE_SELF, &usage) != 0) return "unknown";
-  return mebibytes(static_cast<std::size_t>(usage.ru_maxrss) * 1024);  // Linux counts in KiB
+  return mebibytes(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);  // Linux counts in KiB
 }
 
 std::string counts(const LoadedRules& loaded) {
@@ -54,18 +66,124 @@ std::string counts(const LoadedRules& loaded) {
   return out;
 }
 
-}  // namespace
+std::string mode_word(const PolicyConfig& policy) {
+  switch (policy.mode.value_or(WafMode::Detect)) {
+    case WafMode::Off: return "off";
+    case WafMode::Detect: return "detect";
+    case WafMode::Block: return "block";
+  }
+  return "detect";
+}
 
-ExitCode run_check(const CheckOptions& options) {
-  const LoadedRules loaded = load_rules(options.rules, crs::Mode::AsConfigured);
-  report_rules(loaded, options.color, SIZE_MAX);
-  if (!loaded.rules) return loaded.exit;
+std::string inputs(const Config& config) {
+  std::string out;
+  if (config.nfqueue) {
+    std::string queues;
+    for (const std::uint32_t queue : config.nfqueue->queues) queues += (queues.empty() ? "" : ", ") + std::to_string(queue);
+    out += line("input", "nfqueue, queue " + queues + (config.nfqueue->fail_open ? ", fail open" : ""));
+  }
+  if (config.mirror) {
+    std::string names;
+    for (const std::string& name : config.mirror->interfaces) names += (names.empty() ? "" : ", ") + name;
+    out += line("input", "mirror, interface " + names + " (detects only)");
+  }
+  if (out.empty()) out = line("input", "none configured");
+  return out;
+}
+
+// What the configuration names outside of itself.
+std::vector<std::string> surroundings(const Config& config) {
+  std::vector<std::string> wrong;
+  if (config.mirror) {
+    capture::Filter filter(config.mirror->filter);
+    const Result<void> checked = filter.check(capture::dlt_of(LinkType::Ethernet));
+    if (!checked) wrong.push_back("inputs.mirror.filter: " + checked.error().message);
+  }
+  if (!config.events.file.empty()) {
+    const std::filesystem::path file(config.events.file);
+    std::error_code ignored;
+    if (std::filesystem::is_directory(file, ignored)) {
+      wrong.push_back("events.file: " + config.events.file + " is a directory");
+    } else if (file.has_parent_path() && !std::filesystem::is_directory(file.parent_path(), ignored)) {
+      wrong.push_back("events.file: there is no directory " + file.parent_path().string());
+    }
+  }
+  return wrong;
+}
+
+std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
+  std::uint64_t rules = 0;
+  for (const LoadedRules& set : loaded.sets) rules += set.rules->stats().memory_bytes;
+  const unsigned workers = std::max(config.workers(), 1U);
+  const inspect::Stance stance = config.nfqueue ? inspect::Stance::Inline : inspect::Stance::Passive;
+  const inspect::InspectorOptions options = inspector_options(config, stance);
+  inspect::Ceiling one = inspect::ceiling(options, nullptr);
+  for (const LoadedRules& set : loaded.sets) {
+    one.transactions = std::max(one.transactions, inspect::ceiling(options, set.rules.get()).transactions);
+  }
+  std::uint64_t input = config.nfqueue ? config.nfqueue->socket_buffer : 0;
+  if (config.mirror) input = std::max(input, config.mirror->buffer * config.mirror->interfaces.size());
+  const std::uint64_t worker = one.sum() + config.events.buffer + input;
+  std::string out = line("memory ceiling", mebibytes(worker * workers + rules * (1 + workers)));
+  out += line("  workers", std::to_string(workers) + ", for each:");
+  out += line("  connections", mebibytes(one.connections));
+  out += line("  fragments", mebibytes(one.fragments));
+  out += line("  transactions", mebibytes(one.transactions) + " (if all had the largest bodies)");
+  out += line("  input", mebibytes(input));
+  out += line("  events", mebibytes(config.events.buffer));
+  out += line("  rules", mebibytes(rules) + ", and once more for all");
+  return out;
+}
+
+ExitCode say(const std::string& text, bool quiet) {
+  if (quiet) return ExitCode::Fine;
   Result<Output> output = Output::open({});
-  output->write(counts(loaded));
+  output->write(text);
   const Result<void> written = output->finish();
   if (written || output->reader_gone()) return ExitCode::Fine;
   complain(written.error().message);
   return ExitCode::Environment;
+}
+
+ExitCode check_config(const CheckOptions& options) {
+  const ConfigResult read = read_config(options.config);
+  print_error(rendered(read.diagnostics, use_color(options.color, STDERR_FILENO)));
+  if (!read.config) return read.unreadable ? ExitCode::Environment : ExitCode::Usage;
+  const Config& config = *read.config;
+  const std::vector<std::string> wrong = surroundings(config);
+  for (const std::string& sentence : wrong) complain(sentence);
+  const LoadedPolicies loaded = load_policies(config);
+  // Sets have most of their files in common: what is wrong with those is said once.
+  std::set<std::string> said;
+  for (LoadedRules set : loaded.sets) {
+    const auto known = [&said](const rules::Diagnostic& d) {
+      return !said.insert(d.file + ":" + std::to_string(d.line) + ":" + std::to_string(d.column) + d.message).second;
+    };
+    set.diagnostics.erase(std::remove_if(set.diagnostics.begin(), set.diagnostics.end(), known), set.diagnostics.end());
+    report_rules(set, options.color, SIZE_MAX);
+  }
+  if (loaded.exit != ExitCode::Fine) return loaded.exit;
+  if (!wrong.empty()) return ExitCode::Usage;
+
+  std::string out = line("configuration", config.file) + inputs(config);
+  out += line("mode", mode_word(loaded.policies.front())) + counts(loaded.rules(0));
+  for (std::size_t i = 0; i < config.sites.size(); ++i) {
+    const LoadedRules& set = loaded.rules(i + 1);
+    out += line("site " + config.sites[i].name,
+                mode_word(loaded.policies[i + 1]) + ", " + grouped(set.rules->stats().rules) + " rules" +
+                    (loaded.set_of[i + 1] == 0 ? " (the same)" : ""));
+  }
+  return say(out + ceiling(config, loaded), options.quiet);
+}
+
+}  // namespace
+
+ExitCode run_check(const CheckOptions& options) {
+  if (!options.config.empty()) return check_config(options);
+  const LoadedRules loaded = load_rules(options.rules, crs::Mode::AsConfigured);
+  report_rules(loaded, options.color, SIZE_MAX);
+  if (!loaded.rules) return loaded.exit;
+  return say(counts(loaded), options.quiet);
 }
 
 }  // namespace weir::app

@@ -15,6 +15,8 @@
 namespace weir::app {
 namespace {
 
+constexpr std::string_view kSettingsSource = "weir:configuration";
+
 std::optional<int> as_int(const std::optional<unsigned>& number) {
   if (!number) return std::nullopt;
   return static_cast<int>(*number);
@@ -57,6 +59,8 @@ LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite) {
   wanted.tuning.paranoia_level = as_int(options.paranoia);
   wanted.tuning.inbound_threshold = as_int(options.inbound_threshold);
   wanted.tuning.outbound_threshold = as_int(options.outbound_threshold);
+  wanted.tuning.detection_paranoia_level = as_int(options.detection_paranoia);
+  wanted.tuning.early_blocking = options.early_blocking;
   wanted.mode = mode;
   wanted.regression_suite = suite;
   const crs::Distribution found = crs::find_distribution(wanted);
@@ -71,10 +75,14 @@ LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite) {
     loaded.exit = options.rules.empty() ? ExitCode::Environment : ExitCode::Usage;
     return loaded;
   }
+  std::vector<rules::Source> sources = found.sources;
+  if (!options.settings.empty()) {
+    sources.push_back(rules::Source::memory(std::string(kSettingsSource), options.settings));
+  }
   rules::LoadOptions load;
   load.optimisations.prefilter = options.prefilter;
   load.cache_directory = cache_directory(options);
-  rules::LoadResult result = rules::RuleSet::load(found.sources, load);
+  rules::LoadResult result = rules::RuleSet::load(sources, load);
   loaded.rules = std::move(result.rules);
   loaded.diagnostics = std::move(result.diagnostics);
   if (!loaded.rules) loaded.exit = ExitCode::Usage;

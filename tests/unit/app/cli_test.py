@@ -184,6 +184,26 @@ class GoodInput(Case):
         self.assertTrue(run("version")[1].startswith("weir "))
         self.assertTrue(run("--version")[1].startswith("weir "))
 
+    def test_check_of_a_configuration(self):
+        cache = f"cache: {work}/cache\n"
+        good = self.file("good.yaml", (cache + "inputs: {nfqueue: {queues: 0-1}}\nrules: [rules.conf]\n"
+                                       "sites: [{name: a, mode: block}, {name: b, bodies: {arguments: 7}}]\n").encode())
+        code, out, err = run("check", "-c", good)
+        self.assertEqual((code, err), (0, ""))
+        for words in ("nfqueue, queue 0, 1", "memory ceiling", "site a", "block, 10 rules (the same)", "site b"):
+            self.assertIn(words, out)
+        self.assertEqual(run("check", "-q", "-c", good), (0, "", ""))
+        bad = self.file("bad.yaml", b"moed: block\nlimits: {flows: 1}\n")
+        self.expect(run("check", "-c", bad), 2, "bad.yaml:1:1: error", "did you mean 'mode'?", "bad.yaml:2:17: error")
+        self.expect(run("check", "-c", work / "none.yaml"), 3, "cannot be read")
+        self.expect(run("check", "-c", good, "--paranoia", "2"), 2, "configuration file's matter")
+        broken = self.file("broken.yaml", (cache + "rules: [broken.conf]\n").encode())
+        self.file("broken.conf", b'SecRule ARGS "@rx (" "id:1,phase:2"\n')
+        self.expect(run("check", "-c", broken), 2, "broken.conf:1:", "the rules do not load")
+        elsewhere = self.file("elsewhere.yaml", (cache + "rules: [rules.conf]\nevents: {file: nowhere/events.jsonl}\n"
+                                                 "inputs: {mirror: {interfaces: [a], filter: 'tcp prot 80'}}\n").encode())
+        self.expect(run("check", "-c", elsewhere), 2, "no directory", "inputs.mirror.filter")
+
     def test_check(self):
         code, out, err = run("check", "--no-cache", "--rules", rules)
         load_time = [line.split() for line in out.splitlines() if line.startswith("load time")][0]

@@ -1,0 +1,125 @@
+// What weir.yaml says, checked and typed; defaults are those of the table in schema.cc, which documents
+// every field. Plain values. Paths are as written, but those that are relative are made to begin at the
+// file's directory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/config/units.h"
+#include "engine/base/ip_address.h"
+#include "engine/event.h"
+#include "engine/limits.h"
+#include "engine/packet.h"
+
+namespace weir::app {
+
+struct NfqueueConfig {
+  std::vector<std::uint32_t> queues{0};
+  std::uint64_t copy_range = 65'535;
+  std::uint32_t queue_length = 8'192;
+  std::uint64_t socket_buffer = 32ULL << 20U;
+  bool fail_open = false;
+  bool gso = true;
+  std::uint32_t mark_bit = 28;  // lowest of the three bits of packet marks that are Weir's
+  bool operator==(const NfqueueConfig&) const = default;
+};
+
+struct MirrorConfig {
+  std::vector<std::string> interfaces;
+  std::string filter;  // BPF
+  std::uint64_t buffer = 64ULL << 20U;
+  std::uint64_t snaplen = 65'535;
+  bool promiscuous = true;
+  bool ignore_outgoing = true;
+  std::uint32_t workers = 1;
+  bool operator==(const MirrorConfig&) const = default;
+};
+
+struct CpuChoice {
+  enum class Kind : std::uint8_t { Auto, None, List } kind = Kind::Auto;
+  std::vector<std::uint32_t> list;  // List: worker n is pinned to list[n % size]
+  bool operator==(const CpuChoice&) const = default;
+};
+
+// How transactions are judged: for everything, and for a site, which leaves out what it takes over from
+// there.
+struct PolicyConfig {
+  std::optional<WafMode> mode;
+  std::vector<std::string> rules;  // empty: Debian's modsecurity-crs, or those of the level above
+  std::optional<unsigned> paranoia, detection_paranoia;
+  std::optional<unsigned> inbound_threshold, outbound_threshold;
+  std::optional<bool> early_blocking;
+  std::optional<std::uint64_t> request_body;           // SecRequestBodyLimit
+  std::optional<std::uint64_t> request_without_files;  // SecRequestBodyNoFilesLimit
+  std::optional<std::uint64_t> response_body;          // SecResponseBodyLimit
+  std::optional<std::uint32_t> arguments;              // SecArgumentsLimit
+  bool operator==(const PolicyConfig&) const = default;
+};
+
+struct SiteConfig {
+  std::string name;
+  std::vector<IpPrefix> addresses;      // of the server; empty: any
+  std::vector<std::uint32_t> ports;     // of the server; empty: any
+  std::vector<std::string> hosts;       // lower case; "*.example.org" takes every name below; empty: any
+  std::vector<std::string> paths;       // prefixes; empty: any
+  PolicyConfig policy;
+  bool operator==(const SiteConfig&) const = default;
+};
+
+enum class ProxyProtocol : std::uint8_t { Off, Accept, Require };
+enum class ForwardedHeader : std::uint8_t { None, XForwardedFor, Forwarded };
+
+struct ClientAddressConfig {
+  ProxyProtocol proxy_protocol = ProxyProtocol::Off;
+  ForwardedHeader header = ForwardedHeader::None;
+  std::vector<IpPrefix> trusted;
+  bool operator==(const ClientAddressConfig&) const = default;
+};
+
+struct EventsConfig {
+  std::string file;       // empty: none
+  bool standard_output = false;
+  enum class Http : std::uint8_t { All, Matched, None } http = Http::All;
+  bool drop = true, anomaly = true, flow = false, stats = true;
+  std::uint64_t buffer = 8ULL << 20U;  // of each worker
+  bool operator==(const EventsConfig&) const = default;
+};
+
+struct LimitsConfig {
+  FlowLimits flow;
+  FragmentLimits fragments;
+  std::uint32_t transactions = 2'048;
+  std::uint32_t transactions_per_connection = 64;
+  std::uint64_t early_response = 128ULL << 10U;
+  bool operator==(const LimitsConfig&) const = default;
+};
+
+struct TimeoutsConfig {
+  Duration half_open = seconds(30);
+  Duration established = seconds(900);
+  Duration closed = seconds(30);
+  bool operator==(const TimeoutsConfig&) const = default;
+};
+
+struct Config {
+  std::string file;  // where it was read
+  std::optional<NfqueueConfig> nfqueue;
+  std::optional<MirrorConfig> mirror;
+  CpuChoice cpus;
+  std::vector<std::uint16_t> ports;  // of servers to look at; empty: all
+  PolicyConfig policy;
+  std::vector<SiteConfig> sites;  // the first that fits is taken
+  ClientAddressConfig client_address;
+  LimitsConfig limits;
+  TimeoutsConfig timeouts;
+  EventsConfig events;
+  Duration stats_interval = seconds(60);
+  std::string cache_directory;  // of compiled patterns; empty: the usual place
+
+  [[nodiscard]] unsigned workers() const;
+};
+
+}  // namespace weir::app

@@ -1,0 +1,33 @@
+// The rule sets that a configuration asks for: one for everything, one for each site. Sites that ask for
+// the same share one.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/commands/rule_loading.h"
+#include "app/config/config.h"
+#include "engine/inspect/options.h"
+
+namespace weir::app {
+
+// A site's policy with what it takes over from the one for everything.
+[[nodiscard]] PolicyConfig effective(const PolicyConfig& site, const PolicyConfig& everything);
+
+struct LoadedPolicies {
+  std::vector<LoadedRules> sets;       // distinct
+  std::vector<PolicyConfig> policies;  // effective; [0] for everything, [1 + n] for sites[n]
+  std::vector<std::size_t> set_of;     // by policy
+  ExitCode exit = ExitCode::Fine;      // of the first set that did not load
+
+  [[nodiscard]] const LoadedRules& rules(std::size_t policy) const { return sets[set_of[policy]]; }
+};
+
+[[nodiscard]] LoadedPolicies load_policies(const Config& config);
+
+// How an inspector behaves, as the configuration says; `live`: not passive.
+[[nodiscard]] inspect::InspectorOptions inspector_options(const Config& config, inspect::Stance stance);
+
+}  // namespace weir::app

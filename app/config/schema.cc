@@ -1,0 +1,423 @@
+#include "app/config/schema.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "app/config/units.h"
+
+namespace weir::app {
+namespace {
+
+constexpr std::uint64_t kKiB = 1ULL << 10U;
+constexpr std::uint64_t kMiB = 1ULL << 20U;
+constexpr std::uint64_t kGiB = 1ULL << 30U;
+constexpr std::uint64_t kSecond = 1'000;
+constexpr std::uint64_t kHour = 3'600'000;
+
+using Fields = std::vector<Field>;
+
+NfqueueConfig& nfqueue(Draft& d) { return *d.config.nfqueue; }
+MirrorConfig& mirror(Draft& d) { return *d.config.mirror; }
+FlowLimits& flow(Draft& d) { return d.config.limits.flow; }
+FragmentLimits& fragments(Draft& d) { return d.config.limits.fragments; }
+std::uint32_t narrow(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+
+std::string put_numbers(std::vector<std::uint32_t>& into, const std::string& text, Range range) {
+  auto numbers = parse_numbers(text, range);
+  if (!numbers) return numbers.error().message;
+  for (const std::uint32_t number : *numbers) {
+    if (std::find(into.begin(), into.end(), number) != into.end()) return std::to_string(number) + " is named twice";
+    into.push_back(number);
+  }
+  return {};
+}
+
+std::string put_prefix(std::vector<IpPrefix>& into, const std::string& text) {
+  auto prefix = parse_prefix(text);
+  if (!prefix) return prefix.error().message;
+  into.push_back(*prefix);
+  return {};
+}
+
+std::string put_host(Draft& d, const std::string& text) {
+  const std::string_view name =
+      text.rfind("*.", 0) == 0 ? std::string_view(text).substr(2) : std::string_view(text);
+  if (name.empty() || name.size() > 253 || name.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]") != std::string_view::npos) {
+    return "must be a host name, perhaps with *. in front for all names below it, without port and scheme";
+  }
+  std::string lower = text;
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  d.site->hosts.push_back(std::move(lower));
+  return {};
+}
+
+std::string put_interface(Draft& d, const std::string& text) {
+  constexpr std::size_t kLongest = 15;  // IFNAMSIZ - 1
+  if (text.empty() || text.size() > kLongest || text.find_first_of("/ \t") != std::string::npos) {
+    return "must be the name of a network interface, like eth1";
+  }
+  auto& names = mirror(d).interfaces;
+  if (std::find(names.begin(), names.end(), text) != names.end()) return text + " is named twice";
+  names.push_back(text);
+  return {};
+}
+
+Fields inputs() {
+  return {
+      {"inputs", Section{}, "", "Where packets come from. Without any, `weir check` checks and `weir run` refuses to start."},
+      {"inputs.nfqueue", Section{[](Draft& d) { d.config.nfqueue.emplace(); }}, "",
+       "Inline: packets that iptables or nftables rules send to NFQUEUE. `packaging/firewall/` has scripts that set them up."},
+      {"inputs.nfqueue.queues",
+       TextField{"numbers and ranges", false,
+                 [](Draft& d, const std::string& text) {
+                   nfqueue(d).queues.clear();
+                   return put_numbers(nfqueue(d).queues, text, {0, 65'535});
+                 }},
+       "0", "Queue numbers, like `0-3`. Each has a worker of its own; the rules spread connections over them (`--queue-balance`)."},
+      {"inputs.nfqueue.queue_length",
+       CountField{{16, 1'000'000}, [](Draft& d, std::uint64_t n) { nfqueue(d).queue_length = narrow(n); }}, "8192",
+       "Packets that may wait in the kernel for each queue. Beyond it the kernel drops, or accepts with `fail_open`."},
+      {"inputs.nfqueue.socket_buffer",
+       SizeField{{64 * kKiB, kGiB}, [](Draft& d, std::uint64_t n) { nfqueue(d).socket_buffer = n; }}, "32MiB",
+       "Receive buffer of each queue's socket. What does not fit is lost and counted."},
+      {"inputs.nfqueue.copy_range",
+       SizeField{{256, 65'535}, [](Draft& d, std::uint64_t n) { nfqueue(d).copy_range = n; }}, "65535B",
+       "Bytes of each packet that the kernel hands over. Less than a whole packet cannot be inspected and is dropped."},
+      {"inputs.nfqueue.fail_open", FlagField{[](Draft& d, bool on) { nfqueue(d).fail_open = on; }}, "false",
+       "Whether the kernel accepts packets, uninspected, while a queue is full."},
+      {"inputs.nfqueue.gso", FlagField{[](Draft& d, bool on) { nfqueue(d).gso = on; }}, "true",
+       "Whether large segments (GSO, GRO) are taken as they are: fewer, larger packets. Switch off only to find mistakes."},
+      {"inputs.nfqueue.mark_bit",
+       CountField{{0, 29}, [](Draft& d, std::uint64_t n) { nfqueue(d).mark_bit = narrow(n); }}, "28",
+       "Lowest of three adjacent bits of packet and connection marks that Weir uses: released, taken back, made by Weir. "
+       "The firewall rules must be set up with the same bit, and nobody else may use the three."},
+      {"inputs.mirror", Section{[](Draft& d) { d.config.mirror.emplace(); }}, "",
+       "Detection only: packets that a switch, tap or `tc mirred` copies to an interface. Nothing is ever sent."},
+      {"inputs.mirror.interfaces", TextListField{"interface names", false, put_interface}, "",
+       "Interfaces to listen on. Where a tap gives each direction on its own interface, name both.", true},
+      {"inputs.mirror.filter",
+       TextField{"BPF expression", false,
+                 [](Draft& d, const std::string& text) {
+                   mirror(d).filter = text;
+                   return std::string();
+                 }},
+       "", "Only packets that match are taken (pcap-filter(7)). Mind VLAN tags: `tcp or (vlan and tcp)`."},
+      {"inputs.mirror.buffer", SizeField{{kMiB, 2 * kGiB - 1}, [](Draft& d, std::uint64_t n) { mirror(d).buffer = n; }},
+       "64MiB", "Ring of each interface and worker. What does not fit is dropped by the kernel and counted."},
+      {"inputs.mirror.snaplen",
+       SizeField{{256, 262'144}, [](Draft& d, std::uint64_t n) { mirror(d).snaplen = n; }}, "65535B",
+       "Bytes of each packet that are taken."},
+      {"inputs.mirror.promiscuous", FlagField{[](Draft& d, bool on) { mirror(d).promiscuous = on; }}, "true",
+       "Whether frames for other stations are taken."},
+      {"inputs.mirror.ignore_outgoing", FlagField{[](Draft& d, bool on) { mirror(d).ignore_outgoing = on; }}, "true",
+       "Whether frames that this host itself sends through the interface are left out."},
+      {"inputs.mirror.workers", CountField{{1, 64}, [](Draft& d, std::uint64_t n) { mirror(d).workers = narrow(n); }}, "1",
+       "Workers, over which the kernel spreads connections by a hash of their addresses and ports."},
+      {"cpus",
+       TextField{"auto, none, or numbers and ranges", false,
+                 [](Draft& d, const std::string& text) {
+                   CpuChoice& cpus = d.config.cpus;
+                   cpus = {};
+                   if (text == "auto") return std::string();
+                   cpus.kind = text == "none" ? CpuChoice::Kind::None : CpuChoice::Kind::List;
+                   if (text == "none") return std::string();
+                   return put_numbers(cpus.list, text, {0, 4'095});
+                 }},
+       "auto", "Processors that workers are pinned to, in turn. `auto`: those that the process may use."},
+      {"ports",
+       TextField{"numbers and ranges", false,
+                 [](Draft& d, const std::string& text) {
+                   std::vector<std::uint32_t> numbers;
+                   std::string wrong = put_numbers(numbers, text, {1, 65'535});
+                   d.config.ports.assign(numbers.begin(), numbers.end());
+                   return wrong;
+                 }},
+       "", "Server ports to look at. Without it, all, and what is no HTTP is recognised by its first bytes."},
+  };
+}
+
+// The fields of a policy, at the top and in each site.
+Fields policy(std::string_view prefix) {
+  const bool site = !prefix.empty();
+  const auto at = [prefix](std::string_view name) -> std::string_view {
+    static std::vector<std::unique_ptr<std::string>> kept;
+    return *kept.emplace_back(std::make_unique<std::string>(std::string(prefix) + std::string(name)));
+  };
+  const auto initial = [site](std::string_view text) { return site ? std::string_view() : text; };
+  return {
+      {at("mode"),
+       ChoiceField{{"off", "detect", "block"},
+                   [](Draft& d, std::size_t word) { d.policy->mode = static_cast<WafMode>(word); }},
+       initial("detect"), "`detect` judges and reports, `block` also refuses, `off` does not judge. A mirror only detects."},
+      {at("rules"),
+       TextListField{"paths", true,
+                     [](Draft& d, const std::string& path) {
+                       d.policy->rules.push_back(path);
+                       return std::string();
+                     }},
+       "", "SecLang files, and directories of a CRS release as unpacked, in order. Without it, Debian's modsecurity-crs."},
+      {at("paranoia"), CountField{{1, 4}, [](Draft& d, std::uint64_t n) { d.policy->paranoia = narrow(n); }},
+       "", "Paranoia level of the CRS. Without it, what its set-up file says (1)."},
+      {at("detection_paranoia"),
+       CountField{{1, 4}, [](Draft& d, std::uint64_t n) { d.policy->detection_paranoia = narrow(n); }}, "",
+       "Level up to which rules are run and logged without counting towards the scores. Not below `paranoia`."},
+      {at("thresholds"), Section{}, "", "Anomaly scores of the CRS from which a message is refused."},
+      {at("thresholds.inbound"),
+       CountField{{1, 1'000'000}, [](Draft& d, std::uint64_t n) { d.policy->inbound_threshold = narrow(n); }}, "",
+       "For requests. Without it, what the set-up file says (5)."},
+      {at("thresholds.outbound"),
+       CountField{{1, 1'000'000}, [](Draft& d, std::uint64_t n) { d.policy->outbound_threshold = narrow(n); }}, "",
+       "For responses. Without it, what the set-up file says (4)."},
+      {at("early_blocking"), FlagField{[](Draft& d, bool on) { d.policy->early_blocking = on; }}, "",
+       "CRS 4: whether a request may be refused after its headers already."},
+      {at("bodies"), Section{}, "", "Limits of the rules on bodies; they replace those of the rule files."},
+      {at("bodies.request"),
+       SizeField{{kKiB, kGiB}, [](Draft& d, std::uint64_t n) { d.policy->request_body = n; }}, "",
+       "Bytes of a request body that are inspected (SecRequestBodyLimit). Without it, what the rules say (12.5 MiB)."},
+      {at("bodies.request_without_files"),
+       SizeField{{kKiB, kGiB}, [](Draft& d, std::uint64_t n) { d.policy->request_without_files = n; }}, "",
+       "The same without the contents of uploaded files (SecRequestBodyNoFilesLimit): forms, JSON, XML. Without it, what the "
+       "rules say (128 KiB)."},
+      {at("bodies.response"),
+       SizeField{{kKiB, kGiB}, [](Draft& d, std::uint64_t n) { d.policy->response_body = n; }}, "",
+       "The same for responses (SecResponseBodyLimit). Without it, what the rules say (512 KiB)."},
+      {at("bodies.arguments"),
+       CountField{{1, 1'000'000}, [](Draft& d, std::uint64_t n) { d.policy->arguments = narrow(n); }}, "",
+       "Arguments of a request (SecArgumentsLimit). Without it, what the rules say (1000)."},
+  };
+}
+
+Fields sites() {
+  Fields fields = {
+      {"sites",
+       SectionList{[](Draft& d) {
+                     d.site = &d.config.sites.emplace_back();
+                     d.policy = &d.site->policy;
+                   },
+                   [](Draft& d) {
+                     d.site = nullptr;
+                     d.policy = &d.config.policy;
+                   }},
+       "",
+       "Requests that are judged otherwise. The first site of the list that fits in every respect takes a request; what it does "
+       "not say is as for everything."},
+      {"sites[].name",
+       TextField{"name", false,
+                 [](Draft& d, const std::string& text) {
+                   if (text.empty() || text.size() > 64) return std::string("must have 1 to 64 characters");
+                   for (const SiteConfig& site : d.config.sites) {
+                     if (site.name == text) return "there is another site of the name " + text;
+                   }
+                   d.site->name = text;
+                   return std::string();
+                 }},
+       "", "For records and messages.", true},
+      {"sites[].addresses",
+       TextListField{"addresses and networks", false,
+                     [](Draft& d, const std::string& text) { return put_prefix(d.site->addresses, text); }},
+       "", "Addresses of the server, as the packets have them."},
+      {"sites[].ports",
+       TextField{"numbers and ranges", false,
+                 [](Draft& d, const std::string& text) { return put_numbers(d.site->ports, text, {1, 65'535}); }},
+       "", "Ports of the server."},
+      {"sites[].hosts", TextListField{"host names", false, put_host}, "",
+       "What the request's `Host` (or absolute target) says, without port. `*.example.org` takes every name below example.org."},
+      {"sites[].paths",
+       TextListField{"prefixes", false,
+                     [](Draft& d, const std::string& text) {
+                       if (text.empty() || text[0] != '/') return std::string("must begin with /");
+                       d.site->paths.push_back(text);
+                       return std::string();
+                     }},
+       "",
+       "Beginnings of the path, each ending where a segment does: `/shop` takes `/shop` and `/shop/cart`, not `/shopping`. "
+       "Compared after decoding %xx and resolving dot segments."},
+  };
+  Fields own = policy("sites[].");
+  fields.insert(fields.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+  return fields;
+}
+
+Fields client_address() {
+  return {
+      {"client_address", Section{}, "",
+       "Whom the rules take for the client, where a proxy or load balancer stands in front. Without it, the other end of the connection."},
+      {"client_address.proxy_protocol",
+       ChoiceField{{"off", "accept", "require"},
+                   [](Draft& d, std::size_t word) {
+                     d.config.client_address.proxy_protocol = static_cast<ProxyProtocol>(word);
+                   }},
+       "off",
+       "PROXY protocol, version 1 or 2, in front of a connection from a trusted address: `accept` takes it if it is there, `require` "
+       "refuses connections without it. From others it is never taken."},
+      {"client_address.header",
+       ChoiceField{{"none", "x-forwarded-for", "forwarded"},
+                   [](Draft& d, std::size_t word) {
+                     d.config.client_address.header = static_cast<ForwardedHeader>(word);
+                   }},
+       "none", "The field from which the client is taken: the last address in it that is not trusted, read from the end."},
+      {"client_address.trusted",
+       TextListField{"addresses and networks", false,
+                     [](Draft& d, const std::string& text) { return put_prefix(d.config.client_address.trusted, text); }},
+       "", "Proxies that are believed. Needed by both of the above."},
+  };
+}
+
+Fields limits() {
+  return {
+      {"limits", Section{}, "", "Memory, for each worker; all of it is reserved at start. `weir check` prints the sum."},
+      {"limits.flows", CountField{{16, 16'777'216}, [](Draft& d, std::uint64_t n) { flow(d).flows = narrow(n); }}, "131072",
+       "Connections past the handshake, including those just closed."},
+      {"limits.half_open", CountField{{16, 16'777'216}, [](Draft& d, std::uint64_t n) { flow(d).half_open = narrow(n); }},
+       "131072", "Connections of which only SYN and SYN/ACK were seen."},
+      {"limits.handshake_extras",
+       CountField{{0, 16'777'216}, [](Draft& d, std::uint64_t n) { flow(d).handshake_extras = narrow(n); }}, "4096",
+       "Repeated, differing SYNs and SYN/ACKs of half-open connections."},
+      {"limits.buffered", SizeField{{kMiB, 1024 * kGiB}, [](Draft& d, std::uint64_t n) { flow(d).buffered_bytes = n; }},
+       "256MiB", "Bytes held for all connections: out of order, or forwarded and not yet acknowledged."},
+      {"limits.direction_buffered",
+       SizeField{{64 * kKiB, kGiB}, [](Draft& d, std::uint64_t n) { flow(d).direction_bytes = narrow(n); }}, "4MiB",
+       "The same for one direction of a connection; inline, how far a sender may run ahead of its receiver."},
+      {"limits.direction_segments",
+       CountField{{16, 60'000}, [](Draft& d, std::uint64_t n) { flow(d).direction_segments = narrow(n); }}, "4096",
+       "Out-of-order segments that one direction may have waiting behind a hole."},
+      {"limits.fragment_datagrams",
+       CountField{{1, 1'048'576}, [](Draft& d, std::uint64_t n) { fragments(d).datagrams = narrow(n); }}, "1024",
+       "IP datagrams of which fragments are missing."},
+      {"limits.fragment_bytes",
+       SizeField{{64 * kKiB, 16 * kGiB}, [](Draft& d, std::uint64_t n) { fragments(d).bytes = n; }}, "8MiB", "Their bytes."},
+      {"limits.fragment_packets",
+       CountField{{2, 1'048'576}, [](Draft& d, std::uint64_t n) { fragments(d).packets = narrow(n); }}, "16384",
+       "Their packets, whatever their size."},
+      {"limits.transactions",
+       CountField{{1, 1'048'576}, [](Draft& d, std::uint64_t n) { d.config.limits.transactions = narrow(n); }}, "2048",
+       "Transactions under way. Beyond it, the one that was idle longest is judged as it stands."},
+      {"limits.transactions_per_connection",
+       CountField{{1, 64}, [](Draft& d, std::uint64_t n) { d.config.limits.transactions_per_connection = narrow(n); }}, "64",
+       "The same for one connection (pipelining)."},
+      {"limits.early_response",
+       SizeField{{0, kGiB}, [](Draft& d, std::uint64_t n) { d.config.limits.early_response = n; }}, "128KiB",
+       "Bytes of a response body that are kept while its request is not complete."},
+      {"timeouts", Section{}, "", "After which a connection is forgotten, without packets."},
+      {"timeouts.half_open",
+       DurationField{{kSecond, 24 * kHour}, [](Draft& d, Duration t) { d.config.timeouts.half_open = t; }}, "30s",
+       "In its handshake."},
+      {"timeouts.established",
+       DurationField{{kSecond, 240 * kHour}, [](Draft& d, Duration t) { d.config.timeouts.established = t; }}, "15min",
+       "Past its handshake. Not less than that of a load balancer in front."},
+      {"timeouts.closed", DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.timeouts.closed = t; }}, "30s",
+       "Closed."},
+      {"cache",
+       TextField{"path", true,
+                 [](Draft& d, const std::string& path) {
+                   d.config.cache_directory = path;
+                   return std::string();
+                 }},
+       "", "Directory for compiled patterns. Without it, `/var/cache/weir` for root, the user's cache for others."},
+  };
+}
+
+Fields events() {
+  return {
+      {"events", Section{}, "", "What is recorded, as JSON lines (docs/EVENTS.md), and where."},
+      {"events.file",
+       TextField{"path", true,
+                 [](Draft& d, const std::string& path) {
+                   d.config.events.file = path;
+                   return std::string();
+                 }},
+       "", "File to append to. It is opened anew on SIGHUP."},
+      {"events.stdout", FlagField{[](Draft& d, bool on) { d.config.events.standard_output = on; }}, "false",
+       "Whether records go to standard output (too)."},
+      {"events.http",
+       ChoiceField{{"all", "matched", "none"},
+                   [](Draft& d, std::size_t word) {
+                     d.config.events.http = static_cast<EventsConfig::Http>(word);
+                   }},
+       "all", "Transactions: every one, only those with a logged rule, a violation or a refusal, or none."},
+      {"events.drop", FlagField{[](Draft& d, bool on) { d.config.events.drop = on; }}, "true",
+       "Packets that were not forwarded."},
+      {"events.buffer", SizeField{{64 * kKiB, kGiB}, [](Draft& d, std::uint64_t n) { d.config.events.buffer = n; }}, "8MiB",
+       "Memory between each worker and the writer. A record that finds no room is counted; nothing waits for a slow disk."},
+      {"stats_interval",
+       DurationField{{kSecond, 24 * kHour}, [](Draft& d, Duration t) { d.config.stats_interval = t; }}, "60s",
+       "How often a `stats` record is written."},
+  };
+}
+
+Fields all() {
+  Fields fields;
+  for (const auto& part : {inputs(), policy(""), sites(), client_address(), limits(), events()}) {
+    fields.insert(fields.end(), part.begin(), part.end());
+  }
+  return fields;
+}
+
+struct Describe {
+  std::string operator()(const Section& s) const {
+    static_cast<void>(s);
+    return "section";
+  }
+  std::string operator()(const SectionList& s) const {
+    static_cast<void>(s);
+    return "list of sections";
+  }
+  std::string operator()(const FlagField& f) const {
+    static_cast<void>(f);
+    return "true or false";
+  }
+  std::string operator()(const CountField& f) const {
+    return "number, " + std::to_string(f.range.low) + " to " + std::to_string(f.range.high);
+  }
+  std::string operator()(const SizeField& f) const {
+    return "size, " + size_text(f.range.low) + " to " + size_text(f.range.high);
+  }
+  std::string operator()(const DurationField& f) const {
+    return "duration, " + duration_text(f.range.low) + " to " + duration_text(f.range.high);
+  }
+  std::string operator()(const ChoiceField& f) const {
+    std::string out;
+    for (std::size_t i = 0; i < f.words.size(); ++i) {
+      out += (i == 0 ? "" : i + 1 == f.words.size() ? " or " : ", ") + ("`" + f.words[i] + "`");
+    }
+    return out;
+  }
+  std::string operator()(const TextField& f) const { return std::string(f.what); }
+  std::string operator()(const TextListField& f) const { return "list of " + std::string(f.what); }
+};
+
+}  // namespace
+
+const std::vector<Field>& schema() {
+  static const std::vector<Field> fields = all();
+  return fields;
+}
+
+std::string describe(const FieldType& type) { return std::visit(Describe{}, type); }
+
+std::string reference() {
+  std::string out = "| Field | Takes | Default | Meaning |\n|---|---|---|---|\n";
+  for (const Field& field : schema()) {
+    const bool section = std::holds_alternative<Section>(field.type) || std::holds_alternative<SectionList>(field.type);
+    const std::string path(field.path);
+    out += "| " + (section ? "**`" + path + "`**" : "`" + path + "`") + " | " + describe(field.type) + " | " +
+           (field.required        ? "required"
+            : field.initial.empty() ? ""
+                                    : "`" + std::string(field.initial) + "`") +
+           " | " + std::string(field.help) + " |\n";
+  }
+  return out;
+}
+
+unsigned Config::workers() const {
+  unsigned sum = 0;
+  if (nfqueue) sum += static_cast<unsigned>(nfqueue->queues.size());
+  if (mirror) sum += mirror->workers;
+  return sum;
+}
+
+}  // namespace weir::app
