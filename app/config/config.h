@@ -11,6 +11,7 @@
 #include "app/config/units.h"
 #include "engine/base/ip_address.h"
 #include "engine/event.h"
+#include "engine/failure.h"
 #include "engine/limits.h"
 #include "engine/packet.h"
 
@@ -104,6 +105,16 @@ struct TimeoutsConfig {
   bool operator==(const TimeoutsConfig&) const = default;
 };
 
+struct BlockPageConfig {
+  bool answer = true;
+  std::string file;  // empty: Weir's own page
+  std::string content_type = "text/html; charset=utf-8";
+  Duration linger = seconds(30);
+  std::uint32_t connections = 4'096;
+  std::uint32_t frames_per_second = 50'000;
+  bool operator==(const BlockPageConfig&) const = default;
+};
+
 struct Config {
   std::string file;  // where it was read
   std::optional<NfqueueConfig> nfqueue;
@@ -113,6 +124,9 @@ struct Config {
   PolicyConfig policy;
   std::vector<SiteConfig> sites;  // the first that fits is taken
   ClientAddressConfig client_address;
+  FailurePolicies failures;
+  Duration midstream_grace = seconds(60);
+  BlockPageConfig block_page;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
   EventsConfig events;

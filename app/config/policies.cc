@@ -81,6 +81,15 @@ inspect::InspectorOptions inspector_options(const Config& config, inspect::Stanc
   options.transactions_per_flow = config.limits.transactions_per_connection;
   options.early_response_bytes = static_cast<std::size_t>(config.limits.early_response);
   options.detect_offload = false;
+  options.failures = config.failures;
+  options.midstream_grace = config.midstream_grace;
+  options.anomaly_events = config.events.anomaly;
+  options.flow_events = config.events.flow;
+  options.block.content_type = config.block_page.content_type;
+  options.block.answer = config.block_page.answer;
+  options.block.linger = config.block_page.linger;
+  options.block.connections = config.block_page.connections;
+  options.block.frames_per_second = config.block_page.frames_per_second;
   options.flow_limits = config.limits.flow;
   options.fragment_limits = config.limits.fragments;
   return options;

@@ -31,7 +31,7 @@ std::vector<std::string> names_below(const std::string& prefix) {
   std::vector<std::string> names;
   for (const Field& field : schema()) {
     if (field.path.rfind(prefix, 0) != 0) continue;
-    const std::string_view rest = field.path.substr(prefix.size());
+    const std::string_view rest = std::string_view(field.path).substr(prefix.size());
     if (!rest.empty() && rest.find_first_of(".[") == std::string_view::npos) names.emplace_back(rest);
   }
   return names;
@@ -158,7 +158,7 @@ bool Reader::expect(const Node& node, Place at, Kind kind, const std::string& pa
 void Reader::value(const Node& node, Place at, const std::string& path, const Field& field) {
   if (const auto* section_field = std::get_if<Section>(&field.type)) {
     if (!expect(node, at, Kind::Map, path, field)) return;
-    if (section_field->begin != nullptr) section_field->begin(draft_);
+    if (section_field->begin) section_field->begin(draft_);
     section(node, path + ".");
     return;
   }

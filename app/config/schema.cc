@@ -1,7 +1,7 @@
 #include "app/config/schema.h"
 
 #include <algorithm>
-#include <memory>
+#include <array>
 #include <utility>
 
 #include "app/config/units.h"
@@ -143,10 +143,7 @@ Fields inputs() {
 // The fields of a policy, at the top and in each site.
 Fields policy(std::string_view prefix) {
   const bool site = !prefix.empty();
-  const auto at = [prefix](std::string_view name) -> std::string_view {
-    static std::vector<std::unique_ptr<std::string>> kept;
-    return *kept.emplace_back(std::make_unique<std::string>(std::string(prefix) + std::string(name)));
-  };
+  const auto at = [prefix](std::string_view name) { return std::string(prefix) + std::string(name); };
   const auto initial = [site](std::string_view text) { return site ? std::string_view() : text; };
   return {
       {at("mode"),
@@ -240,6 +237,96 @@ Fields sites() {
   Fields own = policy("sites[].");
   fields.insert(fields.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
   return fields;
+}
+
+// What each cause means, for the reference; in the order of FailureCause.
+constexpr std::array<std::string_view, kFailureCauses> kCauses{
+    "a header contradicts its packet",
+    "a checksum is wrong (the receiver drops it too)",
+    "the fragments under `limits` are used up",
+    "no place for another connection",
+    "no place for another connection in its handshake",
+    "`limits.buffered` is used up",
+    "one direction has more unacknowledged bytes or segments than it may",
+    "the start of the connection was not seen: a restart, a failover, a long pause",
+    "only one direction of the connection comes by",
+    "an end acknowledges bytes that never came by, such as those that a full queue let pass",
+    "the first bytes are no HTTP request",
+    "they are a TLS hello: nothing can be inspected",
+    "HTTP/2 in clear text",
+    "framing on which servers differ",
+    "lines or header sections beyond their limits",
+    "a content coding that unpacks beyond its bounds, or is not known",
+    "`limits.transactions` is used up and an unfinished one must go",
+    "a rule ran into its work limit",
+    "the rules could not judge",
+    "the worker cannot keep up",
+    "packets were lost before the worker saw them",
+};
+
+Fields failures() {
+  Fields fields{
+      {"on_failure",
+       ChoiceField{{"closed", "open"}, [](Draft& d, std::size_t word) { d.config.failures.open = word == 1; }}, "closed",
+       "What becomes of traffic that cannot be inspected for want of room or because of a fault of Weir's: refused, or let pass. "
+       "What a peer can bring about at will for its own connection is refused either way, unless `failures` says otherwise."},
+      {"failures", Section{}, "", "The same for each cause: `pass`, `drop` (the packet; its sender repeats it) or `reset` (the connection)."},
+  };
+  for (std::size_t i = 0; i < kFailureCauses; ++i) {
+    const auto cause = static_cast<FailureCause>(i);
+    const FailureAction closed = FailurePolicies::default_action(cause, false);
+    const FailureAction open = FailurePolicies::default_action(cause, true);
+    std::string help = std::string(kCauses[i]) + ". Default: `" + std::string(name(closed)) + "`";
+    if (open != closed) help += ", with `on_failure: open` `" + std::string(name(open)) + "`";
+    help[0] = help[0] >= 'a' && help[0] <= 'z' ? static_cast<char>(help[0] - 'a' + 'A') : help[0];
+    fields.push_back({"failures." + std::string(name(cause)),
+                      ChoiceField{{"pass", "drop", "reset"},
+                                  [cause](Draft& d, std::size_t word) {
+                                    d.config.failures.choose(cause, static_cast<FailureAction>(word));
+                                  }},
+                      "", help + "."});
+  }
+  fields.push_back(
+      {"midstream_grace", DurationField{{0, kHour}, [](Draft& d, Duration t) { d.config.midstream_grace = t; }}, "60s",
+       "For so long after the start, connections that began earlier are taken up, whatever `failures.midstream` says."});
+  return fields;
+}
+
+Fields block_page() {
+  return {
+      {"block_page", Section{}, "", "How a refused client is answered."},
+      {"block_page.answer", FlagField{[](Draft& d, bool on) { d.config.block_page.answer = on; }}, "true",
+       "Whether a page is sent. Otherwise both ends are reset."},
+      {"block_page.file",
+       TextField{"path", true,
+                 [](Draft& d, const std::string& path) {
+                   d.config.block_page.file = path;
+                   return std::string();
+                 }},
+       "",
+       "The page, at most 32 KiB. `{{transaction_id}}` in it becomes the id that the records have, `{{status}}` the status. Without "
+       "it, a short page of Weir's."},
+      {"block_page.content_type",
+       TextField{"content type", false,
+                 [](Draft& d, const std::string& text) {
+                   const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+                   if (!plain || text.size() > 100 || text.find('/') == std::string::npos) {
+                     return std::string("must be a media type, like text/html; charset=utf-8");
+                   }
+                   d.config.block_page.content_type = text;
+                   return std::string();
+                 }},
+       "text/html; charset=utf-8", "Its Content-Type."},
+      {"block_page.linger",
+       DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.block_page.linger = t; }}, "30s",
+       "How long a client may take to read the page."},
+      {"block_page.connections",
+       CountField{{1, 1'048'576}, [](Draft& d, std::uint64_t n) { d.config.block_page.connections = narrow(n); }}, "4096",
+       "Connections, for each worker, that are being answered at a time. Beyond it both ends are reset."},
+      {"block_page.frames_per_second",
+       CountField{{1, 100'000'000}, [](Draft& d, std::uint64_t n) { d.config.block_page.frames_per_second = narrow(n); }},
+       "50000", "Packets, for each worker, that Weir may make."},
+  };
 }
 
 Fields client_address() {
@@ -341,6 +428,11 @@ Fields events() {
        "all", "Transactions: every one, only those with a logged rule, a violation or a refusal, or none."},
       {"events.drop", FlagField{[](Draft& d, bool on) { d.config.events.drop = on; }}, "true",
        "Packets that were not forwarded."},
+      {"events.anomaly", FlagField{[](Draft& d, bool on) { d.config.events.anomaly = on; }}, "true",
+       "Odd packets and connections, and failures; each kind once for a connection."},
+      {"events.flow", FlagField{[](Draft& d, bool on) { d.config.events.flow = on; }}, "false",
+       "Connections that are over."},
+      {"events.stats", FlagField{[](Draft& d, bool on) { d.config.events.stats = on; }}, "true", "Counters, now and then."},
       {"events.buffer", SizeField{{64 * kKiB, kGiB}, [](Draft& d, std::uint64_t n) { d.config.events.buffer = n; }}, "8MiB",
        "Memory between each worker and the writer. A record that finds no room is counted; nothing waits for a slow disk."},
       {"stats_interval",
@@ -351,7 +443,7 @@ Fields events() {
 
 Fields all() {
   Fields fields;
-  for (const auto& part : {inputs(), policy(""), sites(), client_address(), limits(), events()}) {
+  for (const auto& part : {inputs(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;

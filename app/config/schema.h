@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -23,50 +24,50 @@ struct Draft {
 // Each kind of value has a place to put it, or a function that takes the text and answers with what is
 // wrong with it (nothing: it is fine).
 struct Section {
-  void (*begin)(Draft&) = nullptr;  // null: nothing to do
+  std::function<void(Draft&)> begin;  // may be empty
 };
 struct SectionList {  // a list of sections; each begins with a call
-  void (*begin)(Draft&);
-  void (*end)(Draft&);
+  std::function<void(Draft&)> begin;
+  std::function<void(Draft&)> end;
 };
 struct FlagField {
-  void (*put)(Draft&, bool);
+  std::function<void(Draft&, bool)> put;
 };
 struct CountField {
   Range range;
-  void (*put)(Draft&, std::uint64_t);
+  std::function<void(Draft&, std::uint64_t)> put;
 };
 struct SizeField {
   Range range;
-  void (*put)(Draft&, std::uint64_t);
+  std::function<void(Draft&, std::uint64_t)> put;
 };
 struct DurationField {
   Range range;  // milliseconds
-  void (*put)(Draft&, Duration);
+  std::function<void(Draft&, Duration)> put;
 };
 struct ChoiceField {
   std::vector<std::string> words;
-  void (*put)(Draft&, std::size_t word);
+  std::function<void(Draft&, std::size_t word)> put;
 };
 struct TextField {
   std::string_view what;  // for the reference: "path", "BPF expression"
   bool path = false;      // relative ones begin at the file's directory
-  std::string (*put)(Draft&, const std::string&);
+  std::function<std::string(Draft&, const std::string&)> put;
 };
 struct TextListField {
   std::string_view what;  // of each: "paths"
   bool path = false;
-  std::string (*put)(Draft&, const std::string&);
+  std::function<std::string(Draft&, const std::string&)> put;
 };
 
 using FieldType = std::variant<Section, SectionList, FlagField, CountField, SizeField, DurationField,
                                ChoiceField, TextField, TextListField>;
 
 struct Field {
-  std::string_view path;     // "inputs.nfqueue.queues"; "sites[].name"
+  std::string path;          // "inputs.nfqueue.queues"; "sites[].name"
   FieldType type;
   std::string_view initial;  // as it would be written; empty: none
-  std::string_view help;     // sentences for the reference
+  std::string help;          // sentences for the reference
   bool required = false;     // in its section
 };
 

@@ -195,6 +195,7 @@ TEST(Config, Refused) {
       {"client_address: {header: forwarded}", "needs 'trusted'"},
       {"client_address: {trusted: [10.0.0.0/8]}", "does nothing without"},
       {"events: {file: ''}", "'file' is empty"},
+      {"block_page: {content_type: \"a/b\\r\\nX: y\"}", "must be a media type"},
       {"? [a]\n: b", "yaml-key"},
   };
   for (const BadCase& c : cases) EXPECT_THAT(bad(c.text), Contains(HasSubstr(c.expected))) << c.text;
@@ -207,6 +208,16 @@ TEST(Config, DeepOrHugeInputIsRefusedQuickly) {
   std::string many = "rules:\n";
   for (int i = 0; i < 120'000; ++i) many += "- a\n";
   EXPECT_THAT(bad(many), Contains(HasSubstr("more than 100,000 values")));
+}
+
+TEST(Config, FailurePolicies) {
+  const Config config = good("on_failure: open\nfailures: {tls: reset, stream-memory: drop}\n");
+  EXPECT_EQ(config.failures.action(FailureCause::Tls), FailureAction::Reset);
+  EXPECT_EQ(config.failures.action(FailureCause::StreamMemory), FailureAction::Drop);
+  EXPECT_EQ(config.failures.action(FailureCause::FlowTable), FailureAction::Pass);
+  EXPECT_EQ(good("").failures.action(FailureCause::FlowTable), FailureAction::Drop);
+  EXPECT_THAT(bad("failures: {tsl: pass}"), Contains(HasSubstr("unknown key 'tsl' in failures (did you mean 'tls'?)")));
+  EXPECT_THAT(bad("failures: {tls: allow}"), Contains(HasSubstr("must be pass, drop or reset")));
 }
 
 TEST(Config, CrlfLinesAreFine) { EXPECT_EQ(good("mode: block\r\nparanoia: 2\r\n").policy.paranoia, 2U); }
@@ -251,6 +262,9 @@ TEST(Schema, InitialValuesAreTheDefaults) {
     EXPECT_EQ(a.timeouts, b.timeouts) << path;
     EXPECT_EQ(a.events, b.events) << path;
     EXPECT_EQ(a.stats_interval, b.stats_interval) << path;
+    EXPECT_EQ(a.midstream_grace, b.midstream_grace) << path;
+    EXPECT_EQ(a.block_page, b.block_page) << path;
+    EXPECT_EQ(a.failures.open, b.failures.open) << path;
     EXPECT_EQ(a.policy.mode.value_or(WafMode::Detect), b.policy.mode.value_or(WafMode::Detect)) << path;
   }
 }
