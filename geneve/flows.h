@@ -1,0 +1,101 @@
+// What the port remembers of inspected connections: the last envelope of each direction, for
+// packets that Weir invents, and whether the engine needs no more of a direction. Nothing here
+// decides whether a packet is forwarded: a connection that is forgotten is inspected, and its
+// answers go back in the envelope of the packet that they answer.
+//
+// A fixed table of sets of four, keyed by SipHash over endpoint id and addresses and compared as a
+// whole; the least recently seen of a set makes room. So 10,000 endpoint ids or a flood of
+// connections cost nothing but the memory of others. No allocation after construction. One owner.
+//
+// Tested by tests/unit/geneve/flows_test.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+#include <netinet/in.h>
+
+#include "engine/base/siphash.h"
+#include "engine/packet.h"
+#include "geneve/inner.h"
+
+namespace weir::geneve {
+
+// Where a datagram came from and to, in network byte order.
+struct Outer {
+  in_addr from{};
+  in_addr to{};
+  in_port_t source_port = 0;
+  std::uint8_t lane = 0;  // which UDP port of ours it came to (Azure has two)
+};
+
+// The datagram's part before the inner packet, with its outer addresses.
+struct Envelope {
+  static constexpr std::size_t kMost = 128;  // longer ones are not remembered
+
+  Outer outer;
+  std::uint16_t length = 0;  // 0: none
+  std::array<std::uint8_t, kMost> bytes;
+};
+
+struct ConnectionKey {
+  std::uint64_t domain = 0;
+  std::array<std::uint8_t, 16> low_address{};
+  std::array<std::uint8_t, 16> high_address{};
+  std::uint16_t low_port = 0;
+  std::uint16_t high_port = 0;
+  std::uint32_t version = 0;
+
+  bool operator==(const ConnectionKey&) const = default;
+};
+
+struct Connection {
+  ConnectionKey key;
+  std::uint32_t seen = 0;             // the table's clock when it was last met; 0: free
+  std::array<bool, 2> released{};     // by direction
+  std::array<Envelope, 2> envelopes;  // the same
+};
+
+class Connections {
+ public:
+  // `most` is rounded up to a power of two, at least 4.
+  Connections(std::uint32_t most, const base::SipKey& key);
+
+  struct Place {
+    ConnectionKey key;
+    std::uint8_t direction = 0;  // of the packet, or frame, it was made from
+  };
+  // REQUIRES: inner.has_ports(), of the same `ip`.
+  [[nodiscard]] static Place place(std::uint64_t domain, Bytes ip, const Inner& inner);
+
+  // Null if it is not there.
+  [[nodiscard]] Connection* find(const ConnectionKey& key);
+  // Always answers one; a new one has no envelopes.
+  [[nodiscard]] Connection& take(const ConnectionKey& key);
+
+  [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
+  [[nodiscard]] std::size_t capacity() const { return count_; }
+  [[nodiscard]] std::size_t memory() const { return count_ * sizeof(Connection); }
+
+ private:
+  static constexpr std::size_t kWays = 4;
+  [[nodiscard]] Connection* set_of(const ConnectionKey& key);
+
+  struct Free {
+    void operator()(Connection* p) const { std::free(p); }
+  };
+  // Zero pages until they are used: `seen` of 0 is a free entry.
+  std::unique_ptr<Connection[], Free> entries_;
+  std::size_t count_;
+  std::uint32_t mask_;
+  std::uint32_t clock_ = 0;
+  std::uint64_t forgotten_ = 0;
+  base::SipKey key_;
+};
+
+// Remembers where and in what `packet` came, if the header is not too long.
+void remember(Envelope& envelope, const Outer& outer, Bytes header);
+
+}  // namespace weir::geneve
