@@ -1,0 +1,354 @@
+#include "capture/nfqueue.h"
+
+#include <linux/netlink.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <variant>
+
+#include "engine/net/checksum.h"
+#include "engine/net/decode.h"
+
+namespace weir::capture {
+namespace {
+
+constexpr std::size_t kVerdictBytes = 256 * 1024;
+constexpr std::size_t kLongestPacket = 0xffff;
+constexpr int kSendTries = 100;
+constexpr std::uint8_t kTcp = 6;
+constexpr std::size_t kTcpHeader = 20;
+constexpr std::size_t kTcpChecksumAt = 16;
+
+// Bits of the mark, above mark_bit.
+constexpr std::uint32_t kReleaseThis = 1;
+constexpr std::uint32_t kResume = 2;
+constexpr std::uint32_t kReleaseBoth = kReleaseThis | kResume;
+constexpr std::uint32_t kMade = 4;
+
+timespec timeout_of(Duration wait) {
+  const std::int64_t ns = std::max<std::int64_t>(wait.ns, 0);
+  timespec out{};
+  out.tv_sec = static_cast<time_t>(ns / seconds(1).ns);
+  out.tv_nsec = static_cast<long>(ns % seconds(1).ns);
+  return out;
+}
+
+}  // namespace
+
+struct NfqueuePort::Messages {
+  std::array<mmsghdr, kBatch> headers{};
+  std::array<iovec, kBatch> pieces{};
+  std::array<std::uint32_t, kBatch> slots{};
+};
+
+NfqueuePort::NfqueuePort(const NfqueueOptions& options, int descriptor, std::size_t slots)
+    : options_(options),
+      descriptor_(descriptor),
+      neighbours_(options.key),
+      slots_(slots),
+      messages_(std::make_unique<Messages>()),
+      waiting_(slots),
+      verdicts_(options.queue, kVerdictBytes),
+      scratch_(kLongestPacket) {
+  free_.reserve(slots);
+  for (std::size_t i = slots; i > 0; --i) free_.push_back(static_cast<std::uint32_t>(i - 1));
+}
+
+Result<std::unique_ptr<NfqueuePort>> NfqueuePort::open(const NfqueueOptions& options, const NfqueueSocket& socket) {
+  const std::size_t slots = kBatch + options.most_held;
+  std::unique_ptr<NfqueuePort> port(new NfqueuePort(options, socket.descriptor(), slots));
+  // Reserved, and touched only as far as packets are long and many: free slots are used last in, first out.
+  void* memory = ::mmap(nullptr, slots * kSlotBytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return fail("no memory for packets: " + std::generic_category().message(errno));
+  port->memory_ = static_cast<std::uint8_t*>(memory);
+  auto sender = RawSender::open(kMade << options.mark_bit);
+  if (!sender) return fail(sender.error().message);
+  port->sender_ = std::move(*sender);
+  return port;
+}
+
+NfqueuePort::~NfqueuePort() {
+  static_cast<void>(flush());
+  if (memory_ != nullptr) ::munmap(memory_, slots_.size() * kSlotBytes);
+}
+
+// --- receiving ---
+
+int NfqueuePort::fetch(std::size_t most, Duration wait) {
+  Messages& m = *messages_;
+  for (std::size_t i = 0; i < most; ++i) {
+    m.slots[i] = free_[free_.size() - 1 - i];
+    m.pieces[i] = {memory_of(m.slots[i]), kSlotBytes};
+    m.headers[i] = {};
+    m.headers[i].msg_hdr.msg_iov = &m.pieces[i];
+    m.headers[i].msg_hdr.msg_iovlen = 1;
+  }
+  for (bool waited = false;; waited = true) {
+    const int n = ::recvmmsg(descriptor_, m.headers.data(), static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
+    if (n >= 0) return n;
+    if (errno == ENOBUFS) {  // packets were lost; the ones after them are there
+      ++overruns_;
+      continue;
+    }
+    if (errno == EINTR) return 0;
+    if (errno != EAGAIN) return -1;
+    if (waited || wait.ns <= 0) return 0;
+    pollfd ready{descriptor_, POLLIN, 0};
+    const timespec timeout = timeout_of(wait);
+    if (::ppoll(&ready, 1, &timeout, nullptr) <= 0) return 0;
+  }
+}
+
+Result<Received> NfqueuePort::receive(std::span<Packet> out, Duration wait) {
+  if (const Result<void> sent = flush(); !sent) return fail(sent.error().message);
+  Received received;
+  const std::size_t most = std::min({out.size(), kBatch, free_.size()});
+  if (most == 0) return received;  // everything is held: the caller must settle something
+  const int n = fetch(most, wait);
+  if (n < 0) return fail("queue " + std::to_string(options_.queue) + ": " + std::generic_category().message(errno));
+  if (n == 0) return received;
+  const Timestamp now = options_.clock();
+  // Those that were filled leave the free list; those without a packet come back to it.
+  const auto filled = static_cast<std::size_t>(n);
+  free_.resize(free_.size() - filled);
+  for (std::size_t i = 0; i < filled; ++i) {
+    const std::size_t before = received.count;
+    take(messages_->slots[i], messages_->headers[i].msg_len, out, received.count, now);
+    if (received.count == before) free_.push_back(messages_->slots[i]);
+  }
+  return received;
+}
+
+void NfqueuePort::take(std::uint32_t index, std::size_t length, std::span<Packet> out, std::size_t& count,
+                       Timestamp now) {
+  bool taken = false;
+  for (Bytes rest(memory_of(index), length); !rest.empty();) {
+    const ParsedMessage parsed = parse_queue_message(rest);
+    if (parsed.kind == QueueMessage::Malformed) {
+      ++stats_.errors;
+      return;
+    }
+    rest = rest.subspan(parsed.consumed);
+    if (parsed.kind == QueueMessage::Answer && parsed.error != 0) ++stats_.errors;
+    if (parsed.kind != QueueMessage::Packet) continue;
+    const QueuedPacket& packet = parsed.packet;
+    arrived(packet);
+    if (taken) {  // no kernel puts two into one message; the slot has room for one
+      ++stats_.errors;
+      make_room(0);
+      verdicts_.verdict(packet.id, Fate::Drop, std::nullopt);
+      continue;
+    }
+    taken = true;
+    Slot& slot = slots_[index];
+    slot = {packet.payload, packet.id, packet.mark, packet.length, packet.checksum, Release::None, false};
+    waiting_[(first_ + waiting_count_++) % waiting_.size()] = index;
+    Packet& given = out[count++];
+    given = Packet{};
+    given.bytes = packet.payload;
+    given.wire_length = packet.length;
+    given.link = LinkType::RawIp;
+    given.checksum = packet.checksum;
+    given.time = now;
+    given.number = ++number_;
+    given.token = index;
+    ++stats_.packets;
+    stats_.bytes += packet.length;
+  }
+}
+
+void NfqueuePort::arrived(const QueuedPacket& packet) {
+  if (!began_) {
+    began_ = true;
+    if (packet.id > 1) {
+      // Whatever waits from before had another reader, who is gone.
+      make_room(0);
+      if (options_.stale == Fate::Drop) {
+        verdicts_.drop_up_to(packet.id - 1);
+      } else {
+        verdicts_.accept_up_to(packet.id - 1);
+      }
+    }
+  } else if (packet.id != last_id_ + 1) {
+    lost_ += packet.id - last_id_ - 1;
+  }
+  last_id_ = packet.id;
+  if (packet.bridge_in != 0 && packet.mac) {
+    IpAddress source;
+    IpAddress destination;
+    if (addresses_of(packet.payload, source, destination)) {
+      neighbours_.seen(source, {packet.bridge_in, *packet.mac});
+    }
+  }
+}
+
+// --- verdicts ---
+
+void NfqueuePort::make_room(std::size_t payload) {
+  if (accept_) {
+    if (!verdicts_.room()) static_cast<void>(flush());
+    if (accept_) verdicts_.accept_up_to(*accept_);
+    accept_.reset();
+  }
+  if (!verdicts_.room(payload)) static_cast<void>(flush());
+}
+
+Result<void> NfqueuePort::flush() {
+  if (accept_) {
+    const std::uint32_t id = *accept_;
+    accept_.reset();
+    if (!verdicts_.room()) {
+      if (const Result<void> sent = flush(); !sent) return sent;
+    }
+    verdicts_.accept_up_to(id);
+  }
+  const Bytes bytes = verdicts_.bytes();
+  if (bytes.empty()) return {};
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  int error = 0;
+  // A verdict must not get lost: one that accepts everything up to a later packet would take in what this
+  // one refuses.
+  for (int tries = 0; tries < kSendTries && !broken_; ++tries) {
+    const ssize_t n = ::sendto(descriptor_, bytes.data(), bytes.size(), 0,
+                               reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+    if (n >= 0) {
+      verdicts_.clear();
+      return {};
+    }
+    error = errno;
+    if (error == EINTR) continue;
+    const timespec pause = timeout_of(milliseconds(1));
+    ::ppoll(nullptr, 0, &pause, nullptr);
+  }
+  broken_ = true;
+  verdicts_.clear();
+  ++stats_.errors;
+  return fail("queue " + std::to_string(options_.queue) +
+              ": verdicts cannot be sent: " + std::generic_category().message(error));
+}
+
+std::optional<std::uint32_t> NfqueuePort::mark_of(const Slot& slot) {
+  std::uint32_t bits = 0;
+  switch (slot.release) {
+    case Release::None: return std::nullopt;
+    case Release::This: bits = kReleaseThis; break;
+    case Release::Both: bits = kReleaseBoth; break;
+    case Release::Resume: bits = kResume; break;
+  }
+  const std::uint32_t mask = kReleaseBoth << options_.mark_bit;
+  return (slot.mark & ~mask) | bits << options_.mark_bit;
+}
+
+void NfqueuePort::done(std::uint32_t index) {
+  slots_[index].settled = true;
+  free_.push_back(index);
+  while (waiting_count_ > 0 && slots_[waiting_[first_]].settled) {
+    first_ = (first_ + 1) % waiting_.size();
+    --waiting_count_;
+  }
+}
+
+void NfqueuePort::settle(const Packet& packet, Fate fate) {
+  const auto index = static_cast<std::uint32_t>(packet.token);
+  assert(index < slots_.size() && !slots_[index].settled);
+  Slot& slot = slots_[index];
+  const std::optional<std::uint32_t> mark = mark_of(slot);
+  const bool in_order = waiting_[first_] == index;
+  if (fate == Fate::Forward && !mark && in_order) {
+    accept_ = slot.id;
+  } else {
+    make_room(0);
+    verdicts_.verdict(slot.id, fate, mark);
+  }
+  ++(fate == Fate::Forward ? stats_.forwarded : stats_.discarded);
+  done(index);
+}
+
+void NfqueuePort::replace(const Packet& packet, Bytes bytes) {
+  const auto index = static_cast<std::uint32_t>(packet.token);
+  assert(index < slots_.size() && !slots_[index].settled);
+  Slot& slot = slots_[index];
+  const Bytes whole = with_checksum(bytes, slot.checksum);
+  make_room(whole.size());
+  if (whole.empty()) {
+    ++stats_.errors;
+    verdicts_.verdict(slot.id, Fate::Drop, std::nullopt);
+    ++stats_.discarded;
+  } else {
+    verdicts_.replace(slot.id, whole, mark_of(slot));
+    ++stats_.forwarded;
+  }
+  done(index);
+}
+
+// The kernel takes a replaced packet for one whose checksum is complete.
+Bytes NfqueuePort::with_checksum(Bytes bytes, ChecksumState state) {
+  if (bytes.size() > kLongestPacket) return {};
+  if (state != ChecksumState::NotFilled) return bytes;
+  Packet packet;
+  packet.bytes = bytes;
+  packet.wire_length = static_cast<std::uint32_t>(bytes.size());
+  packet.link = LinkType::RawIp;
+  packet.checksum = state;
+  const net::Decoded decoded = net::decode(packet, {});
+  const auto* datagram = std::get_if<net::Datagram>(&decoded);
+  if (datagram == nullptr || datagram->protocol != kTcp || datagram->transport_at == 0 ||
+      datagram->payload.size() < kTcpHeader) {
+    return {};
+  }
+  std::copy(bytes.begin(), bytes.end(), scratch_.begin());
+  std::uint8_t* field = scratch_.data() + datagram->transport_at + kTcpChecksumAt;
+  field[0] = field[1] = 0;
+  const Bytes segment(scratch_.data() + datagram->transport_at, datagram->payload.size());
+  const std::uint16_t sum = net::transport_checksum(datagram->source, datagram->destination, kTcp, segment);
+  field[0] = static_cast<std::uint8_t>(sum >> 8U);
+  field[1] = static_cast<std::uint8_t>(sum & 0xffU);
+  return {scratch_.data(), bytes.size()};
+}
+
+void NfqueuePort::release(const Packet& packet, Release what) {
+  const auto index = static_cast<std::uint32_t>(packet.token);
+  assert(index < slots_.size() && !slots_[index].settled);
+  slots_[index].release = what;
+  if (what == Release::Resume) {
+    ++stats_.resumed;
+  } else if (what != Release::None) {
+    ++stats_.released;
+  }
+}
+
+Result<void> NfqueuePort::inject(const Packet& like, Towards towards, Bytes frame) {
+  static_cast<void>(like);     // the addresses say where it goes
+  static_cast<void>(towards);
+  Result<void> sent = flush();  // what was let through before it goes first
+  IpAddress source;
+  IpAddress destination;
+  if (sent && addresses_of(frame, source, destination)) {
+    const auto to = neighbours_.find(destination);
+    const auto from = neighbours_.find(source);
+    sent = to && from ? sender_->send(frame, *to, from->mac) : sender_->send(frame);
+  }
+  ++(sent ? stats_.injected : stats_.errors);
+  return sent;
+}
+
+PortStats NfqueuePort::stats() const {
+  PortStats out = stats_;
+  out.dropped = lost_;
+  if (const auto kernel = read_queue_counters(options_.queue)) {
+    out.dropped = kernel->queue_full + std::max(kernel->socket_full, lost_);
+  }
+  return out;
+}
+
+}  // namespace weir::capture
