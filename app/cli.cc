@@ -22,6 +22,7 @@
 #include "app/exit_code.h"
 #include "app/nearest.h"
 #include "app/options.h"
+#include "rules/audit_log.h"
 
 namespace weir::app {
 namespace {
@@ -124,6 +125,7 @@ struct Raw {
   TestOptions test;
   ExplainOptions explain;
   std::string test_format = "text", explain_format = "text";
+  std::string audit_format, audit_which;
   std::string format = "text", mode, color = "auto", checksums = "verify", filter;
   unsigned paranoia = 0, inbound = 0, outbound = 0;
   std::vector<std::string> arguments;
@@ -165,6 +167,36 @@ void add_color_option(CLI::App& command, Raw& raw) {
       ->check(one_of({"auto", "always", "never"}));
 }
 
+CLI::Validator audit_parts() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        if (rules::AuditParts::parse(text)) return {};
+        return "must be letters of ABCDEFGHIJKZ, not " + in_quotes(text);
+      },
+      "");
+}
+
+void add_audit_options(CLI::App& command, AuditOptions& audit, Raw& raw) {
+  command.add_option("--audit-log", audit.log, "append the audit log (SecAuditLog) to this file; never written unless asked for")
+      ->type_name("FILE");
+  command.add_option("--audit-dir", audit.directory,
+                     "a file for each transaction below this directory (SecAuditLogStorageDir); --audit-log gets "
+                     "the index lines")
+      ->type_name("DIR");
+  command.add_flag("--audit-as-configured", audit.as_configured, "write the audit log to the places that the rules name");
+  command.add_option("--audit-format", raw.audit_format, "json or native (default: SecAuditLogFormat of the rules, else json)")
+      ->type_name("FORMAT")
+      ->check(one_of({"json", "native"}));
+  command.add_option("--audit-parts", audit.parts, "parts of an entry (default: SecAuditLogParts of the rules, else ABIFHJKZ)")
+      ->type_name("LETTERS")
+      ->check(audit_parts());
+  command
+      .add_option("--audit-transactions", raw.audit_which,
+                  "relevant or all (default: SecAuditEngine of the rules, else relevant)")
+      ->type_name("WHICH")
+      ->check(one_of({"relevant", "all"}));
+}
+
 void add_inspect(CLI::App& command, Raw& raw) {
   InspectOptions& o = raw.inspect;
   command.add_option("CAPTURE", raw.arguments, "captures to read, in order, and perhaps a BPF filter")
@@ -203,6 +235,12 @@ void add_inspect(CLI::App& command, Raw& raw) {
                   "verify (packets with wrong checksums are not taken, unless the sender's card was to fill them in) or ignore")
       ->type_name("WHAT")
       ->check(one_of({"verify", "ignore"}));
+  add_audit_options(command, o.audit, raw);
+  command
+      .add_option("--collections", o.collections,
+                  "keep the persistent collections (IP, SESSION, USER, GLOBAL, RESOURCE) in this file, or in this "
+                  "directory, from one run to the next (default: in memory, for this run)")
+      ->type_name("PATH");
   add_color_option(command, raw);
   command.add_flag("--no-progress", raw.no_progress, "no progress line on a terminal");
 }
@@ -277,6 +315,37 @@ Leave usage_error(const std::string& command, const std::string& message) {
   return {static_cast<int>(ExitCode::Usage), (command.empty() ? "" : command + ": ") + message + "; see " + name + " --help"};
 }
 
+std::optional<std::string> finish_audit(const CLI::App& command, AuditOptions& audit, const Raw& raw) {
+  if (!raw.audit_format.empty()) {
+    audit.format = raw.audit_format == "json" ? AuditFormatChoice::Json : AuditFormatChoice::Native;
+  }
+  if (!raw.audit_which.empty()) audit.which = raw.audit_which == "all" ? AuditChoice::All : AuditChoice::Relevant;
+  for (const char* option : {"--audit-format", "--audit-parts", "--audit-transactions"}) {
+    if (command.count(option) != 0 && !audit.wanted()) {
+      return std::string(option) + " needs --audit-log, --audit-dir or --audit-as-configured";
+    }
+  }
+  return std::nullopt;
+}
+
+// A sentence if a file that is written is also read, or written twice.
+std::optional<std::string> overwritten(const InspectOptions& o) {
+  std::error_code ignored;
+  const std::vector<const std::string*> written{&o.output, &o.write_forwarded, &o.audit.log, &o.collections};
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    if (written[i]->empty()) continue;
+    for (const std::string& capture : o.captures) {
+      if (std::filesystem::equivalent(*written[i], capture, ignored)) {
+        return *written[i] + " is read and would be overwritten";
+      }
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (*written[i] == *written[j]) return "two options name the same file to write, " + *written[i];
+    }
+  }
+  return std::nullopt;
+}
+
 Command finish_inspect(const CLI::App& command, Raw& raw) {
   InspectOptions& o = raw.inspect;
   finish_rules(command, o.rules, raw);
@@ -300,17 +369,8 @@ Command finish_inspect(const CLI::App& command, Raw& raw) {
   if (!o.write_forwarded.empty() && !o.inline_mode) {
     return usage_error("inspect", "--write-forwarded needs --inline");
   }
-  for (const std::string* file : {&o.output, &o.write_forwarded}) {
-    if (file->empty()) continue;
-    for (const std::string& capture : o.captures) {
-      if (std::filesystem::equivalent(*file, capture, ignored)) {
-        return usage_error("inspect", *file + " is read and would be overwritten");
-      }
-    }
-  }
-  if (!o.output.empty() && o.output == o.write_forwarded) {
-    return usage_error("inspect", "--output and --write-forwarded name the same file");
-  }
+  if (const auto wrong = finish_audit(command, o.audit, raw)) return usage_error("inspect", *wrong);
+  if (const auto wrong = overwritten(o)) return usage_error("inspect", *wrong);
   return o;
 }
 

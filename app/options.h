@@ -29,8 +29,26 @@ struct RuleOptions {
   std::string cache_directory;  // empty: the user's or the system's cache
 };
 
+enum class AuditFormatChoice : std::uint8_t { Json, Native };
+enum class AuditChoice : std::uint8_t { Relevant, All };
+
+// The audit log. None is written unless one is asked for: the places that the rules name are those of another
+// program.
+struct AuditOptions {
+  bool as_configured = false;  // to the places that the rules name
+  std::string log;             // a file to append to; empty: none
+  std::string directory;       // a file for each transaction below it; empty: none
+  std::optional<AuditFormatChoice> format;  // not given: as the rules say, as all below
+  std::string parts;
+  std::optional<AuditChoice> which;
+
+  [[nodiscard]] bool wanted() const { return as_configured || !log.empty() || !directory.empty(); }
+};
+
 struct InspectOptions {
   RuleOptions rules;
+  AuditOptions audit;
+  std::string collections;            // where persistent collections are kept over runs; empty: nowhere
   std::vector<std::string> captures;  // "-" is standard input
   std::string filter;                 // BPF, empty: everything
   OutputFormat format = OutputFormat::Text;

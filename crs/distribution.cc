@@ -249,13 +249,15 @@ void assemble(const DistributionOptions& options, const Collector& collected, co
       memory(kSuiteSource, suite_text(out.version, options.tuning.paranoia_level.value_or(4)));
     }
   };
-  memory(kEngineSource, engine_setup(found.ids));
+  memory(kEngineSource, engine_setup(found.ids, options.audit.has_value()));
   // Without a set-up file of its own, a rule set finds the variables set before it begins.
   if (collected.tuning_after() == 0) tuning();
   for (std::size_t i = 0; i < collected.files().size(); ++i) {
     out.sources.push_back(Source::file(collected.files()[i]));
     if (i + 1 == collected.tuning_after()) tuning();
   }
+  const bool as_configured = options.mode == Mode::AsConfigured;
+  memory(kAuditSource, options.audit.value_or(as_configured ? "" : "SecAuditEngine Off\n"));
   memory(kModeSource, mode_text(options.mode));
 }
 

@@ -46,6 +46,10 @@ struct DistributionOptions {
   // The settings that the CRS regression tests are written for; paranoia level 4 unless tuned. Does
   // nothing where the rules hold no CRS.
   bool regression_suite = false;
+  // An audit log is wanted, and these directives are the command line's: they come after the rules. Where the
+  // rules say nothing of it: relevant transactions, JSON. Unset: SecAuditEngine is switched off (but by
+  // Mode::AsConfigured), so that no body is kept for a log that nobody writes.
+  std::optional<std::string> audit;
   std::string root;               // put in front of Debian's paths; for tests
 };
 
@@ -70,6 +74,7 @@ inline constexpr std::string_view kEngineSource = "weir:engine";
 inline constexpr std::string_view kTuningSource = "weir:tuning";
 inline constexpr std::string_view kSuiteSource = "weir:regression-suite";
 inline constexpr std::string_view kModeSource = "weir:mode";
+inline constexpr std::string_view kAuditSource = "weir:audit";
 
 // Major number of a version ("4.28.0": 4); 0 if it has none.
 [[nodiscard]] int major_version(std::string_view version);

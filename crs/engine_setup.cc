@@ -29,7 +29,13 @@ SecPcreMatchLimitRecursion 100000
 SecArgumentSeparator &
 SecCookieFormat 0
 
-SecAuditEngine Off
+)~";
+
+// What ModSecurity's recommended configuration has, but for the bodies of responses.
+constexpr std::string_view kAudit = R"~(SecAuditEngine RelevantOnly
+SecAuditLogRelevantStatus "^(?:5|4(?!04))"
+SecAuditLogParts ABIFHJKZ
+SecAuditLogFormat JSON
 
 )~";
 
@@ -101,8 +107,9 @@ std::string action(long id, std::string_view comment, const std::vector<std::str
 
 }  // namespace
 
-std::string engine_setup(const std::set<long>& ids_in_use) {
+std::string engine_setup(const std::set<long>& ids_in_use, bool audit) {
   std::string text(kSettings);
+  if (audit) text += kAudit;
   for (const SetupRule& rule : kRules) {
     if (ids_in_use.count(rule.id) == 0) text += rule.text;
   }

@@ -32,36 +32,103 @@ std::size_t locate(std::string_view text, std::string_view what, std::size_t fro
                        : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
 }
 
+constexpr std::size_t kPiece = 4;
+
+// Four bytes from `at` on, in lower case, as a number.
+std::uint32_t piece_at(std::string_view text, std::size_t at) {
+  std::uint32_t piece = 0;
+  for (std::size_t i = 0; i < kPiece; ++i) {
+    piece = piece << 8U | static_cast<unsigned char>(ascii_lower(text[at + i]));
+  }
+  return piece;
+}
+
+std::string html_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string url_escaped(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 15U];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 SanitisedRecord::SanitisedRecord(const AuditRecord& original) : record_(original) {
   const AuditSanitise& s = original.sanitise;
-  if (s.arguments.empty() && s.request_headers.empty() && s.response_headers.empty()) return;
+  hides_ = !s.arguments.empty() || !s.request_headers.empty() || !s.response_headers.empty() ||
+           s.uri || s.request_body || s.response_body;
+  if (!hides_) return;
   collect(original);
   std::size_t in_query = 0;
-  record_.uri = hide_in_uri(original.uri, &in_query);
-  record_.request_body = hide_in_body(original.request_body, in_query);
-  record_.response_body = hide_in_text(original.response_body);
+  record_.uri = s.uri ? hide_all(original.uri) : hide_in_uri(original.uri, &in_query);
+  record_.request_body = s.request_body ? hide_all(original.request_body)
+                                        : hide_in_body(original.request_body, in_query);
+  record_.response_body =
+      s.response_body ? hide_all(original.response_body) : hide_in_text(original.response_body);
   hide_in_headers(original.request_headers, s.request_headers, request_headers_);
   hide_in_headers(original.response_headers, s.response_headers, response_headers_);
   record_.request_headers = request_headers_;
   record_.response_headers = response_headers_;
-  for (const AuditField& a : original.arguments) {
-    arguments_.push_back(
-        {hide_in_text(a.name), is_hidden_argument(a.name) ? hide_all(a.value) : hide_in_text(a.value)});
-  }
-  record_.arguments = arguments_;
-  for (AuditFile f : original.files) {
-    f.name = hide_in_text(f.name);
-    f.filename = is_hidden_argument(f.name) ? hide_all(f.filename) : hide_in_text(f.filename);
-    files_.push_back(f);
-  }
-  record_.files = files_;
+  hide_arguments_and_files(original);
   hide_in_messages();
 }
 
+void SanitisedRecord::hide_arguments_and_files(const AuditRecord& original) {
+  // With the URI or the body all arguments are hidden: nobody knows here which came with what.
+  const bool all = original.sanitise.uri || original.sanitise.request_body;
+  for (const AuditField& a : original.arguments) {
+    const bool hide = all || is_hidden_argument(a.name);
+    arguments_.push_back({hide_in_text(a.name), hide ? hide_all(a.value) : hide_in_text(a.value)});
+  }
+  record_.arguments = arguments_;
+  for (AuditFile f : original.files) {
+    const bool hide = all || is_hidden_argument(f.name);
+    f.filename = hide ? hide_all(f.filename) : hide_in_text(f.filename);
+    f.name = hide_in_text(f.name);
+    files_.push_back(f);
+  }
+  record_.files = files_;
+}
+
 void SanitisedRecord::collect(const AuditRecord& original) {
-  for (const std::string_view name : original.sanitise.arguments) names_.push_back(lower(name));
+  for (const std::string_view name : original.sanitise.arguments)
+    names_.push_back(lower(name));
   std::sort(names_.begin(), names_.end());
   names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
   for (const AuditField& a : original.arguments) {
@@ -75,17 +142,36 @@ void SanitisedRecord::collect(const AuditRecord& original) {
   }
   std::sort(secrets_.begin(), secrets_.end());
   secrets_.erase(std::unique(secrets_.begin(), secrets_.end()), secrets_.end());
-  // A value inside another one must not break the search for that one.
-  std::stable_sort(secrets_.begin(), secrets_.end(),
-                   [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
-  if (secrets_.size() > kMaxSecrets) {
+  std::size_t bytes = 0;
+  for (const std::string& secret : secrets_)
+    bytes += secret.size();
+  if (secrets_.size() > kMaxSecrets || bytes > kMaxSecretBytes) {
     too_many_ = true;
     secrets_.clear();
   }
+  make_needles();
+}
+
+void SanitisedRecord::make_needles() {
+  for (const std::string& secret : secrets_) {
+    needles_.push_back(secret);
+    needles_.push_back(html_escaped(secret));
+    needles_.push_back(url_escaped(secret));
+    for (std::size_t i = 0; i + kPiece <= secret.size(); ++i)
+      pieces_.push_back(piece_at(secret, i));
+  }
+  std::sort(needles_.begin(), needles_.end());
+  needles_.erase(std::unique(needles_.begin(), needles_.end()), needles_.end());
+  // A value inside another one must not break the search for that one.
+  std::stable_sort(needles_.begin(), needles_.end(),
+                   [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
+  std::sort(pieces_.begin(), pieces_.end());
+  pieces_.erase(std::unique(pieces_.begin(), pieces_.end()), pieces_.end());
 }
 
 void SanitisedRecord::add_secret(std::string_view value) {
-  if (!value.empty()) secrets_.push_back(value);
+  // One too many tells all there is to know.
+  if (!value.empty() && secrets_.size() <= 16 * kMaxSecrets) secrets_.emplace_back(value);
 }
 
 std::string_view SanitisedRecord::keep(std::string text) {
@@ -99,18 +185,32 @@ std::string_view SanitisedRecord::hide_all(std::string_view text) {
 
 bool SanitisedRecord::is_hidden_argument(std::string_view name) const {
   if (names_.empty()) return false;
-  return std::binary_search(names_.begin(), names_.end(), lower(name));
+  const std::string folded = lower(name);
+  constexpr std::string_view kJson = "json.";
+  // The names of JSON values have a prefix here that ModSecurity 2 does not give them.
+  return std::binary_search(names_.begin(), names_.end(), folded) ||
+         (std::string_view(folded).substr(0, kJson.size()) == kJson &&
+          std::binary_search(names_.begin(), names_.end(), folded.substr(kJson.size())));
 }
 
+// A message about this variable may show what is to be hidden, in a form that no search finds.
 bool SanitisedRecord::is_hidden_target(std::string_view target) const {
   const auto hidden = sanitise_target(target);
   if (!hidden) return false;
+  const AuditSanitise& s = record_.sanitise;
   switch (hidden->list) {
-    case SanitiseTarget::List::Arguments: return is_hidden_argument(hidden->name);
+    case SanitiseTarget::List::Arguments:
+      return is_hidden_argument(hidden->name) || s.request_body || s.uri;
     case SanitiseTarget::List::RequestHeaders:
-      return is_listed(hidden->name, record_.sanitise.request_headers);
+      return is_listed(hidden->name, s.request_headers) ||
+             (!s.arguments.empty() && equal_ignoring_case(hidden->name, "Referer"));
     case SanitiseTarget::List::ResponseHeaders:
-      return is_listed(hidden->name, record_.sanitise.response_headers);
+      return is_listed(hidden->name, s.response_headers);
+    case SanitiseTarget::List::Uri:
+    case SanitiseTarget::List::RequestBody:
+      return s.uri || s.request_body || !s.arguments.empty();
+    case SanitiseTarget::List::ResponseBody:
+      return s.response_body;
   }
   return false;
 }
@@ -119,28 +219,44 @@ std::string_view SanitisedRecord::hide_in_text(std::string_view text) {
   if (too_many_) return hide_all(text);
   // Places are looked up in the original, so that values that overlap are all hidden.
   std::string out;
-  for (const std::string_view secret : secrets_) {
-    for (std::size_t at = locate(text, secret, 0); at != std::string_view::npos;
-         at = locate(text, secret, at + secret.size())) {
+  for (const std::string& needle : needles_) {
+    for (std::size_t at = locate(text, needle, 0); at != std::string_view::npos;
+         at = locate(text, needle, at + needle.size())) {
       if (out.empty()) out = text;
-      out.replace(at, secret.size(), secret.size(), '*');
+      out.replace(at, needle.size(), needle.size(), '*');
     }
   }
   return out.empty() ? text : keep(std::move(out));
 }
 
-// Masks the values of hidden arguments in urlencoded text from `from` on. Returns how many there were.
+// hide_in_text(), and every piece of a secret, in any case.
+std::string_view SanitisedRecord::hide_pieces(std::string_view text) {
+  const std::string_view hidden = hide_in_text(text);
+  if (too_many_ || pieces_.empty() || text.size() < kPiece) return hidden;
+  std::string out(hidden);
+  bool any = false;
+  std::size_t masked_to = 0;
+  for (std::size_t i = 0; i + kPiece <= text.size(); ++i) {
+    if (!std::binary_search(pieces_.begin(), pieces_.end(), piece_at(text, i))) continue;
+    any = true;
+    for (masked_to = std::max(masked_to, i); masked_to < i + kPiece; ++masked_to)
+      out[masked_to] = '*';
+  }
+  return any ? keep(std::move(out)) : hidden;
+}
+
+// Masks the values of hidden arguments in urlencoded text from `from` on. Returns how many there
+// were.
 std::size_t SanitisedRecord::mask_pairs(std::string& text, std::size_t from) const {
   base::Arena arena;
   std::size_t count = 0;
   while (from < text.size()) {
-    const std::size_t end = std::min(text.find('&', from), text.size());
+    const std::size_t end = std::min(text.find(record_.argument_separator, from), text.size());
     const std::string_view pair = std::string_view(text).substr(from, end - from);
     const std::size_t equals = pair.find('=');
     if (equals != std::string_view::npos && equals + 1 < pair.size()) {
       std::uint32_t invalid = 0;
-      const std::string_view name =
-          body::decode_urlencoded(pair.substr(0, equals), arena, invalid);
+      const std::string_view name = body::decode_urlencoded(pair.substr(0, equals), arena, invalid);
       if (is_hidden_argument(name)) {
         ++count;
         const std::size_t value = from + equals + 1;
@@ -162,12 +278,16 @@ std::string_view SanitisedRecord::hide_in_uri(std::string_view uri, std::size_t*
 }
 
 std::string_view SanitisedRecord::hide_in_body(std::string_view text, std::size_t in_query) {
-  if (text.empty() || (secrets_.empty() && !too_many_)) return text;
-  if (too_many_) return hide_all(text);
+  if (text.empty()) return text;
+  const auto hidden_file = [this](const AuditFile& f) { return is_hidden_argument(f.name); };
+  if (too_many_ || std::any_of(record_.files.begin(), record_.files.end(), hidden_file)) {
+    return hide_all(text);
+  }
+  if (secrets_.empty()) return text;
   std::string out(text);
   if (mask_pairs(out, 0) != 0) return hide_in_text(keep(std::move(out)));
-  // Some other form (JSON, XML, multipart): each hidden argument must be found there as it is, or have
-  // come with the query; else it is escaped, and nobody knows where.
+  // Some other form (JSON, XML, multipart): each hidden argument must be found there as it is, or
+  // have come with the query; else it is escaped, and nobody knows where.
   std::size_t missing = 0;
   for (const AuditField& a : record_.arguments) {
     if (a.value.empty() || !is_hidden_argument(a.name)) continue;
@@ -192,15 +312,16 @@ void SanitisedRecord::hide_in_headers(std::span<const AuditField> headers,
 
 void SanitisedRecord::hide_in_messages() {
   for (AuditMessage m : record_.messages) {
-    if (is_hidden_target(m.target)) {
-      // What matched may be a transformed form of the value, which no search finds.
-      m.data = hide_all(m.data);
-      m.match = hide_all(m.match);
-      m.message = hide_in_text(m.message);
-    } else {
-      m.data = hide_in_text(m.data);
-      m.match = hide_in_text(m.match);
-      m.message = hide_in_text(m.message);
+    const bool hidden = is_hidden_target(m.target);
+    m.data = hidden ? hide_all(m.data) : hide_pieces(m.data);
+    m.value = hidden ? hide_all(m.value) : hide_pieces(m.value);
+    if (!m.fixed_message) m.message = hidden ? hide_all(m.message) : hide_pieces(m.message);
+    if (!m.fixed_tags) {
+      auto& tags = tags_.emplace_back();
+      for (const std::string_view tag : m.tags) {
+        tags.push_back(hidden ? hide_all(tag) : hide_pieces(tag));
+      }
+      m.tags = tags;
     }
     messages_.push_back(m);
   }

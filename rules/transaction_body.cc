@@ -50,7 +50,7 @@ void BodyReader::start(TransactionState& tx) {
   tx.request.body_visible =
       kind_ == Kind::Urlencoded || tx.force_request_body || tx.program->v3();
   const bool logged = tx.audit_engine != AuditEngine::Off &&
-                      tx.audit_parts.find('C') != std::string_view::npos;
+                      tx.audit_parts.find_first_of("CI") != std::string_view::npos;
   keep_ = tx.request.body_visible || logged || reads(tx, Variable::FULL_REQUEST);
   const Settings& s = tx.settings();
   switch (kind_) {

@@ -139,6 +139,7 @@ struct TransactionState {
     std::string_view matched;  // MATCHED_VAR_NAME then
   };
   std::vector<Hidden> sanitise;
+  static constexpr std::size_t kMostHidden = 4096;  // so many: everything is hidden
 
   Transaction::Peers peers;
   std::string_view unique_id, client_text, server_text;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/commands/audit.h"
 #include "app/commands/commands.h"
 #include "app/commands/rule_loading.h"
 #include "app/formats/colors.h"
@@ -16,12 +17,15 @@
 #include "app/report/progress.h"
 #include "app/report/report.h"
 #include "app/report/summary.h"
+#include "app/runtime/collections.h"
 #include "app/runtime/run.h"
+#include "app/sinks/audit_files.h"
 #include "app/sinks/output.h"
 #include "capture/filter.h"
 #include "capture/link_type.h"
 #include "capture/pcap_file.h"
 #include "capture/pcap_writer.h"
+#include "rules/program.h"
 
 namespace weir::app {
 namespace {
@@ -86,19 +90,94 @@ inspect::InspectorOptions inspector_options(const InspectOptions& options, const
   return inspector;
 }
 
+// Everything that is written besides the records.
+struct Places {
+  std::unique_ptr<capture::PcapWriter> forwarded;
+  std::unique_ptr<rules::MemoryStore> collections;
+  std::optional<AuditShape> audit_shape;
+  std::unique_ptr<AuditFiles> audit_files;
+  std::optional<AuditOutput> audit;
+
+  [[nodiscard]] RunExtras extras() {
+    RunExtras extras;
+    extras.store = collections.get();
+    extras.audit = audit_shape;
+    extras.audit_output = audit ? &*audit : nullptr;
+    return extras;
+  }
+};
+
+ExitCode open_audit(const InspectOptions& options, const LoadedRules& loaded, Places& places) {
+  if (!options.audit.wanted()) return ExitCode::Fine;
+  Result<AuditPlan> plan = plan_audit(options.audit, loaded.rules->program().settings.audit, "weir inspect");
+  if (!plan) {
+    complain(plan.error().message);
+    return ExitCode::Usage;
+  }
+  if (!plan->warning.empty()) complain(plan->warning);
+  auto files = AuditFiles::open(std::move(plan->places));
+  if (!files) {
+    complain(files.error().message);
+    return ExitCode::Environment;
+  }
+  places.audit_shape = std::move(plan->shape);
+  places.audit_files = std::move(*files);
+  places.audit.emplace(*places.audit_files);
+  return ExitCode::Fine;
+}
+
+ExitCode open_places(const InspectOptions& options, const LoadedRules& loaded, Places& places) {
+  if (const ExitCode audit = open_audit(options, loaded, places); audit != ExitCode::Fine) return audit;
+  if (!options.collections.empty()) {
+    auto opened = open_collections(options.collections, {});
+    if (!opened) {
+      complain(opened.error().message);
+      return ExitCode::Environment;
+    }
+    if (!opened->warning.empty()) complain("warning: " + opened->warning);
+    places.collections = std::move(opened->store);
+  }
+  if (!options.write_forwarded.empty()) {
+    auto writer = capture::PcapWriter::open(options.write_forwarded);
+    if (!writer) {
+      complain(writer.error().message);
+      return ExitCode::Environment;
+    }
+    places.forwarded = std::move(*writer);
+  }
+  return ExitCode::Fine;
+}
+
+// False, after sentences, if something could not be written.
+bool close_places(Places& places) {
+  bool whole = true;
+  if (places.audit && places.audit->lost() > 0) {
+    const std::uint64_t lost = places.audit->lost();
+    complain(places.audit->why() + "; " + std::to_string(lost) +
+             (lost == 1 ? " entry is" : " entries are") + " missing in the audit log");
+    whole = false;
+  }
+  if (places.forwarded) {
+    if (const Result<void> closed = places.forwarded->close(); !closed) {
+      complain(closed.error().message);
+      whole = false;
+    }
+  }
+  return whole;
+}
+
 class Inspection {
  public:
-  Inspection(const InspectOptions& options, const LoadedRules& loaded, Output& output,
-             capture::PcapWriter* forwarded)
+  Inspection(const InspectOptions& options, const LoadedRules& loaded, Output& output, Places& places)
       : options_(options),
         output_(output),
-        forwarded_(forwarded),
+        forwarded_(places.forwarded.get()),
         colored_(use_color(options.color, output.descriptor())),
         progress_(options.progress && !(options.output.empty() && isatty(output.descriptor()) == 1),
                   total_size(options.captures)),
         run_(options.inline_mode ? 1 : options.workers, inspector_options(options, loaded), loaded.rules,
              [this] { return make_format(); },
-             [this](std::string_view line) { output_.write(line); }) {}
+             [this](std::string_view line) { output_.write(line); }, places.extras()) {}
 
   // False if something could not be read.
   bool read(const std::vector<std::string>& errors);
@@ -141,6 +220,7 @@ bool Inspection::read(const std::vector<std::string>& errors) {
   run_.end_of_input();
   counters_ = run_.counters();
   progress_.clear();
+  if (!run_.store_trouble().empty()) trouble("the collections are not saved: " + run_.store_trouble());
   return whole_;
 }
 
@@ -194,35 +274,22 @@ ExitCode run_inspect(const InspectOptions& options) {
     return ExitCode::Environment;
   }
 
-  const LoadedRules loaded =
-      load_rules(options.rules, mode_of(options) == WafMode::Block ? crs::Mode::On : crs::Mode::DetectionOnly);
+  const crs::Mode engine = mode_of(options) == WafMode::Block ? crs::Mode::On : crs::Mode::DetectionOnly;
+  const LoadedRules loaded = load_rules(options.rules, engine, false, audit_directives(options.audit));
   report_rules(loaded, options.color, kShownWarnings);
   if (!loaded.rules) return loaded.exit;
 
+  Places places;
+  if (const ExitCode opened = open_places(options, loaded, places); opened != ExitCode::Fine) return opened;
   Result<Output> output = Output::open(options.output);
   if (!output) {
     complain(output.error().message);
     return ExitCode::Environment;
   }
-  std::unique_ptr<capture::PcapWriter> forwarded;
-  if (!options.write_forwarded.empty()) {
-    auto writer = capture::PcapWriter::open(options.write_forwarded);
-    if (!writer) {
-      complain(writer.error().message);
-      return ExitCode::Environment;
-    }
-    forwarded = std::move(*writer);
-  }
-
-  Inspection inspection(options, loaded, *output, forwarded.get());
+  Inspection inspection(options, loaded, *output, places);
   bool whole = inspection.read(errors);
   inspection.summarize();
-  if (forwarded) {
-    if (const Result<void> closed = forwarded->close(); !closed) {
-      complain(closed.error().message);
-      whole = false;
-    }
-  }
+  whole = close_places(places) && whole;
   const Result<void> written = output->finish();
   if (!written && !output->reader_gone()) {
     complain(written.error().message);

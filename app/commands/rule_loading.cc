@@ -52,7 +52,8 @@ std::string cache_directory(const RuleOptions& options) {
   return place;
 }
 
-LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite) {
+LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite,
+                       const std::optional<std::string>& audit) {
   const auto began = std::chrono::steady_clock::now();
   crs::DistributionOptions wanted;
   wanted.rules = options.rules;
@@ -63,6 +64,7 @@ LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite) {
   wanted.tuning.early_blocking = options.early_blocking;
   wanted.mode = mode;
   wanted.regression_suite = suite;
+  wanted.audit = audit;
   const crs::Distribution found = crs::find_distribution(wanted);
 
   LoadedRules loaded;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,10 @@ struct LoadedRules {
   ExitCode exit = ExitCode::Fine;        // why `rules` is null
 };
 
-// suite: with the settings that the CRS regression tests are written for.
-[[nodiscard]] LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite = false);
+// suite: with the settings that the CRS regression tests are written for. audit: an audit log is wanted
+// (crs::DistributionOptions::audit).
+[[nodiscard]] LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite = false,
+                                     const std::optional<std::string>& audit = std::nullopt);
 
 // Says on standard error what is wrong; warnings beyond a few are only counted.
 void report_rules(const LoadedRules& loaded, ColorChoice color, std::size_t most_warnings);

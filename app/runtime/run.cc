@@ -6,9 +6,12 @@ namespace weir::app {
 
 Run::Run(unsigned workers, const inspect::InspectorOptions& options,
          std::shared_ptr<const rules::RuleSet> rules, const Workers::MakeFormat& make_format,
-         LineSink line)
+         LineSink line, const RunExtras& extras)
     : inline_(options.stance == inspect::Stance::Inline),
-      workers_(inline_ ? 1 : workers, options, std::move(rules), &store_, make_format),
+      kept_(extras.store),
+      audit_(extras.audit_output),
+      workers_(inline_ ? 1 : workers, options, std::move(rules), kept_ != nullptr ? kept_ : &memory_,
+               make_format, extras.audit),
       line_(std::move(line)),
       ingress_(options),
       files_(std::make_shared<FileMap>()) {}
@@ -27,6 +30,7 @@ void Run::packets(std::span<const Packet> packets, PacketPort& port) {
   for (const Packet& packet : packets) {
     Packet numbered = packet;
     numbered.number = last_ = before_ + packet.number;
+    now_ = packet.time;
     if (inline_) {
       inspect_inline(numbered, port);
       continue;
@@ -43,12 +47,29 @@ void Run::packets(std::span<const Packet> packets, PacketPort& port) {
   }
 }
 
-void Run::submit() {
-  if (busy_) {
-    workers_.finish(line_);
-    transactions_ = workers_.counters().transactions;
-    busy_ = false;
+void Run::finish_batch() {
+  if (!busy_) return;
+  workers_.finish();
+  busy_ = false;
+  transactions_ = workers_.counters().transactions;
+  deliver();
+}
+
+void Run::deliver() {
+  delivered_ = last_;
+  if (kept_ != nullptr) {
+    if (const Result<void> synced = kept_->sync(now_); !synced && store_trouble_.empty()) {
+      store_trouble_ = synced.error().message;
+    }
   }
+  if (audit_ != nullptr) {
+    workers_.drain_audit([this](const AuditCollector::Entry& entry) { audit_->write(entry); });
+  }
+  workers_.drain(line_);
+}
+
+void Run::submit() {
+  finish_batch();
   if (filling_.empty()) return;
   std::swap(filling_, working_);
   filling_.clear();
@@ -58,8 +79,7 @@ void Run::submit() {
 }
 
 void Run::inspect_inline(const Packet& packet, PacketPort& port) {
-  workers_.collector().files(files_);
-  workers_.collector().at(packet.number);
+  workers_.at(packet.number, files_);
   const inspect::Verdict time = workers_.inspector().on_time(packet.time);
   settle_held(time.held, port);
   inject(time.inject, port);
@@ -73,7 +93,8 @@ void Run::inspect_inline(const Packet& packet, PacketPort& port) {
     case inspect::VerdictKind::Replace: port.replace(packet, verdict.replacement); break;
   }
   inject(verdict.inject, port);
-  workers_.drain(line_);
+  // Disks are slow: not for every packet.
+  if (kept_ == nullptr || last_ - delivered_ >= Batch::kItems) deliver();
 }
 
 void Run::settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port) {
@@ -101,11 +122,9 @@ void Run::end_file() {
 
 void Run::end_of_input() {
   submit();
-  if (busy_) {
-    workers_.finish(line_);
-    busy_ = false;
-  }
-  workers_.end_of_input(last_, files_, line_);
+  finish_batch();
+  workers_.end_of_input(last_, files_);
+  deliver();
 }
 
 inspect::InspectorCounters Run::counters() const {

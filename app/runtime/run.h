@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,12 +22,21 @@
 
 namespace weir::app {
 
+// What a run keeps and writes besides its lines.
+struct RunExtras {
+  rules::MemoryStore* store = nullptr;  // the persistent collections; null: of this run only, in memory
+  std::optional<AuditShape> audit;      // with `audit_output`
+  AuditOutput* audit_output = nullptr;
+};
+
+// What a line tells is on disk before the line is written: a transaction's changes of the collections, its
+// entry in the audit log.
 class Run {
  public:
   using LineSink = std::function<void(std::string_view)>;
   Run(unsigned workers, const inspect::InspectorOptions& options,
       std::shared_ptr<const rules::RuleSet> rules, const Workers::MakeFormat& make_format,
-      LineSink line);
+      LineSink line, const RunExtras& extras = {});
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -39,17 +49,23 @@ class Run {
 
   [[nodiscard]] std::uint64_t packets_seen() const { return last_; }
   [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
+  // Why the collections could not be written to disk; empty if they could. They stay right in memory.
+  [[nodiscard]] const std::string& store_trouble() const { return store_trouble_; }
   // REQUIRES: end_of_input() was called.
   [[nodiscard]] inspect::InspectorCounters counters() const;
 
  private:
   void submit();
+  void finish_batch();
+  void deliver();
   void inspect_inline(const Packet& packet, PacketPort& port);
   void settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port);
   void inject(std::span<const inspect::Injection> frames, PacketPort& port);
 
   bool inline_;
-  rules::MemoryStore store_;
+  rules::MemoryStore memory_;         // the collections, where nobody gave others
+  rules::MemoryStore* kept_;          // those that are kept on disk, or null
+  AuditOutput* audit_;
   Workers workers_;
   LineSink line_;
   inspect::Ingress ingress_;
@@ -60,6 +76,9 @@ class Run {
   std::uint64_t before_ = 0;          // packets of the files before this one
   std::uint64_t last_ = 0;            // number of the latest packet through all files
   std::uint64_t transactions_ = 0;
+  std::uint64_t delivered_ = 0;       // inline: the packet after which lines were written last
+  Timestamp now_;                     // of the latest packet
+  std::string store_trouble_;
   std::map<std::uint64_t, Packet> held_;  // inline: fragments that wait, by number
   PacketPort* port_ = nullptr;
 };

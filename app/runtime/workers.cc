@@ -7,9 +7,9 @@ namespace weir::app {
 
 Workers::Workers(unsigned count, const inspect::InspectorOptions& options,
                  std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store,
-                 const MakeFormat& make_format) {
+                 const MakeFormat& make_format, const std::optional<AuditShape>& audit) {
   for (unsigned i = 0; i < std::max(count, 1U); ++i) {
-    workers_.push_back(std::make_unique<Worker>(options, rules, store, make_format()));
+    workers_.push_back(std::make_unique<Worker>(options, rules, store, make_format(), audit));
   }
   if (workers_.size() == 1) return;
   for (unsigned i = 0; i < workers_.size(); ++i) {
@@ -31,7 +31,7 @@ Workers::~Workers() {
 void Workers::inspect_batch(Worker& worker, unsigned index, const Batch& batch) {
   worker.collector.files(batch.files);
   for (const Batch::Item& item : batch.items()) {
-    worker.collector.at(item.number);
+    worker.at(item.number);
     if (item.tcp && item.worker == index) {
       worker.inspector.on_segment(batch.segment(item));
     } else {
@@ -78,7 +78,7 @@ void Workers::start(const Batch& batch) {
   started_.notify_all();
 }
 
-void Workers::finish(const std::function<void(std::string_view)>& line) {
+void Workers::finish() {
   if (workers_.size() > 1) {
     std::unique_lock lock(mutex_);
     done_.wait(lock, [&] { return running_ == 0; });
@@ -86,17 +86,27 @@ void Workers::finish(const std::function<void(std::string_view)>& line) {
   for (const auto& worker : workers_) {
     if (worker->failure) std::rethrow_exception(worker->failure);
   }
-  drain(line);
 }
 
-void Workers::end_of_input(std::uint64_t last, const std::shared_ptr<const FileMap>& files,
-                           const std::function<void(std::string_view)>& line) {
+void Workers::end_of_input(std::uint64_t last, const std::shared_ptr<const FileMap>& files) {
   for (const auto& worker : workers_) {
     worker->collector.files(files);
-    worker->collector.at(last + 1);
+    worker->at(last + 1);
     worker->inspector.end_of_input();
   }
-  drain(line);
+}
+
+void Workers::drain_audit(const std::function<void(const AuditCollector::Entry&)>& entry) {
+  std::vector<const AuditCollector::Entry*> all;
+  for (const auto& worker : workers_) {
+    if (!worker->audit) continue;
+    for (const AuditCollector::Entry& one : worker->audit->entries()) all.push_back(&one);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->key() < b->key(); });
+  for (const auto* one : all) entry(*one);
+  for (const auto& worker : workers_) {
+    if (worker->audit) worker->audit->clear();
+  }
 }
 
 void Workers::drain(const std::function<void(std::string_view)>& line) {

@@ -11,6 +11,7 @@
 #include "engine/inspect/exchange.h"
 #include "engine/inspect/options.h"
 #include "engine/inspect/record.h"
+#include "engine/inspect/transaction_sink.h"
 #include "rules/explain.h"
 #include "rules/ruleset.h"
 
@@ -47,6 +48,7 @@ struct Context {
   RecordBuilder records;
   InspectorCounters counters;
   Tracing tracing;
+  TransactionSink* transactions = nullptr;  // null: nobody wants them
   Timestamp now;
   std::uint64_t packet_number = 0;
 };

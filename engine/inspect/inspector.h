@@ -25,7 +25,8 @@
 
 namespace weir::inspect {
 
-struct Tracing;  // engine/inspect/context.h
+struct Tracing;         // engine/inspect/context.h
+class TransactionSink;  // engine/inspect/transaction_sink.h
 
 class Inspector {
  public:
@@ -49,6 +50,8 @@ class Inspector {
 
   // How transactions that begin from now on are judged is told to the tracing's sink. Slow.
   void trace(const Tracing& tracing) noexcept;
+  // Finished transactions are shown to `sink`, which must outlive the inspector (null: to nobody).
+  void show_transactions(TransactionSink* sink) noexcept;
 
   [[nodiscard]] const InspectorCounters& counters() const;
   [[nodiscard]] const flow::FlowCounters& flow_counters() const;

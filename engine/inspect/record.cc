@@ -4,6 +4,10 @@
 #include <optional>
 #include <string>
 
+#include "rules/ascii.h"
+#include "rules/audit_record.h"
+#include "rules/audit_sanitise.h"
+
 namespace weir::inspect {
 namespace {
 
@@ -37,7 +41,53 @@ WafMode mode_of(rules::EngineMode mode) {
   return WafMode::Off;
 }
 
+void replace_header(std::optional<std::string_view>& text, std::span<const rules::AuditField> headers,
+                    std::string_view name) {
+  if (!text) return;
+  for (const rules::AuditField& h : headers) {
+    if (rules::fold_equal(h.name, name)) {
+      text = h.value;
+      return;
+    }
+  }
+}
+
 }  // namespace
+
+struct RecordBuilder::Hidden {
+  explicit Hidden(rules::Transaction& tx) : view(tx), record(without_bodies(view.record())) {}
+  static const rules::AuditRecord& without_bodies(rules::AuditRecord& r) {
+    r.request_body = r.response_body = {};  // an event shows none
+    return r;
+  }
+
+  rules::AuditView view;
+  rules::SanitisedRecord record;
+};
+
+RecordBuilder::RecordBuilder() = default;
+RecordBuilder::~RecordBuilder() = default;
+
+void RecordBuilder::hide(Exchange& exchange) {
+  hidden_ = std::make_unique<Hidden>(exchange.tx);
+  const rules::AuditRecord& shown = hidden_->record.get();
+  if (event_.http.url) event_.http.url = shown.uri;
+  replace_header(event_.http.hostname, shown.request_headers, "host");
+  replace_header(event_.http.user_agent, shown.request_headers, "user-agent");
+  replace_header(event_.http.content_type, shown.response_headers, "content-type");
+  event_.waf.redirect = hidden_->record.text(event_.waf.redirect);
+  std::size_t message = 0, hit = 0;
+  for (const rules::Match& match : exchange.tx.matches()) {
+    if (!match.log && !match.audit) continue;  // no message of the audit log
+    const rules::AuditMessage& m = shown.messages[message++];
+    if (!match.log) continue;
+    RuleHit& rule = rules_[hit++];
+    rule.message = m.message;
+    rule.value = m.value;
+    rule.data = m.data;
+    rule.tags = m.tags;
+  }
+}
 
 void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
   rules_.clear();
@@ -61,7 +111,7 @@ void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
   waf.rules = rules_;
 }
 
-const Event& RecordBuilder::build(const Exchange& exchange, const SessionOrigin& origin,
+const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origin,
                                   const InspectorOptions& options) {
   event_ = {};
   event_.type = EventType::Http;
@@ -97,6 +147,8 @@ const Event& RecordBuilder::build(const Exchange& exchange, const SessionOrigin&
     waf.outbound_score = score(tx, options.outbound_score);
     add_rules(exchange, waf);
     waf.truncated = waf.truncated || flag(tx, "INBOUND_DATA_ERROR") || flag(tx, "OUTBOUND_DATA_ERROR");
+    hidden_.reset();
+    if (rules::AuditView::hides(exchange.tx)) hide(exchange);
   }
   if (exchange.refused && waf.decision == DecisionKind::Continue) {
     waf.decision = DecisionKind::Deny;

@@ -369,6 +369,9 @@ void Session::finish(Exchange& exchange) {
     if (event.waf.truncated) ++counters.truncated;
     if (!event.waf.violations.empty()) ++counters.with_violations;
     context_.sink.write(event);
+    if (context_.transactions != nullptr && exchange.judged) {
+      context_.transactions->on_finished(exchange.tx, event);
+    }
   }
   exchanges_.erase(std::find(exchanges_.begin(), exchanges_.end(), &exchange));
   context_.pool.give_back(&exchange);

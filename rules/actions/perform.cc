@@ -14,7 +14,6 @@ namespace {
 constexpr std::array<std::string_view, kWritten> kWrittenNames = {"TX",   "IP",     "SESSION",
                                                                   "USER", "GLOBAL", "RESOURCE"};
 
-constexpr std::size_t kMostHidden = 4096;
 
 // atoi("+" + text): a second sign or a blank ends the number before it begins.
 std::int64_t unsigned_amount(std::string_view text) {
@@ -120,7 +119,7 @@ void perform(TransactionState& tx, const Rule& rule, std::uint32_t link, const A
       const bool there = std::any_of(tx.sanitise.begin(), tx.sanitise.end(), [&](const auto& h) {
         return h.what == &a && h.matched == name;
       });
-      if (!there && tx.sanitise.size() < kMostHidden) tx.sanitise.push_back({&a, name});
+      if (!there && tx.sanitise.size() < TransactionState::kMostHidden) tx.sanitise.push_back({&a, name});
     }
   };
   std::visit(Visitor{tx, rule, link}, action);

@@ -91,6 +91,19 @@ TEST_F(DistributionTest, DebianWithoutTuning) {
                      "etc/modsecurity/crs/RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf"}));
 }
 
+TEST_F(DistributionTest, AuditLogOnlyWhereItIsWanted) {
+  write_debian();
+  DistributionOptions options;
+  options.root = root_;
+  EXPECT_EQ(text(find_distribution(options), kAuditSource), "");
+  options.mode = Mode::On;
+  EXPECT_EQ(text(find_distribution(options), kAuditSource), "SecAuditEngine Off\n");
+  EXPECT_EQ(text(find_distribution(options), kEngineSource).find("SecAudit"), std::string::npos);
+  options.audit = "SecAuditLogParts AZ\n";
+  EXPECT_EQ(text(find_distribution(options), kAuditSource), "SecAuditLogParts AZ\n");
+  EXPECT_NE(text(find_distribution(options), kEngineSource).find("SecAuditEngine RelevantOnly"), std::string::npos);
+}
+
 TEST_F(DistributionTest, TuningComesAfterTheSetUp) {
   write_debian();
   DistributionOptions options;

@@ -34,9 +34,9 @@ struct Sample {
   Sample() {
     AuditMessage m;
     m.message = "SQL Injection";
-    m.match = "detected SQLi using libinjection.";
-    m.reference = "v10,5";
+    m.operator_name = "detectsqli";
     m.target = "ARGS:id";
+    m.value = "1' or";
     m.data = "Matched Data: s&sos found within ARGS:id: 1' or";
     m.rule_id = 942100;
     m.file = "/etc/crs/942.conf";
@@ -75,6 +75,8 @@ struct Sample {
   }
 };
 
+const std::string kLong(400, 'x');
+
 AuditParts parts(std::string_view letters) { return *AuditParts::parse(letters); }
 
 json parsed(const std::string& line) {
@@ -86,7 +88,7 @@ json parsed(const std::string& line) {
 TEST(AuditLog, JsonHasModSecuritysNames) {
   Sample sample;
   const json j = parsed(format_audit_json(sample.get(), parts("ABCEFHKZ")));
-  const json expected = json::parse(R"({"transaction":{
+  const json expected = json::parse(R"~({"transaction":{
     "client_ip":"192.0.2.1","time_stamp":"Sun Feb  1 00:00:00 2026","server_id":"weir-1",
     "client_port":1234,"host_ip":"198.51.100.2","host_port":80,"unique_id":"abc-123",
     "request":{"method":"POST","http_version":1.1,"uri":"/login?a=1&pw=s%65cret&b=2",
@@ -97,12 +99,13 @@ TEST(AuditLog, JsonHasModSecuritysNames) {
       "headers":{"Set-Cookie":"sid=newsecret","Content-Type":"text/html"}},
     "producer":{"modsecurity":"Weir 0.1.0","connector":"inline","secrules_engine":"Enabled",
       "components":["OWASP_CRS/4.28.0"]},
-    "messages":[{"message":"SQL Injection","details":{"match":"detected SQLi using libinjection.",
-      "reference":"v10,5","ruleId":"942100","file":"/etc/crs/942.conf","lineNumber":"46",
+    "messages":[{"message":"SQL Injection","details":{"match":
+      "Matched \"Operator `DetectSQLi' with parameter `' against variable `ARGS:id' (Value: `1' or' )",
+      "reference":"","ruleId":"942100","file":"/etc/crs/942.conf","lineNumber":"46",
       "data":"Matched Data: s&sos found within ARGS:id: 1' or","severity":"2",
       "ver":"OWASP_CRS/4.28.0","rev":"","tags":["attack-sqli","OWASP_CRS"],
       "maturity":"0","accuracy":"0"}}],
-    "matched_rules":[942100,949110]}})");
+    "matched_rules":[942100,949110]}})~");
   EXPECT_EQ(j, expected) << j.dump(1);
 }
 
@@ -215,9 +218,82 @@ TEST(AuditLog, MessageAboutAHiddenTargetIsHidden) {
   Sample sample;
   sample.messages[0].target = "ARGS:pw";
   sample.messages[0].data = "Matched Data: SECRET found within ARGS:pw: SECRET";  // t:uppercase
-  sample.messages[0].match = "(Value: `SECRET' )";
+  sample.messages[0].value = "SECRET";
   sample.hide_args = {"pw"};
   expect_hidden(sample, {"SECRET"});
+}
+
+TEST(AuditLog, MessagesShowNoPieceOfASecret) {
+  Sample sample;
+  sample.hide_args = {"pw"};
+  sample.arguments[1].value = "hunter2<&";
+  sample.messages[0].target = "TX:1";
+  // In other case, cut, and escaped.
+  sample.messages[0].data = "found HUNTER2<& and nter2 in hunt";
+  sample.messages[0].message = "x hUnT";
+  sample.messages[0].value = "hunter2&lt;&amp; hunter2%3C%26";
+  expect_hidden(sample, {"HUNT", "nter2", "hunt", "hUnT"});
+  sample.messages[0].fixed_message = true;  // the rule's own words tell nothing of the transaction
+  EXPECT_THAT(format_audit_json(sample.get(), parts("H")), HasSubstr("x hUnT"));
+  sample.messages[0].fixed_message = false;
+  // About a container of it, in any form: nothing.
+  for (const char* target : {"REQUEST_BODY", "QUERY_STRING", "REQUEST_URI", "REQUEST_HEADERS:Referer", "XML:/*"}) {
+    sample.messages[0].target = target;
+    sample.messages[0].data = sample.messages[0].value = "68756e74657232";
+    expect_hidden(sample, {"68756"});
+  }
+  sample.messages[0].target = "RESPONSE_HEADERS:X";
+  const json t = parsed(format_audit_json(sample.get(), parts("H")))["transaction"];
+  EXPECT_EQ(t["messages"][0]["details"]["data"], "68756e74657232");
+}
+
+TEST(AuditLog, SanitiseMatchedOnAWhole) {
+  Sample sample;
+  const auto json_of = [&](bool uri, bool request, bool response) {
+    AuditRecord r = sample.get();
+    r.sanitise.uri = uri, r.sanitise.request_body = request, r.sanitise.response_body = response;
+    return parsed(format_audit_json(r, parts("CEHIZ")))["transaction"];
+  };
+  EXPECT_EQ(json_of(true, false, false)["request"]["uri"], std::string(26, '*'));
+  EXPECT_EQ(json_of(false, true, false)["request"]["body"], std::string(22, '*'));
+  EXPECT_EQ(json_of(false, false, true)["response"]["body"], std::string(19, '*'));
+  EXPECT_EQ(json_of(false, true, false).dump().find("1' or"), std::string::npos);
+}
+
+TEST(AuditLog, SecretsOfJsonAndFiles) {
+  Sample sample;
+  sample.hide_args = {"pw"};
+  sample.arguments = {{"json.pw", "secret"}};
+  sample.record.uri = "/";
+  sample.record.request_body = R"({"pw":"secret"})";
+  EXPECT_EQ(parsed(format_audit_json(sample.get(), parts("C")))["transaction"]["request"]["body"],
+            R"({"pw":"******"})");
+  // An upload's content is no argument, but part of the body.
+  const std::vector<AuditFile> files = {{"pw", "key.pem", "text/plain", 12}};
+  sample.record.files = files;
+  sample.arguments = {};
+  sample.record.request_body = "--b\r\nBEGIN PRIVATE KEY\r\n--b--";
+  expect_hidden(sample, {"PRIVATE", "key.pem"});
+}
+
+TEST(AuditLog, OtherSeparatorsSeparate) {
+  Sample sample;
+  sample.hide_args = {"pw"};
+  sample.record.argument_separator = ';';
+  sample.record.uri = "/?a=1;pw=%73ecret;b=2";
+  EXPECT_EQ(parsed(format_audit_json(sample.get(), parts("C")))["transaction"]["request"]["uri"],
+            "/?a=1;pw=********;b=2");
+}
+
+TEST(AuditLog, MatchIsToldAsModSecurity3Does) {
+  Sample sample;
+  AuditMessage& m = sample.messages[0];
+  m.operator_name = "rx", m.operator_argument = std::string_view(kLong).substr(0, 203);
+  m.value = "a\xFF\n"sv;
+  const json t = parsed(format_audit_json(sample.get(), parts("H")))["transaction"];
+  EXPECT_EQ(t["messages"][0]["details"]["match"],
+            "Matched \"Operator `Rx' with parameter `" + kLong.substr(0, 200) +
+                " (3 characters omitted)' against variable `ARGS:id' (Value: `a\\xff\\x0a' )");
 }
 
 TEST(AuditLog, EscapedValueHidesTheWholeBody) {
@@ -278,9 +354,12 @@ TEST(AuditLog, SanitiseTargets) {
   EXPECT_TRUE(is("REQUEST_HEADERS:Authorization", List::RequestHeaders, "Authorization"));
   EXPECT_TRUE(is("REQUEST_COOKIES:sid", List::RequestHeaders, "Cookie"));
   EXPECT_TRUE(is("RESPONSE_HEADERS_NAMES:X", List::ResponseHeaders, "X"));
-  EXPECT_FALSE(sanitise_target("REQUEST_BODY"));
+  EXPECT_TRUE(is("ARGS:", List::Arguments, ""));  // "?=value"
+  EXPECT_TRUE(is("REQUEST_BODY", List::RequestBody, ""));
+  EXPECT_TRUE(is("XML:/*", List::RequestBody, ""));
+  EXPECT_TRUE(is("QUERY_STRING", List::Uri, ""));
+  EXPECT_TRUE(is("RESPONSE_BODY", List::ResponseBody, ""));
   EXPECT_FALSE(sanitise_target("ARGS"));
-  EXPECT_FALSE(sanitise_target("ARGS:"));
   EXPECT_FALSE(sanitise_target("TX:1"));
 }
 
@@ -301,8 +380,19 @@ TEST(AuditLog, Native) {
   EXPECT_THAT(text, HasSubstr("[01/Feb/2026:00:00:00 +0000] abc-123 192.0.2.1 1234 198.51.100.2 80\n"));
   EXPECT_THAT(text, HasSubstr("POST /login?a=1&pw=s%65cret&b=2 HTTP/1.1\nHost: shop.test\n"));
   EXPECT_THAT(text, HasSubstr("HTTP/1.1 403\n"));
+  EXPECT_THAT(text, HasSubstr("Message: Warning. Matched \"Operator `DetectSQLi'"));
+  EXPECT_THAT(text, Not(HasSubstr("Action:")));
   EXPECT_THAT(text, HasSubstr("[id \"942100\"]"));
   EXPECT_THAT(text, HasSubstr("[tag \"attack-sqli\"] [tag \"OWASP_CRS\"]"));
+}
+
+TEST(AuditLog, NativeTellsWhatWasDone) {
+  Sample sample;
+  sample.record.intercepted_phase = 2;
+  sample.messages[0].phase = 2, sample.messages[0].intercepted = true, sample.messages[0].status = 403;
+  const std::string text = format_audit_native(sample.get(), parts("H"), "b");
+  EXPECT_THAT(text, HasSubstr("Message: Access denied with code 403 (phase 2). Matched"));
+  EXPECT_THAT(text, HasSubstr("Action: Intercepted (phase 2)\n"));
 }
 
 TEST(AuditLog, ConcurrentLayout) {
