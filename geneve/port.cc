@@ -163,39 +163,55 @@ std::size_t GenevePort::walk(std::span<Packet> out) {
   return count;
 }
 
-// false: `out` is full; within_ says where to go on.
+// false: `out` is full; within_ says where to go on. What is echoed is gathered to runs as long as
+// possible.
 bool GenevePort::walk_slot(std::uint32_t index, std::span<Packet> out, std::size_t& count) {
   const Slot& slot = slots_[index];
+  const bool plain =
+      options_->tunnel == Tunnel::Geneve && !options_->inspect_all && !slot.self_test && !bypass();
+  std::uint32_t run = within_;  // echoed from here
+  const auto end_run = [&] {
+    if (run < within_) forward(index, run, within_ - run);
+  };
   while (within_ < slot.length) {
-    if (count == out.size()) return false;
-    Place place{index, within_, std::min(slot.part, slot.length - within_), 0};
-    const Bytes datagram(slot.data + place.at, place.length);
-    within_ += place.length;
+    const std::uint32_t length = std::min(slot.part, slot.length - within_);
+    const Bytes datagram(slot.data + within_, length);
+    if (plain && surely_echo(datagram)) {
+      within_ += length;
+      continue;
+    }
+    if (count == out.size()) {
+      end_run();
+      return false;
+    }
     Seen seen;
-    switch (examine(datagram, slot, Origin::Wire, seen)) {
-      case Way::Echo:
-        forward(index, place.at, place.length);
-        break;
-      case Way::DeliverCopy:
-        place.slot = copy(slot.outer, datagram);
-        place.at = 0;
-        if (place.slot == base::kNone) {
-          ++counters_.lost;
-          break;
-        }
-        place.header = seen.header;
-        deliver(place, seen, out[count++]);
-        unreference(place.slot);
-        break;
-      case Way::Deliver:
-        place.header = seen.header;
-        deliver(place, seen, out[count++]);
-        break;
-      case Way::Drop:
-        break;
+    const Way way = examine(datagram, slot, Origin::Wire, seen);
+    if (way != Way::Echo) {
+      end_run();
+      run = within_ + length;
+      if (way != Way::Drop) {
+        deliver_from(index, within_, way == Way::DeliverCopy, datagram, seen, out, count);
+      }
+    }
+    within_ += length;
+  }
+  end_run();
+  return true;
+}
+
+void GenevePort::deliver_from(std::uint32_t index, std::uint32_t at, bool copied, Bytes datagram,
+                              const Seen& seen, std::span<Packet> out, std::size_t& count) {
+  Place place{index, at, static_cast<std::uint32_t>(datagram.size()), seen.header};
+  if (copied) {
+    place.slot = copy(slots_[index].outer, datagram);
+    place.at = 0;
+    if (place.slot == base::kNone) {
+      ++counters_.lost;
+      return;
     }
   }
-  return true;
+  deliver(place, seen, out[count++]);
+  if (copied) unreference(place.slot);
 }
 
 // Handed over by others, and fragments whose first has come.

@@ -177,12 +177,17 @@ class GenevePort final : public PacketPort {
   void arrived(std::size_t message, std::uint32_t slot, std::uint8_t lane);
   void sleep(Duration wait) const;
   std::size_t walk(std::span<Packet> out);
+  void deliver_from(std::uint32_t slot, std::uint32_t at, bool copied, Bytes datagram,
+                    const Seen& seen, std::span<Packet> out, std::size_t& count);
   bool walk_slot(std::uint32_t slot, std::span<Packet> out, std::size_t& count);
   std::size_t take_copies(std::span<Packet> out);
   [[nodiscard]] bool may_send(std::uint32_t from);
   // One datagram
   enum class Origin : std::uint8_t { Wire, Inbox };
   [[nodiscard]] Way examine(Bytes datagram, const Slot& slot, Origin origin, Seen& seen);
+  // The common case of examine(), quickly: an ordinary header as before, IPv4 without options, and
+  // no TCP, or TCP that is not inspected. false: ask examine().
+  [[nodiscard]] bool surely_echo(Bytes datagram);
   [[nodiscard]] bool read_geneve(Bytes datagram, Seen& seen);
   [[nodiscard]] bool read_vxlan(Bytes datagram, const Slot& slot, Seen& seen);
   static void step_over_ethernet(Bytes datagram, Seen& seen);
@@ -192,7 +197,12 @@ class GenevePort final : public PacketPort {
   [[nodiscard]] Way judge_fragment(Bytes datagram, const Slot& slot, Bytes ip, const Inner& inner,
                                    const Seen& seen);
   [[nodiscard]] Way hand_over(std::uint32_t worker, const Outer& outer, Bytes datagram);
-  [[nodiscard]] bool inspects(const Inner& inner) const;
+  [[nodiscard]] bool inspects(std::uint16_t port) const {
+    return (inspected_[port >> 6] >> (port & 63) & 1) != 0;
+  }
+  [[nodiscard]] bool inspects(const Inner& inner) const {
+    return inspects(inner.destination_port) || inspects(inner.source_port);
+  }
   void wait_for_first(const FragmentKey& key, const Outer& outer, Bytes datagram);
   void release_waiting(const FragmentKey& key, std::uint32_t route);
   [[nodiscard]] static Bytes envelope_of(Slot& slot, Bytes header);

@@ -1,4 +1,5 @@
 // GenevePort: what is done with one datagram.
+#include <array>
 #include <cstring>
 
 #include "engine/base/pool.h"
@@ -13,6 +14,27 @@ constexpr std::size_t kEthernet = 14;
 constexpr int kMostTags = 3;
 
 }  // namespace
+
+bool GenevePort::surely_echo(Bytes datagram) {
+  constexpr std::size_t kNeeded = kAwsHeader + 24;  // IPv4 and the ports of TCP
+  if (last_length_ != kAwsHeader || datagram.size() < kNeeded) return false;
+  const std::uint8_t* p = datagram.data();
+  std::array<std::uint64_t, 2 * kAwsHeader / 8> words;
+  std::memcpy(words.data(), p, kAwsHeader);
+  std::memcpy(words.data() + kAwsHeader / 8, last_header_.data(), kAwsHeader);
+  std::uint64_t differ = 0;
+  for (std::size_t i = 0; i < kAwsHeader / 8; ++i)
+    differ |= words[i] ^ words[i + kAwsHeader / 8];
+  if (differ != 0 || last_.protocol != net::kEtherIpv4 || !last_.complete_aws()) return false;
+  const std::uint8_t* ip = p + kAwsHeader;
+  if (ip[0] != 0x45) return false;
+  if (ip[9] == net::kTcp) {
+    if ((net::load16(ip + 6) & 0x3fff) != 0) return false;
+    if (inspects(net::load16(ip + 20)) || inspects(net::load16(ip + 22))) return false;
+  }
+  ++counters_.echoed;
+  return true;
+}
 
 GenevePort::Way GenevePort::examine(Bytes datagram, const Slot& slot, Origin origin, Seen& seen) {
   const bool readable = options_->tunnel == Tunnel::Geneve ? read_geneve(datagram, seen)
@@ -99,13 +121,6 @@ void GenevePort::step_over_ethernet(Bytes bytes, Seen& seen) {
   }
   seen.ip_at = static_cast<std::uint32_t>(at);
   seen.protocol = type;
-}
-
-bool GenevePort::inspects(const Inner& inner) const {
-  const auto has = [this](std::uint16_t port) {
-    return (inspected_[port >> 6] >> (port & 63) & 1) != 0;
-  };
-  return has(inner.destination_port) || has(inner.source_port);
 }
 
 GenevePort::Way GenevePort::judge(Bytes datagram, const Slot& slot, Origin origin,
