@@ -7,8 +7,8 @@ set -euo pipefail
 
 want=${1:-build}
 build_packages=(
-  ca-certificates ccache cmake g++ git libbrotli-dev libcli11-dev libexpat1-dev libhyperscan-dev
-  libmaxminddb-dev libmd-dev libmnl-dev libmodsecurity-dev libnetfilter-queue-dev libpcap-dev
+  ca-certificates ccache cmake g++ git libbrotli-dev libcli11-dev libexpat1-dev libgnutls28-dev libhyperscan-dev
+  libmaxminddb-dev libmd-dev libmicrohttpd-dev libmnl-dev libmodsecurity-dev libnetfilter-queue-dev libpcap-dev
   libpcre2-dev libsimdjson-dev libspdlog-dev libyaml-cpp-dev modsecurity-crs ninja-build pkg-config
   zlib1g-dev
 )
