@@ -7,7 +7,7 @@
 // whole; the least recently seen of a set makes room. So 10,000 endpoint ids or a flood of
 // connections cost nothing but the memory of others. No allocation after construction. One owner.
 //
-// Tested by tests/unit/geneve/flows_test.cc.
+// Tested by tests/unit/geneve/tables_test.cc.
 #pragma once
 
 #include <array>

@@ -4,7 +4,7 @@
 // follow.
 //
 // A fixed table of sets of four; the longest unused of a set makes room. Time is an argument. One
-// owner. Tested by tests/unit/geneve/fragments_test.cc.
+// owner. Tested by tests/unit/geneve/tables_test.cc.
 #pragma once
 
 #include <array>
