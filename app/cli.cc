@@ -456,6 +456,8 @@ Command parse_command_line(int argc, const char* const* argv) {
   check->add_option("-c,--config", raw.check.config, "check this configuration file and the rules it names")->type_name("FILE");
   check->add_flag("-q,--quiet", raw.check.quiet, "say nothing if all is well");
   add_rule_options(*check, raw.check.rules, raw);
+  check->add_flag("--compile", raw.check.compile,
+                  "also compile what Hyperscan scans ahead, and keep it in the cache: takes seconds");
   add_color_option(*check, raw);
   CLI::App* test = app.add_subcommand("test", "run go-ftw regression tests, in this process");
   test->footer(kTestExamples);

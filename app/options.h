@@ -68,6 +68,7 @@ struct CheckOptions {
   RuleOptions rules;
   std::string config;  // weir.yaml; empty: only rules are checked
   bool quiet = false;
+  bool compile = false;  // what Hyperscan scans ahead, for the cache
   ColorChoice color = ColorChoice::Auto;
 };
 

@@ -1,5 +1,6 @@
-// Compiled databases on disk. A file is named by the digest of what was compiled and holds its own digest:
-// one that is damaged, not ours, or of another Hyperscan or CPU is ignored and made anew, never trusted.
+// Compiled databases on disk. A file is named by the digest of what was compiled, for which Hyperscan and CPU;
+// it repeats that digest and has a checksum of the rest. One that is damaged, not ours, or another's under a
+// false name is ignored and made anew, never trusted.
 #pragma once
 
 #include <span>
@@ -13,12 +14,13 @@ namespace weir::rules {
 struct CachedDatabase {
   std::unique_ptr<HsDatabase> database;
   std::vector<HsDatabase::Compiled::How> how;  // by pattern
-  std::vector<std::uint32_t> left;             // scratch space of the caller
   bool from_cache = false;
 };
 
-// Compiles, or restores from `directory` (empty: no cache). Patterns that Hyperscan could only
-// over-approximate are left out. Failures of the file system are not errors.
+// Only restores; without a database if there is no such file, or none to trust.
+CachedDatabase restore_cached(std::span<const HsPattern> patterns, const std::string& directory);
+// Restores or compiles, and saves what was compiled. `directory` empty: no cache. Patterns that Hyperscan
+// could only over-approximate are left out. Failures of the file system are not errors.
 CachedDatabase compile_cached(std::span<const HsPattern> patterns, const std::string& directory);
 
 }  // namespace weir::rules

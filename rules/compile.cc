@@ -7,7 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "rules/cache.h"
 #include "rules/variables.h"
 
 namespace weir::rules {
@@ -70,7 +69,7 @@ class Compiler {
   void place(std::uint32_t link_index);
   std::uint32_t pattern_bit(std::uint32_t unit, std::uint32_t link_index);
   void finish_unit(std::uint32_t unit);
-  void compile_database(ScanUnit& unit);
+  void choose_scanned(ScanUnit& unit) const;
 
   Program& program_;
   const LoadOptions& options_;
@@ -78,7 +77,6 @@ class Compiler {
   std::map<std::tuple<std::uint16_t, std::uint32_t, bool>, std::uint32_t> units_;
   std::vector<std::map<std::pair<bool, std::string>, std::uint32_t>> unit_patterns_;
   std::map<std::tuple<std::uint8_t, std::uint32_t, std::string>, std::uint32_t> groups_;
-  std::set<std::string> scanned_patterns_;
 };
 
 // A rule that may be jumped over is worth scanning for only if it is reached: rules under the same
@@ -160,34 +158,15 @@ void Compiler::place(std::uint32_t link_index) {
   link.read.group = group->second;
 }
 
-void Compiler::compile_database(ScanUnit& unit) {
-  if (!hs_available()) return;
-  std::vector<HsPattern> patterns;
+// What Hyperscan is to look for; the databases are compiled later (scanners.h).
+void Compiler::choose_scanned(ScanUnit& unit) const {
   std::vector<std::uint32_t> bits;
   for (std::uint32_t bit = 0; bit < unit.patterns.size(); ++bit) {
     const Regex* regex = program_.links[unit.patterns[bit]].op->regex();
     if (regex == nullptr || regex->options().not_empty || expensive(regex->pattern())) continue;
-    patterns.push_back({regex->pattern(), regex->options().caseless, regex->options().multiline});
     bits.push_back(bit);
   }
-  if (patterns.size() < kFewestPatterns) return;
-  CachedDatabase made = compile_cached(patterns, options_.cache_directory);
-  if (made.database == nullptr) return;
-  program_.stats.from_cache = program_.stats.from_cache || made.from_cache;
-  unit.scanned.assign(unit.words(), 0);
-  // db_bits is indexed by the pattern's number; those that were left out never have their bit cleared.
-  for (std::size_t i = 0; i < bits.size(); ++i) {
-    if (made.how[i] == HsDatabase::Compiled::How::Left) {
-      made.left.push_back(static_cast<std::uint32_t>(i));
-      continue;
-    }
-    unit.scanned[bits[i] / 64] |= std::uint64_t{1} << (bits[i] % 64);
-    scanned_patterns_.insert(std::string(patterns[i].pattern));
-  }
-  unit.db_bits = std::move(bits);
-  for (const std::uint32_t i : made.left) unit.db_bits[i] = ScanUnit::kLeft;
-  unit.database = std::move(made.database);
-  program_.stats.memory_bytes += unit.database->bytes();
+  if (bits.size() >= kFewestPatterns) unit.to_scan = std::move(bits);
 }
 
 void Compiler::finish_unit(std::uint32_t index) {
@@ -204,7 +183,7 @@ void Compiler::finish_unit(std::uint32_t index) {
   }
   unit.bytes.build(necessary);
   program_.stats.memory_bytes += unit.bytes.bytes();
-  compile_database(unit);
+  choose_scanned(unit);
 }
 
 void Compiler::run() {
@@ -221,7 +200,6 @@ void Compiler::run() {
   find_guards();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) place(i);
   for (std::uint32_t i = 0; i < program_.prefilter.units.size(); ++i) finish_unit(i);
-  program_.stats.patterns_prefiltered = scanned_patterns_.size();
 }
 
 }  // namespace

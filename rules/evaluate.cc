@@ -163,7 +163,7 @@ bool LinkRun::test_every_step(TargetValue& target) {
 bool LinkRun::test_scanned(TargetValue& target) {
   Form& form = tx_.forms.form(*target.slot, link_.chain);
   const ReadGroup& group = tx_.program->prefilter.groups[link_.read.group];
-  const std::uint64_t* hits = scan_form(tx_.program->prefilter, group.unit, form, tx_.arena,
+  const std::uint64_t* hits = scan_form(tx_.program->prefilter, tx_.scanners, group.unit, form, tx_.arena,
                                         tx_.scratch.hs, tx_.work);
   const std::uint32_t bit = link_.read.bit;
   if (hits != nullptr && (hits[bit / 64] >> (bit % 64) & 1U) == 0) return true;
@@ -202,7 +202,7 @@ void LinkRun::scan_group(GroupState& state) {
     }
     Form& form = tx_.forms.form(*v.slot, unit.chain);
     const std::uint64_t* hits =
-        scan_form(program.prefilter, group.unit, form, tx_.arena, tx_.scratch.hs, tx_.work);
+        scan_form(program.prefilter, tx_.scanners, group.unit, form, tx_.arena, tx_.scratch.hs, tx_.work);
     if (hits == nullptr) {
       state.words = nullptr;
       return;

@@ -278,6 +278,13 @@ bool hs_available() {
   return hs_valid_platform() == HS_SUCCESS;
 }
 
+std::string hs_build() {
+  hs_platform_info_t platform{};
+  (void)hs_populate_platform(&platform);
+  return std::string(hs_version()) + ' ' + std::to_string(platform.tune) + ' ' +
+         std::to_string(platform.cpu_features);
+}
+
 std::string hs_escape(std::string_view literal) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;

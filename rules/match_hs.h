@@ -82,6 +82,9 @@ class HsDatabase {
   std::uint32_t patterns_ = 0;  // pattern ids are below
 };
 
+// What compiled databases depend on besides the patterns: Hyperscan's version and what the CPU can do.
+[[nodiscard]] std::string hs_build();
+
 // True if this CPU can run Hyperscan (SSSE3); else everything is evaluated by PCRE2.
 [[nodiscard]] bool hs_available();
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rules/scanners.h"
+
 namespace weir::rules {
 
 namespace {
@@ -15,7 +17,7 @@ int count(const std::uint64_t* words, const std::vector<std::uint64_t>& mask) {
   return n;
 }
 
-void scan(const ScanUnit& unit, std::string_view text, HsScratch& scratch, base::Arena& arena,
+void scan(const UnitScanner& unit, std::string_view text, HsScratch& scratch, base::Arena& arena,
           std::uint64_t* words) {
   const std::size_t db_words = (unit.database->patterns() + 63) / 64;
   char* p = arena.allocate(db_words * 8, 8);
@@ -23,10 +25,10 @@ void scan(const ScanUnit& unit, std::string_view text, HsScratch& scratch, base:
   auto* hits = reinterpret_cast<std::uint64_t*>(p);
   std::fill_n(hits, db_words, std::uint64_t{0});
   if (unit.database->scan(text, scratch, {hits, db_words})) {
-    for (std::size_t d = 0; d < unit.db_bits.size(); ++d) {
+    for (std::size_t d = 0; d < unit.bits.size(); ++d) {
       if ((hits[d / 64] >> (d % 64) & 1U) != 0) continue;
-      const std::uint32_t bit = unit.db_bits[d];
-      if (bit == ScanUnit::kLeft) continue;
+      const std::uint32_t bit = unit.bits[d];
+      if (bit == UnitScanner::kLeft) continue;
       words[bit / 64] &= ~(std::uint64_t{1} << (bit % 64));
     }
   }
@@ -35,8 +37,9 @@ void scan(const ScanUnit& unit, std::string_view text, HsScratch& scratch, base:
 
 }  // namespace
 
-const std::uint64_t* scan_form(const Prefilter& prefilter, std::uint32_t unit_index, Form& form,
-                               base::Arena& arena, HsScratch& scratch, std::uint64_t& work) {
+const std::uint64_t* scan_form(const Prefilter& prefilter, const Scanners* scanners,
+                               std::uint32_t unit_index, Form& form, base::Arena& arena,
+                               HsScratch& scratch, std::uint64_t& work) {
   for (const Hits* h = form.hits; h != nullptr; h = h->next) {
     if (h->unit == unit_index) return h->words;
   }
@@ -54,8 +57,9 @@ const std::uint64_t* scan_form(const Prefilter& prefilter, std::uint32_t unit_in
   }
   unit.bytes.survivors(form.text.size(), form.present, hits->words);
   work += words;
-  if (unit.database != nullptr && count(hits->words, unit.scanned) >= kFewSurvivors) {
-    scan(unit, form.text, scratch, arena, hits->words);
+  const UnitScanner* scanner = scanners != nullptr ? scanners->units[unit_index].get() : nullptr;
+  if (scanner != nullptr && count(hits->words, scanner->scanned) >= kFewSurvivors) {
+    scan(*scanner, form.text, scratch, arena, hits->words);
     work += form.text.size();
   }
   hits->next = form.hits;

@@ -20,6 +20,8 @@
 
 namespace weir::rules {
 
+struct Scanners;  // rules/scanners.h
+
 // Where a link finds its verdict: bit `bit` of the hits of `group` (a target list under a unit).
 struct ReadRef {
   static constexpr std::uint32_t kNone = 0xffffffff;
@@ -32,10 +34,7 @@ struct ScanUnit {
   std::uint16_t chain = 0;
   std::vector<std::uint32_t> patterns;  // bit -> link that stands for it
   ByteFilter bytes;
-  std::unique_ptr<const HsDatabase> database;  // null: byte filter only
-  std::vector<std::uint32_t> db_bits;          // pattern of the database -> bit, or kLeft
-  static constexpr std::uint32_t kLeft = 0xffffffff;
-  std::vector<std::uint64_t> scanned;          // bits that the database answers for
+  std::vector<std::uint32_t> to_scan;   // bits of the patterns that are worth a scan (scanners.h)
   [[nodiscard]] std::size_t words() const { return (patterns.size() + 63) / 64; }
 };
 
@@ -52,8 +51,8 @@ struct Prefilter {
 };
 
 // Hits of `unit` for one form of a value; computed once, kept with the form. `arena` holds the result;
-// null if memory is out (then everything may match).
-const std::uint64_t* scan_form(const Prefilter& prefilter, std::uint32_t unit, Form& form,
-                               base::Arena& arena, HsScratch& scratch, std::uint64_t& work);
+// null if memory is out (then everything may match). `scanners` may be null: filters only.
+const std::uint64_t* scan_form(const Prefilter& prefilter, const Scanners* scanners, std::uint32_t unit,
+                               Form& form, base::Arena& arena, HsScratch& scratch, std::uint64_t& work);
 
 }  // namespace weir::rules

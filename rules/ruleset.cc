@@ -7,6 +7,7 @@
 #include "rules/compile.h"
 #include "rules/parser.h"
 #include "rules/program.h"
+#include "rules/scanners.h"
 
 namespace weir::rules {
 
@@ -19,13 +20,27 @@ LoadResult RuleSet::load(const std::vector<Source>& sources, const LoadOptions& 
   std::unique_ptr<Program> program = bind(unit, options, result.diagnostics);
   if (program == nullptr || has_errors(result.diagnostics)) return result;
   compile(*program, options);
-  result.rules = std::make_shared<const RuleSet>(std::move(program));
+  const auto made = std::make_shared<const RuleSet>(std::move(program), options.cache_directory);
+  made->scanners_->restore();
+  if (!options.scanners_later) made->compile_scanners();
+  result.rules = made;
   return result;
 }
 
-RuleSet::RuleSet(std::unique_ptr<const Program> program) : program_(std::move(program)) {}
+RuleSet::RuleSet(std::unique_ptr<const Program> program, std::string cache_directory)
+    : program_(std::move(program)),
+      scanners_(std::make_unique<ScannerSet>(*program_, std::move(cache_directory))) {}
 RuleSet::~RuleSet() = default;
 
 const LoadStats& RuleSet::stats() const { return program_->stats; }
+
+std::size_t RuleSet::scanners_missing() const {
+  const ScannerStats s = scanners_->stats();
+  return s.wanted - s.ready;
+}
+bool RuleSet::compile_scanners(const std::atomic<bool>* stop) const { return scanners_->compile(stop); }
+void RuleSet::restore_scanners() const { scanners_->restore(); }
+ScannerStats RuleSet::scanner_stats() const { return scanners_->stats(); }
+const Scanners* RuleSet::scanners() const { return scanners_->current(); }
 
 }  // namespace weir::rules

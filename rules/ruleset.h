@@ -5,9 +5,14 @@
 //   Scratch scratch;                                 // one for each worker thread
 //   Transaction tx(scratch);  tx.begin(loaded.rules, …);
 //
-// Thread safety: a RuleSet is immutable and may be shared by threads; load() uses no global state.
+// A set is ready when load() returns. Its Hyperscan databases, which take seconds to compile, may come later:
+// `scanners_later`, then compile_scanners() in a thread of the caller's. No verdict depends on them.
+//
+// Thread safety: a RuleSet is immutable but for its scanners, which are published atomically; it may be shared
+// by threads. load() uses no global state.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,6 +48,7 @@ struct LoadOptions {
   Semantics semantics = Semantics::ModSecurity2;
   Optimisations optimisations;
   std::string cache_directory;  // for compiled databases; empty: no cache on disk
+  bool scanners_later = false;  // load() reads scanners from the cache, but compiles none
   std::string unicode_map_file; // used if no SecUnicodeMapFile names one; empty: Debian's place, if there
 };
 
@@ -51,15 +57,22 @@ struct LoadStats {
   std::size_t chained = 0;        // further links of chains
   std::size_t markers = 0;
   std::size_t patterns = 0;       // distinct @rx patterns
-  std::size_t patterns_prefiltered = 0;  // of them, scanned ahead by Hyperscan
   std::size_t phrases = 0;        // @pm phrases
   std::size_t files = 0;
-  std::size_t memory_bytes = 0;   // compiled program and databases
-  double seconds = 0;             // load time
-  bool from_cache = false;
+  std::size_t memory_bytes = 0;   // filters; without the scanners' databases
+};
+
+struct ScannerStats {
+  std::size_t wanted = 0;    // databases
+  std::size_t ready = 0;     // of them, compiled or restored
+  std::size_t restored = 0;  // of them, from the cache
+  std::size_t patterns = 0;  // that they scan for, counted once for each database
+  std::size_t bytes = 0;     // of the databases
 };
 
 class Program;  // rules/program.h: the engine's own
+class ScannerSet;  // rules/scanners.h: the same
+struct Scanners;
 class RuleSet;
 
 struct LoadResult {
@@ -71,7 +84,8 @@ class RuleSet {
  public:
   static LoadResult load(const std::vector<Source>& sources, const LoadOptions& options);
 
-  explicit RuleSet(std::unique_ptr<const Program> program);
+  // `cache_directory`: of the scanners; empty: none.
+  RuleSet(std::unique_ptr<const Program> program, std::string cache_directory);
   ~RuleSet();
   RuleSet(const RuleSet&) = delete;
   RuleSet& operator=(const RuleSet&) = delete;
@@ -79,8 +93,21 @@ class RuleSet {
   [[nodiscard]] const LoadStats& stats() const;
   [[nodiscard]] const Program& program() const { return *program_; }
 
+  // Databases that would speed this set up and are not there yet.
+  [[nodiscard]] std::size_t scanners_missing() const;
+  // Compiles them (seconds of CPU time), saves them to the cache and puts them to use: transactions that
+  // begin from then on are scanned with them. Any thread; may be called at any time while others run
+  // transactions. `stop` (may be null) is looked at between two databases. True: none is missing.
+  bool compile_scanners(const std::atomic<bool>* stop = nullptr) const;
+  // Puts to use what another process has compiled into the cache meanwhile; milliseconds.
+  void restore_scanners() const;
+  [[nodiscard]] ScannerStats scanner_stats() const;
+  // What a transaction that begins now scans with; null: nothing. Lives as long as the set.
+  [[nodiscard]] const Scanners* scanners() const;
+
  private:
   std::unique_ptr<const Program> program_;
+  std::unique_ptr<ScannerSet> scanners_;
 };
 
 }  // namespace weir::rules

@@ -5,6 +5,7 @@
 #include "rules/body/cookies.h"
 #include "rules/body/urlencoded.h"
 #include "rules/evaluate.h"
+#include "rules/scanners.h"
 #include "rules/transaction_body.h"
 #include "rules/transaction_state.h"
 #include "rules/variables.h"
@@ -111,13 +112,13 @@ void add_header(TransactionState& tx, std::vector<Entry>& list, std::string_view
 
 void prepare_scratch(TransactionState& tx) {
   Scratch::State& s = tx.scratch;
+  tx.scanners = tx.rules->scanners();
   const bool same = !s.prepared.owner_before(tx.rules) && !tx.rules.owner_before(s.prepared);
-  if (same) return;
-  for (const ScanUnit& unit : tx.program->prefilter.units) {
-    // A scan that finds the scratch too small fails, and everything then counts as a hit.
-    if (unit.database != nullptr) (void)unit.database->prepare(s.hs);
-  }
+  if (same && s.fits == tx.scanners) return;
+  // It only grows: transactions under way with older scanners go on.
+  if (tx.scanners != nullptr) tx.scanners->prepare(s.hs);
   s.prepared = tx.rules;
+  s.fits = tx.scanners;
   if (tx.store != nullptr) tx.store->set_timeout(tx.settings().collection_timeout);
 }
 

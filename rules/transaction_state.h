@@ -39,7 +39,8 @@ using TargetList = std::vector<TargetValue>;
 struct Scratch::State {
   ReScratch re;
   HsScratch hs;
-  std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits
+  std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
+  const Scanners* fits = nullptr;         // ... and these scanners of it
   TargetList targets;                     // of the link that is evaluated
   TargetList group_targets;               // of the read group that is scanned
   std::string text;                       // for building strings
@@ -118,6 +119,7 @@ struct TransactionState {
   TraceSink* trace = nullptr;
   std::shared_ptr<const RuleSet> rules;
   const Program* program = nullptr;
+  const Scanners* scanners = nullptr;  // of `rules`, as of begin(); null: none
   base::Arena arena;
   FormContext forms;
   mutable std::uint64_t work = 0;

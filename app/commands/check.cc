@@ -50,6 +50,14 @@ std::string peak_memory() {
   return mebibytes(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);  // Linux counts in KiB
 }
 
+std::string scanners(const rules::ScannerStats& s) {
+  std::string out = grouped(s.ready) + " of " + grouped(s.wanted) + " databases";
+  if (s.ready > 0) out += ", " + grouped(s.patterns) + " patterns";
+  if (s.restored > 0) out += ", " + grouped(s.restored) + " from the cache";
+  if (s.ready < s.wanted) out += "; the rest is compiled while Weir runs, or now with --compile";
+  return out;
+}
+
 std::string counts(const LoadedRules& loaded) {
   const rules::LoadStats& s = loaded.rules->stats();
   std::string out;
@@ -57,11 +65,12 @@ std::string counts(const LoadedRules& loaded) {
   out += line("files", grouped(s.files));
   out += line("rules", grouped(s.rules) + " (and " + grouped(s.chained) + " chained)");
   out += line("markers", grouped(s.markers));
-  out += line("patterns", grouped(s.patterns) + " (" + grouped(s.patterns_prefiltered) + " scanned ahead)");
+  out += line("patterns", grouped(s.patterns));
   out += line("phrases", grouped(s.phrases));
-  out += line("memory", mebibytes(s.memory_bytes));
+  out += line("scanners", scanners(loaded.rules->scanner_stats()));
+  out += line("memory", mebibytes(s.memory_bytes + loaded.rules->scanner_stats().bytes));
   out += line("process memory", peak_memory());
-  out += line("load time", seconds(loaded.seconds) + (s.from_cache ? " (patterns from the cache)" : ""));
+  out += line("load time", seconds(loaded.seconds));
   out += line("warnings", grouped(count(loaded.diagnostics).warnings));
   return out;
 }
@@ -113,7 +122,7 @@ std::vector<std::string> surroundings(const Config& config) {
 
 std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   std::uint64_t rules = 0;
-  for (const LoadedRules& set : loaded.sets) rules += set.rules->stats().memory_bytes;
+  for (const LoadedRules& set : loaded.sets) rules += set.rules->stats().memory_bytes + set.rules->scanner_stats().bytes;
   const unsigned workers = std::max(config.workers(), 1U);
   const inspect::Stance stance = config.nfqueue ? inspect::Stance::Inline : inspect::Stance::Passive;
   const inspect::InspectorOptions options = inspector_options(config, stance);
@@ -164,6 +173,9 @@ ExitCode check_config(const CheckOptions& options) {
   }
   if (loaded.exit != ExitCode::Fine) return loaded.exit;
   if (!wrong.empty()) return ExitCode::Usage;
+  for (const LoadedRules& set : loaded.sets) {
+    if (options.compile) set.rules->compile_scanners();
+  }
 
   std::string out = line("configuration", config.file) + inputs(config);
   out += line("mode", mode_word(loaded.policies.front())) + counts(loaded.rules(0));
@@ -183,6 +195,7 @@ ExitCode run_check(const CheckOptions& options) {
   const LoadedRules loaded = load_rules(options.rules, crs::Mode::AsConfigured);
   report_rules(loaded, options.color, SIZE_MAX);
   if (!loaded.rules) return loaded.exit;
+  if (options.compile) loaded.rules->compile_scanners();
   return say(counts(loaded), options.quiet);
 }
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 #include "app/report/summary.h"
 #include "app/runtime/collections.h"
 #include "app/runtime/run.h"
+#include "app/runtime/scanner_thread.h"
 #include "app/sinks/audit_files.h"
 #include "app/sinks/output.h"
 #include "capture/filter.h"
@@ -166,15 +168,20 @@ bool close_places(Places& places) {
   return whole;
 }
 
+// Of a smaller capture Weir has judged everything before Hyperscan's databases are compiled.
+constexpr std::uint64_t kWorthCompiling = 32U << 20;
+
 class Inspection {
  public:
-  Inspection(const InspectOptions& options, const LoadedRules& loaded, Output& output, Places& places)
+  Inspection(const InspectOptions& options, const LoadedRules& loaded, Output& output, Places& places,
+             ScannerThread& scanners)
       : options_(options),
         output_(output),
         forwarded_(places.forwarded.get()),
         colored_(use_color(options.color, output.descriptor())),
         progress_(options.progress && !(options.output.empty() && isatty(output.descriptor()) == 1),
                   total_size(options.captures)),
+        scanners_(scanners),
         run_(options.inline_mode ? 1 : options.workers, inspector_options(options, loaded), loaded.rules,
              [this] { return make_format(); },
              [this](std::string_view line) { output_.write(line); }, places.extras()) {}
@@ -201,6 +208,7 @@ class Inspection {
   capture::PcapWriter* forwarded_;
   bool colored_;
   Progress progress_;
+  ScannerThread& scanners_;
   Run run_;
   inspect::InspectorCounters counters_;
   std::uint64_t bytes_before_ = 0;
@@ -241,6 +249,7 @@ void Inspection::read_capture(const std::string& file) {
       break;
     }
     run_.packets({packets.data(), got->count}, port);
+    if (bytes_before_ + port.bytes_read() > kWorthCompiling) scanners_.start();
     if (output_.stopped() || got->ended) break;
     progress_.update(bytes_before_ + port.bytes_read(), run_.packets_seen(), run_.transactions());
   }
@@ -257,6 +266,29 @@ void Inspection::summarize() {
   facts.mode = mode_of(options_);
   facts.inline_mode = options_.inline_mode;
   output_.write("\n" + summary(counters_, facts, colored_));
+}
+
+ExitCode inspect_all(const InspectOptions& options, const LoadedRules& loaded,
+                     const std::vector<std::string>& errors, ScannerThread& scanners) {
+  Places places;
+  if (const ExitCode opened = open_places(options, loaded, places); opened != ExitCode::Fine) return opened;
+  Result<Output> output = Output::open(options.output);
+  if (!output) {
+    complain(output.error().message);
+    return ExitCode::Environment;
+  }
+  Inspection inspection(options, loaded, *output, places, scanners);
+  bool whole = inspection.read(errors);
+  inspection.summarize();
+  whole = close_places(places) && whole;
+  const Result<void> written = output->finish();
+  if (!written && !output->reader_gone()) {
+    complain(written.error().message);
+    whole = false;
+  }
+  if (!whole) return ExitCode::Environment;
+  if (options.fail_on_block && inspection.counters().refused > 0) return ExitCode::Negative;
+  return ExitCode::Fine;
 }
 
 }  // namespace
@@ -279,25 +311,11 @@ ExitCode run_inspect(const InspectOptions& options) {
   report_rules(loaded, options.color, kShownWarnings);
   if (!loaded.rules) return loaded.exit;
 
-  Places places;
-  if (const ExitCode opened = open_places(options, loaded, places); opened != ExitCode::Fine) return opened;
-  Result<Output> output = Output::open(options.output);
-  if (!output) {
-    complain(output.error().message);
-    return ExitCode::Environment;
-  }
-  Inspection inspection(options, loaded, *output, places);
-  bool whole = inspection.read(errors);
-  inspection.summarize();
-  whole = close_places(places) && whole;
-  const Result<void> written = output->finish();
-  if (!written && !output->reader_gone()) {
-    complain(written.error().message);
-    whole = false;
-  }
-  if (!whole) return ExitCode::Environment;
-  if (options.fail_on_block && inspection.counters().refused > 0) return ExitCode::Negative;
-  return ExitCode::Fine;
+  ScannerThread scanners(loaded.rules);
+  const ExitCode code = inspect_all(options, loaded, errors, scanners);
+  // Everything is written and closed; what is still being compiled would be for nothing.
+  if (scanners.busy()) std::_Exit(static_cast<int>(code));
+  return code;
 }
 
 }  // namespace weir::app

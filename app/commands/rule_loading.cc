@@ -84,6 +84,7 @@ LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite,
   rules::LoadOptions load;
   load.optimisations.prefilter = options.prefilter;
   load.cache_directory = cache_directory(options);
+  load.scanners_later = true;
   rules::LoadResult result = rules::RuleSet::load(sources, load);
   loaded.rules = std::move(result.rules);
   loaded.diagnostics = std::move(result.diagnostics);

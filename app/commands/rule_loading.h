@@ -24,11 +24,11 @@ struct LoadedRules {
   ExitCode exit = ExitCode::Fine;        // why `rules` is null
 };
 
+// The set serves as it is; what the cache does not hold of its scanners is missing (ScannerThread).
 // suite: with the settings that the CRS regression tests are written for. audit: an audit log is wanted
 // (crs::DistributionOptions::audit).
 [[nodiscard]] LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite = false,
                                      const std::optional<std::string>& audit = std::nullopt);
-
 // Says on standard error what is wrong; warnings beyond a few are only counted.
 void report_rules(const LoadedRules& loaded, ColorChoice color, std::size_t most_warnings);
 

@@ -6,6 +6,7 @@
 //     --only ENGINE     weir or modsecurity
 //     --most N          at most N requests of each corpus, spread evenly
 //     --cache DIR       Weir's compiled patterns
+//     --no-scanners     Weir as it serves before Hyperscan's databases are there
 //     --passes N        no figures: go through the corpora N times (for callgrind)
 //     --load-only       only the load figures
 //
@@ -137,6 +138,7 @@ Options options_of(int argc, char** argv) {
     const auto next = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
     if (word == "--rules") o.weir.files.push_back(next());
     else if (word == "--cache") o.weir.cache = next();
+    else if (word == "--no-scanners") o.weir.scanners = false;
     else if (word == "--rounds") o.rounds = std::max(1, std::atoi(next().c_str()));
     else if (word == "--passes") o.passes = std::atoi(next().c_str());
     else if (word == "--most") o.most = static_cast<std::size_t>(std::atoi(next().c_str()));
@@ -193,8 +195,10 @@ int main(int argc, char** argv) {
   if (options.only != "modsecurity") {
     const double before = weir::bench::resident_mib();
     weir = std::make_unique<WeirEngine>(options.weir);
-    std::printf("load=weir ready_ms=%.1f mib=%.1f cached=%d\n", weir->ready_seconds() * 1e3,
-                weir::bench::resident_mib() - before, weir->rules().stats().from_cache ? 1 : 0);
+    const auto scanners = weir->rules().scanner_stats();
+    std::printf("load=weir ready_ms=%.1f scanners_s=%.1f databases=%zu cached=%zu databases_mib=%.1f mib=%.1f\n",
+                weir->ready_seconds() * 1e3, weir->scanner_seconds(), scanners.ready, scanners.restored,
+                static_cast<double>(scanners.bytes) / (1 << 20), weir::bench::resident_mib() - before);
   }
   if (options.only != "weir") {
     const double before = weir::bench::resident_mib();

@@ -93,7 +93,8 @@ WeirEngine::WeirEngine(const WeirOptions& options) {
   std::vector<rules::Source> sources;
   for (const std::string& file : options.files) sources.push_back(rules::Source::file(file));
   rules::LoadOptions load;
-  load.cache_directory = options.cache;
+  load.cache_directory = options.scanners ? options.cache : std::string();
+  load.scanners_later = true;
   const double start = wall_seconds();
   auto loaded = rules::RuleSet::load(sources, load);
   ready_ = wall_seconds() - start;
@@ -105,6 +106,10 @@ WeirEngine::WeirEngine(const WeirOptions& options) {
     std::exit(2);
   }
   rules_ = loaded.rules;
+  if (!options.scanners) return;
+  const double compiling = cpu_seconds();
+  rules_->compile_scanners();
+  compiling_ = cpu_seconds() - compiling;
 }
 
 std::size_t WeirEngine::run(const Request& request) {

@@ -39,6 +39,7 @@ using Corpus = std::vector<std::unique_ptr<Request>>;
 struct WeirOptions {
   std::vector<std::string> files;
   std::string cache;  // directory for compiled patterns; empty: none
+  bool scanners = true;
 };
 
 // Phases 1, 2 and 5 of a request.
@@ -48,11 +49,14 @@ class WeirEngine {
   explicit WeirEngine(const WeirOptions& options);
   // The number of rules that matched and were logged.
   std::size_t run(const Request& request);
+  // Wall-clock time until requests could have been served, and CPU time of compiling scanners after that.
   [[nodiscard]] double ready_seconds() const { return ready_; }
+  [[nodiscard]] double scanner_seconds() const { return compiling_; }
   [[nodiscard]] const rules::RuleSet& rules() const { return *rules_; }
 
  private:
   double ready_ = 0;
+  double compiling_ = 0;
   std::shared_ptr<const rules::RuleSet> rules_;
   rules::Scratch scratch_;
   rules::Transaction transaction_{scratch_};

@@ -1,0 +1,106 @@
+#include "rules/scanners.h"
+
+#include <utility>
+
+#include "rules/cache.h"
+#include "rules/program.h"
+
+namespace weir::rules {
+
+void Scanners::prepare(HsScratch& scratch) const {
+  for (const auto& unit : units) {
+    if (unit != nullptr) (void)unit->database->prepare(scratch);
+  }
+}
+
+ScannerSet::ScannerSet(const Program& program, std::string directory)
+    : program_(program), directory_(std::move(directory)) {
+  const auto& units = program.prefilter.units;
+  next_.units.resize(units.size());
+  settled_.resize(units.size());
+  const bool possible = hs_available();
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    settled_[i] = !possible || units[i].to_scan.empty();
+    if (!settled_[i]) ++stats_.wanted;
+  }
+}
+
+std::vector<HsPattern> ScannerSet::patterns_of(const ScanUnit& unit) const {
+  std::vector<HsPattern> patterns;
+  patterns.reserve(unit.to_scan.size());
+  for (const std::uint32_t bit : unit.to_scan) {
+    const Regex& regex = *program_.links[unit.patterns[bit]].op->regex();
+    patterns.push_back({regex.pattern(), regex.options().caseless, regex.options().multiline});
+  }
+  return patterns;
+}
+
+void ScannerSet::take(std::size_t index, CachedDatabase made) {
+  const ScanUnit& unit = program_.prefilter.units[index];
+  auto scanner = std::make_shared<UnitScanner>();
+  scanner->scanned.assign(unit.words(), 0);
+  scanner->bits = unit.to_scan;
+  std::size_t patterns = 0;
+  for (std::size_t i = 0; i < made.how.size(); ++i) {
+    std::uint32_t& bit = scanner->bits[i];
+    if (made.how[i] == HsDatabase::Compiled::How::Left) {
+      bit = UnitScanner::kLeft;
+    } else {
+      scanner->scanned[bit / 64] |= std::uint64_t{1} << (bit % 64);
+      ++patterns;
+    }
+  }
+  scanner->database = std::move(made.database);
+  {
+    const std::lock_guard lock(counting_);
+    ++stats_.ready;
+    if (made.from_cache) ++stats_.restored;
+    stats_.patterns += patterns;
+    stats_.bytes += scanner->database->bytes();
+  }
+  next_.units[index] = std::move(scanner);
+}
+
+void ScannerSet::publish() {
+  published_.push_back(std::make_unique<const Scanners>(next_));
+  current_.store(published_.back().get(), std::memory_order_release);
+}
+
+void ScannerSet::restore() {
+  if (directory_.empty()) return;
+  const std::lock_guard lock(making_);
+  bool any = false;
+  for (std::size_t i = 0; i < settled_.size(); ++i) {
+    if (settled_[i]) continue;
+    CachedDatabase made = restore_cached(patterns_of(program_.prefilter.units[i]), directory_);
+    if (made.database == nullptr) continue;
+    take(i, std::move(made));
+    settled_[i] = any = true;
+  }
+  if (any) publish();
+}
+
+bool ScannerSet::compile(const std::atomic<bool>* stop) {
+  const std::lock_guard lock(making_);
+  for (std::size_t i = 0; i < settled_.size(); ++i) {
+    if (settled_[i]) continue;
+    if (stop != nullptr && stop->load(std::memory_order_relaxed)) return false;
+    CachedDatabase made = compile_cached(patterns_of(program_.prefilter.units[i]), directory_);
+    settled_[i] = true;
+    if (made.database == nullptr) {  // no pattern of it can be scanned for
+      const std::lock_guard count(counting_);
+      --stats_.wanted;
+      continue;
+    }
+    take(i, std::move(made));
+    publish();
+  }
+  return true;
+}
+
+ScannerStats ScannerSet::stats() const {
+  const std::lock_guard lock(counting_);
+  return stats_;
+}
+
+}  // namespace weir::rules
