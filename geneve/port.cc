@@ -134,6 +134,8 @@ void GenevePort::arrived(std::size_t message, std::uint32_t index, std::uint8_t 
   if (!slot.self_test && !may_send(slot.outer.from.s_addr)) {
     counters_.foreign += parts;
     slot.length = 0;  // nothing to walk
+  } else if (slot.length == 0) {
+    ++counters_.faults[static_cast<std::size_t>(Fault::Short)];
   }
   received_.push_back(index);
 }

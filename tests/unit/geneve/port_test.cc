@@ -142,7 +142,7 @@ TEST_F(GenevePortTest, C06C07C08FaultyHeadersAreDroppedAndCounted) {
   EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Version)], 1U);
   EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Control)], 1U);
   EXPECT_EQ(faults[static_cast<std::size_t>(Fault::OptionsPastEnd)], 1U);
-  EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Short)], 1U);
+  EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Short)], 2U);
   expect_echo(port, wrap(kSsh));
 }
 
