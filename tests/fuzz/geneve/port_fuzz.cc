@@ -28,7 +28,7 @@ class PortTester {
     const std::uint32_t index = port.free_receive_.back();
     port.free_receive_.pop_back();
     GenevePort::Slot& slot = port.slots_[index];
-    std::memcpy(slot.data, data, size);
+    if (size != 0) std::memcpy(slot.data, data, size);
     sockaddr_in name{};
     name.sin_addr.s_addr = htonl(0xc0000200U + source);  // 192.0.2.0/24
     name.sin_port = htons(static_cast<std::uint16_t>(1000 + source));

@@ -489,6 +489,23 @@ TEST_F(GenevePortTest, C27WrongUdpChecksumIsDropped) {
   EXPECT_EQ(port.counters().datagrams, 0U);  // the kernel dropped it
 }
 
+// Rule G4: the address that it was sent to, whichever of ours that is.
+TEST_F(GenevePortTest, ListeningOnEveryAddressAnswersFromTheRightOne) {
+  PortOptions options = balancer_.options();
+  options.address = {};
+  for (const bool raw : {true, false}) {
+    options.sender.raw = raw;
+    GenevePort& port = open(options);
+    balancer_.send(wrap(kSsh), 40'001, nullptr, {}, 0, "127.0.0.9");
+    EXPECT_TRUE(receive(port).empty());
+    const auto back = balancer_.receive();
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->from.to_string(), "127.0.0.9");
+    EXPECT_EQ(back->source_port, 40'001);
+    ports_.clear();
+  }
+}
+
 TEST_F(GenevePortTest, WithoutARawSocketTheSourcePortIsKeptToo) {
   PortOptions options = balancer_.options();
   options.sender.raw = false;
