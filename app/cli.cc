@@ -55,6 +55,16 @@ constexpr const char* kInspectExamples =
     "Exit status: 0 fine, 1 --fail-on-block saw a transaction that the rules refuse, 2 usage or rule error,\n"
     "3 a file that cannot be read or written (what could be read is reported), 70 a bug of Weir's";
 
+constexpr const char* kRunExamples =
+    "Runs until SIGTERM or SIGINT. SIGHUP opens log files anew and reads configuration and rules again; what cannot\n"
+    "be used changes nothing. SIGUSR1 prints a line of figures. docs/CONFIG.md describes the file.\n"
+    "\n"
+    "Examples:\n"
+    "  weir check -c weir.yaml && weir run -c weir.yaml\n"
+    "\n"
+    "Exit status: 0 stopped as asked, 2 something is wrong with the configuration or the rules, 3 a queue, an\n"
+    "interface or a file cannot be had, 70 a bug of Weir's";
+
 constexpr const char* kTestExamples =
     "Each test's request goes through the HTTP parser and the rules as on the wire, with an answering back end\n"
     "of Weir's own; what would be logged is held to what the test expects.\n"
@@ -120,6 +130,7 @@ CLI::Validator one_of(std::vector<std::string> words) {
 
 // Raw texts of the options, before they become typed.
 struct Raw {
+  RunOptions run;
   InspectOptions inspect;
   CheckOptions check;
   TestOptions test;
@@ -448,6 +459,10 @@ Command parse_command_line(int argc, const char* const* argv) {
   app.footer(kMainExamples);
   app.get_formatter()->column_width(34);
   Raw raw;
+  CLI::App* run = app.add_subcommand("run", "inspect live traffic, in the wire or on a mirror port");
+  run->footer(kRunExamples);
+  run->add_option("-c,--config", raw.run.config, "the configuration file (default: /etc/weir/weir.yaml)")->type_name("FILE");
+  add_color_option(*run, raw);
   CLI::App* inspect = app.add_subcommand("inspect", "judge the HTTP transactions of captures");
   inspect->footer(kInspectExamples);
   add_inspect(*inspect, raw);
@@ -470,9 +485,9 @@ Command parse_command_line(int argc, const char* const* argv) {
   bool print_version = false;
   app.add_flag("--version", print_version, "print the version");
   app.get_option("--help")->description("print this help and leave");
-  for (CLI::App* command : {&app, inspect, check, test, explain, version}) command->allow_extras();
+  for (CLI::App* command : {&app, run, inspect, check, test, explain, version}) command->allow_extras();
 
-  if (argc < 2) return usage_error("", "say what to do: inspect, check, test, explain or version");
+  if (argc < 2) return usage_error("", "say what to do: run, inspect, check, test, explain or version");
   if (const std::string first = argv[1]; !first.empty() && first[0] != '-') {
     const std::vector<std::string> names = command_names(app);
     if (std::find(names.begin(), names.end(), first) == names.end()) {
@@ -500,6 +515,11 @@ Command parse_command_line(int argc, const char* const* argv) {
     return usage_error(current, reworded(error.what()));
   }
   if (print_version || *version) return VersionOptions{};
+  if (*run) {
+    if (raw.run.config.empty()) raw.run.config = "/etc/weir/weir.yaml";
+    raw.run.color = color_of(raw);
+    return raw.run;
+  }
   if (*inspect) return finish_inspect(*inspect, raw);
   if (*test) return finish_test(*test, raw);
   if (*explain) return finish_explain(*explain, raw);
@@ -513,7 +533,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     raw.check.color = color_of(raw);
     return raw.check;
   }
-  return usage_error("", "say what to do: inspect, check, test, explain or version");
+  return usage_error("", "say what to do: run, inspect, check, test, explain or version");
 }
 
 }  // namespace weir::app

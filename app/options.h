@@ -72,6 +72,11 @@ struct CheckOptions {
   ColorChoice color = ColorChoice::Auto;
 };
 
+struct RunOptions {
+  std::string config;
+  ColorChoice color = ColorChoice::Auto;
+};
+
 enum class TestFormat : std::uint8_t { Text, Json, Junit, Github };
 
 struct TestOptions {
@@ -110,7 +115,7 @@ struct Leave {
   std::string text;  // for standard output if code is 0; else a sentence for standard error
 };
 
-using Command = std::variant<Leave, InspectOptions, CheckOptions, TestOptions, ExplainOptions, VersionOptions>;
+using Command = std::variant<Leave, RunOptions, InspectOptions, CheckOptions, TestOptions, ExplainOptions, VersionOptions>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

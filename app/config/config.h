@@ -131,6 +131,7 @@ struct Config {
   TimeoutsConfig timeouts;
   EventsConfig events;
   Duration stats_interval = seconds(60);
+  Duration watchdog = seconds(5);
   std::string cache_directory;  // of compiled patterns; empty: the usual place
 
   [[nodiscard]] unsigned workers() const;

@@ -398,6 +398,8 @@ Fields limits() {
        "Past its handshake. Not less than that of a load balancer in front."},
       {"timeouts.closed", DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.timeouts.closed = t; }}, "30s",
        "Closed."},
+      {"watchdog", DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.watchdog = t; }}, "5s",
+       "A worker that does nothing for so long is ended, and another takes its place."},
       {"cache",
        TextField{"path", true,
                  [](Draft& d, const std::string& path) {
