@@ -136,7 +136,7 @@ struct Raw {
   TestOptions test;
   ExplainOptions explain;
   std::string test_format = "text", explain_format = "text";
-  std::string audit_format, audit_which;
+  std::string audit_format, audit_which, semantics;
   std::string format = "text", mode, color = "auto", checksums = "verify", filter;
   unsigned paranoia = 0, inbound = 0, outbound = 0;
   std::vector<std::string> arguments;
@@ -165,6 +165,11 @@ void add_rule_options(CLI::App& command, RuleOptions& rules, Raw& raw) {
                   "anomaly score from which a response is refused (default: 4)")
       ->type_name("N")
       ->check(number_between(1, 1'000'000));
+  command
+      .add_option("--semantics", raw.semantics,
+                  "modsecurity2 or modsecurity3: whom to follow where the two differ (default: modsecurity2)")
+      ->type_name("ENGINE")
+      ->check(one_of({"modsecurity2", "modsecurity3"}));
   command.add_option("--cache", rules.cache_directory, "directory for compiled patterns (default: the cache of the user or the system)")
       ->type_name("DIR");
   command.add_flag("--no-cache", raw.no_cache, "neither read nor write compiled patterns on disk");
@@ -306,6 +311,7 @@ void finish_rules(const CLI::App& command, RuleOptions& rules, const Raw& raw) {
   if (command.count("--paranoia") != 0) rules.paranoia = raw.paranoia;
   if (command.count("--inbound-threshold") != 0) rules.inbound_threshold = raw.inbound;
   if (command.count("--outbound-threshold") != 0) rules.outbound_threshold = raw.outbound;
+  rules.modsecurity3 = raw.semantics == "modsecurity3";
   rules.prefilter = !raw.no_prefilter;
   rules.cache = !raw.no_cache;
 }

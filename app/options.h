@@ -24,6 +24,7 @@ struct RuleOptions {
   std::optional<unsigned> detection_paranoia;
   std::optional<bool> early_blocking;
   std::string settings;         // SecLang that has the last word; from the configuration file
+  bool modsecurity3 = false;    // where the engines differ: as libmodsecurity 3, not as mod_security2
   bool prefilter = true;
   bool cache = true;
   std::string cache_directory;  // empty: the user's or the system's cache

@@ -188,6 +188,7 @@ void use_settings(TransactionState& tx, std::optional<EngineMode> mode) {
   tx.response_body_limit = s.response_body_limit;
   tx.request_limit_action = s.request_body_limit_action;
   tx.response_limit_action = s.response_body_limit_action;
+  tx.xml_into_args = s.xml_into_args;
   tx.audit_engine = s.audit.engine;
   tx.audit_parts = s.audit.parts;
   tx.sanitise.clear();

@@ -422,6 +422,24 @@ tests:
         self.expect(self.run_suite(self.file("bad.yaml", b"tests: [{stages: 1}]")), 2, "bad.yaml:1:")
 
 
+class Semantics(Case):
+    def test_whom_to_follow(self):
+        json_rules = self.file("json.conf", b"""SecRuleEngine On
+SecRequestBodyAccess On
+SecRule REQUEST_HEADERS:Content-Type "@contains json" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"
+SecRule REQUEST_BODY "@contains here" "id:2,phase:2,pass,log,msg:'body'"
+SecRule ARGS:json.a.a "@streq here" "id:3,phase:2,pass,log,msg:'as in 2'"
+SecRule ARGS:json.a.array_0 "@streq here" "id:4,phase:2,pass,log,msg:'as in 3'"
+""")
+        request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{\"a\":[\"here\"]}"
+        for engine, ids in ((None, {3}), ("modsecurity2", {3}), ("modsecurity3", {2, 4})):
+            option = ["--semantics", engine] if engine else []
+            out = self.expect(run("explain", "--no-cache", *option, "--rules", json_rules, "--format", "json", "--request", "-",
+                                  stdin=request), 0)
+            self.assertEqual({rule["id"] for rule in records(out)[-1]["waf"]["rules"]}, ids, engine)
+        self.expect(run("check", "--semantics", "apache"), 2, "modsecurity2 or modsecurity3")
+
+
 class Explain(Case):
     def explain(self, *arguments, **more):
         return run("explain", "--no-cache", "--rules", rules, *arguments, **more)
