@@ -265,9 +265,17 @@ void Reader::check() {
   if (config.limits.flow.direction_bytes > config.limits.flow.buffered_bytes) {
     error(place("limits.direction_buffered"), "bad-value", "'direction_buffered' must not exceed 'buffered'");
   }
-  if (config.mirror && !config.nfqueue && config.policy.mode == WafMode::Block) {
+  const bool echo = config.geneve && config.geneve->profile != GatewayProfile::Mirror;
+  if ((config.mirror || config.geneve) && !config.nfqueue && !echo && config.policy.mode == WafMode::Block) {
     error(place("mode"), "bad-value", "a mirror cannot block; 'mode' must be detect or off");
   }
+  if (config.health.certificate.empty() != config.health.key.empty()) {
+    error(place("health"), "missing-key", "'certificate' and 'key' are said together");
+  }
+  const HealthConfig& h = config.health;
+  const bool same = (h.http_port != 0 && (h.http_port == h.https_port || h.http_port == h.tcp_port)) ||
+                    (h.https_port != 0 && h.https_port == h.tcp_port);
+  if (same) error(place("health"), "bad-value", "each kind of health check needs a port of its own");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "app/config/schema_gateway.h"
 #include "app/config/units.h"
 
 namespace weir::app {
@@ -445,7 +446,7 @@ Fields events() {
 
 Fields all() {
   Fields fields;
-  for (const auto& part : {inputs(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events()}) {
+  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;
@@ -511,6 +512,7 @@ unsigned Config::workers() const {
   unsigned sum = 0;
   if (nfqueue) sum += static_cast<unsigned>(nfqueue->queues.size());
   if (mirror) sum += mirror->workers;
+  if (geneve) sum += geneve->workers;
   return sum;
 }
 
