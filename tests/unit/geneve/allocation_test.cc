@@ -1,27 +1,8 @@
 // No packet allocates: every way through the port, with operator new counted.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include <gtest/gtest.h>
 
+#include "tests/support/allocations.h"
 #include "tests/unit/geneve/balancer.h"
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-}
-
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept {
-  std::free(p);
-}
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept {
-  std::free(p);
-}
 
 namespace {
 
@@ -70,7 +51,7 @@ TEST(GeneveAllocation, NoPacketAllocates) {
   std::uint64_t seen = 0;
   for (const Octets& datagram : traffic) {
     balancer.send(datagram);
-    const std::uint64_t before = allocations;
+    const std::uint64_t before = test::allocations();
     for (auto& port : *opened) {
       auto received = port->receive(packets, milliseconds(1));
       for (std::size_t i = 0; i < received->count; ++i) {
@@ -83,7 +64,7 @@ TEST(GeneveAllocation, NoPacketAllocates) {
       }
       port->flush();
     }
-    used += allocations - before;
+    used += test::allocations() - before;
   }
   EXPECT_EQ(used, 0U);
   EXPECT_GT(seen, 500U);
