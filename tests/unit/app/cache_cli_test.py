@@ -41,7 +41,11 @@ class Cache(unittest.TestCase):
         self.traffic.write_bytes(capture.bytes())
 
     def weir(self, *arguments, **more):
-        done = subprocess.run([str(WEIR), *map(str, arguments)], capture_output=True, timeout=120, **more)
+        program = WEIR
+        if "user" in more:  # who may not be allowed where the program was built
+            program = self.place / "weir"
+            shutil.copy(WEIR, program)
+        done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, timeout=120, **more)
         self.assertEqual((done.returncode, done.stderr), (0, b""), done.stdout)
         return done.stdout.decode()
 
