@@ -88,6 +88,7 @@ void write_waf(JsonWriter& json, const WafPart& waf) {
   json.field("decision", decision_name(waf.decision));
   json.field("mode", mode_name(waf.mode));
   if (waf.status != 0) json.field("status", waf.status);
+  json.field("transaction_id", waf.transaction_id);
   json.key("score");
   json.begin_object();
   json.field("inbound", waf.inbound_score);

@@ -89,6 +89,14 @@ void RecordBuilder::hide(Exchange& exchange) {
   }
 }
 
+std::string_view unique_id(IdBuffer& buffer, std::uint64_t flow_id, http::ExchangeId id) {
+  char* const end = buffer.data() + buffer.size();
+  char* at = std::to_chars(buffer.data(), end, flow_id, 16).ptr;
+  *at++ = '-';
+  at = std::to_chars(at, end, id).ptr;
+  return {buffer.data(), static_cast<std::size_t>(at - buffer.data())};
+}
+
 void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
   rules_.clear();
   for (const rules::Match& match : exchange.tx.matches()) {
@@ -133,6 +141,7 @@ const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origi
   waf.mode = options.mode;
   waf.paranoia = options.paranoia;
   waf.truncated = exchange.truncated;
+  waf.transaction_id = unique_id(id_, origin.flow_id, exchange.id);
   if (exchange.judged) {
     const rules::Transaction& tx = exchange.tx;
     const Decision& decision = tx.decision();

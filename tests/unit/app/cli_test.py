@@ -101,7 +101,7 @@ class GoodInput(Case):
             self.assertEqual(record["pcap_filename"], str(demo))
         self.assertTrue(any(not record["waf"]["rules"] or record["waf"]["decision"] == "pass" for record in found))
         self.assertTrue(any(record["waf"]["decision"] == "deny" for record in found))
-        keys = ["decision", "mode", "status", "score", "paranoia", "rules", "violations", "truncated"]
+        keys = ["decision", "mode", "status", "transaction_id", "score", "paranoia", "rules", "violations", "truncated"]
         for record in found:
             self.assertEqual([k for k in keys if k in record["waf"]], list(record["waf"]))
 
@@ -163,9 +163,12 @@ class GoodInput(Case):
         refused = [r for r in records(out) if r["event_type"] == "http" and r["waf"]["decision"] == "deny"]
         self.assertTrue(refused)
         total = int(inspect(demo)[1].split("capture, ")[1].split(" packets")[0].replace(",", ""))
+        # What Weir sent of its own is in the capture too: it is what both ends would have got.
+        sent = int(inspect("--inline", demo)[1].split(" sent to answer them")[0].split(", ")[-1])
+        self.assertGreater(sent, 0)
         again = inspect("--format", "jsonl", forwarded)
         left = int(inspect(forwarded)[1].split("capture, ")[1].split(" packets")[0].replace(",", ""))
-        self.assertEqual(total - len(drops), left)
+        self.assertEqual(total - len(drops) + sent, left)
         # No refused request got through whole, every other one did.
         for record in records(again[1]):
             self.assertTrue(record["waf"]["decision"] == "pass" or record["waf"]["truncated"], record)

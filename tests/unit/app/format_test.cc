@@ -57,6 +57,7 @@ Event example() {
   e.waf.decision_rule = 949110;
   e.waf.mode = WafMode::Detect;
   e.waf.status = 403;
+  e.waf.transaction_id = "2a-3";
   e.waf.inbound_score = 5;
   e.waf.rules = hits;
   e.waf.violations = violations;
@@ -78,7 +79,7 @@ TEST(Jsonl, EveryFieldInOrder) {
       "\"http\":{\"hostname\":\"example.com\",\"url\":\"/a?id=1'%20or%201=1\",\"http_method\":\"GET\","
       "\"protocol\":\"HTTP/1.1\",\"status\":200,\"request_body_len\":0,\"response_body_len\":12,"
       "\"http_user_agent\":\"curl\",\"http_content_type\":\"text/html\"},"
-      "\"waf\":{\"decision\":\"deny\",\"mode\":\"detect\",\"status\":403,\"score\":{\"inbound\":5,\"outbound\":0},"
+      "\"waf\":{\"decision\":\"deny\",\"mode\":\"detect\",\"status\":403,\"transaction_id\":\"2a-3\",\"score\":{\"inbound\":5,\"outbound\":0},"
       "\"paranoia\":1,\"rules\":[{\"id\":942100,\"phase\":2,\"msg\":\"SQL Injection\",\"severity\":\"CRITICAL\","
       "\"tags\":[\"attack-sqli\",\"OWASP_CRS\"],\"target\":\"ARGS:id\",\"value\":{\"text\":\"1' or 1=1 -- \"}}],"
       "\"violations\":[\"bare-lf\"],\"truncated\":false}}\n");
