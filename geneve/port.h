@@ -105,6 +105,7 @@ class GenevePort final : public PacketPort {
   void replace(const Packet& packet, Bytes bytes) override;
   void release(const Packet& packet, Release what) override;
   Result<void> inject(const Packet& like, Towards towards, Bytes frame) override;
+  // `forwarded` includes what was echoed without the engine.
   [[nodiscard]] PortStats stats() const override;
 
   // Everything is echoed from the next receive() on, whatever it is. Any thread.

@@ -7,7 +7,8 @@ std::string needs_restart(const Config& now, const Config& next) {
   const auto add = [&out](bool differs, const char* name) {
     if (differs) out += (out.empty() ? "" : ", ") + std::string(name);
   };
-  add(now.nfqueue != next.nfqueue || now.mirror != next.mirror, "inputs");
+  add(now.nfqueue != next.nfqueue || now.mirror != next.mirror || now.geneve != next.geneve, "inputs");
+  add(now.health != next.health, "health");
   add(now.cpus != next.cpus, "cpus");
   add(now.ports != next.ports, "ports");
   add(now.limits != next.limits, "limits");

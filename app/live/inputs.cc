@@ -24,6 +24,19 @@ capture::NfqueueOptions nfqueue_options(const NfqueueConfig& config, std::uint32
   return options;
 }
 
+void add_gateway(const Config& config, const std::shared_ptr<GatewayGroup>& group, std::vector<WorkerInput>& workers) {
+  for (std::size_t i = 0; i < group->ports.size(); ++i) {
+    WorkerInput input;
+    input.name = "geneve:" + std::to_string(i);
+    if (config.geneve->profile == GatewayProfile::Mirror) input.stance = inspect::Stance::Passive;
+    input.open = [group, i](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
+      static_cast<void>(stale);  // what an earlier worker left unanswered is gone with it
+      return std::unique_ptr<PacketPort>(std::move(group->ports[i]));
+    };
+    workers.push_back(std::move(input));
+  }
+}
+
 }  // namespace
 
 base::SipKey random_key() {
@@ -60,7 +73,13 @@ Result<Inputs> Inputs::open(const Config& config) {
       inputs.workers_.push_back(std::move(input));
     }
   }
+  if (config.geneve) {
+    auto group = open_gateway(config);
+    if (group) inputs.gateway_ = std::move(*group);
+    else wrong += (wrong.empty() ? "" : "; ") + group.error().message;
+  }
   if (!wrong.empty()) return fail(wrong);
+  if (inputs.gateway_) add_gateway(config, inputs.gateway_, inputs.workers_);
   return inputs;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/config/config.h"
+#include "app/live/gateway_input.h"
 #include "capture/nfqueue.h"
 #include "engine/inspect/options.h"
 #include "engine/port.h"
@@ -29,9 +30,12 @@ class Inputs {
   [[nodiscard]] const std::vector<WorkerInput>& workers() const { return workers_; }
   // The supervisor's hold on the sockets: from now on they close with their workers.
   void let_go() { queues_.clear(); }
+  // Null where there is no gateway load balancer. Its workers are the last ones.
+  [[nodiscard]] GatewayGroup* gateway() const { return gateway_.get(); }
 
  private:
   std::vector<std::unique_ptr<capture::NfqueueSocket>> queues_;
+  std::shared_ptr<GatewayGroup> gateway_;
   std::vector<WorkerInput> workers_;
 };
 

@@ -19,6 +19,7 @@
 #include "app/formats/jsonl.h"
 #include "app/live/changes.h"
 #include "app/live/clock.h"
+#include "app/live/helper.h"
 #include "app/live/worker.h"
 #include "app/report/report.h"
 
@@ -97,6 +98,11 @@ Result<void> Supervisor::prepare() {
     ::new (static_cast<void*>(memory->data())) WorkerShared;
     slots_[i].memory.emplace(std::move(*memory));
   }
+  if (Helper::wanted(loaded_->config)) {
+    auto pulse = Pulse::create(static_cast<std::uint32_t>(slots_.size()));
+    if (!pulse) return fail(pulse.error().message);
+    pulse_.emplace(std::move(*pulse));
+  }
   return {};
 }
 
@@ -110,10 +116,12 @@ ExitCode Supervisor::run() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!fork_worker(i, false)) begin_stop();
   }
+  if (pulse_) fork_helper();
   std::vector<EventRing*> rings;
   for (const Slot& slot : slots_) rings.push_back(slot.ring.get());
   writer_->start(std::move(rings));
   const ExitCode exit = loop();
+  if (helper_ > 0) ::kill(helper_, SIGTERM);
   stats_record();
   writer_->stop();
   return exit;
@@ -173,6 +181,19 @@ void Supervisor::reap() {
     int status = 0;
     const pid_t process = ::waitpid(-1, &status, WNOHANG);
     if (process <= 0) return;
+    if (process == helper_) {
+      helper_ = 0;
+      const std::int64_t now = monotonic_now();
+      const bool quick = now - helper_began_ < kQuick;
+      if (!started_ && quick && !stopping_) {  // it has said why
+        exit_ = ExitCode::Environment;
+        begin_stop();
+      } else if (!stopping_) {
+        complain("the process for health checks " + how_it_ended(status) + "; another takes its place");
+        helper_at_ = now + (quick ? kLongestPause : 0);
+      }
+      continue;
+    }
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (slots_[i].process == process) died(slots_[i], i, status);
     }
@@ -256,6 +277,7 @@ ExitCode Supervisor::loop() {
     reap();
     mail();
     watch();
+    if (pulse_ && helper_ == 0 && !stopping_ && monotonic_now() >= helper_at_) fork_helper();
     if (loader_.ready()) loaded_aside();
     const std::int64_t now = monotonic_now();
     if (next_ && now >= reload_until_) give_up_reload("the workers take too long");
@@ -263,6 +285,7 @@ ExitCode Supervisor::loop() {
       next_stats_ = now + loaded_->config.stats_interval.ns;
       stats_record();
     }
+    if (drain_until_ != 0 && now >= drain_until_) begin_stop();
     if (!stopping_) continue;
     if (!any_alive()) return exit_;
     if (now >= kill_at_) {
@@ -280,7 +303,7 @@ void Supervisor::signals() {
       case SIGTERM:
       case SIGINT:
         if (stopping_) kill_at_ = 0;  // asked twice: at once
-        begin_stop();
+        begin_drain();
         break;
       case SIGHUP:
       case SIGUSR2:
@@ -291,6 +314,42 @@ void Supervisor::signals() {
       default: break;
     }
   }
+}
+
+void Supervisor::begin_drain() {
+  if (stopping_) return;
+  const std::int64_t time = loaded_->config.drain.ns;
+  if (time == 0 || drain_until_ != 0 || !started_) {  // asked twice: no longer
+    begin_stop();
+    return;
+  }
+  drain_until_ = monotonic_now() + time;
+  if (pulse_) pulse_->flags().draining.store(true);
+  complain("draining for " + std::to_string(time / seconds(1).ns) + " s");
+}
+
+void Supervisor::fork_helper() {
+  const pid_t self = ::getpid();
+  const pid_t process = ::fork();
+  if (process == 0) be_helper(self);
+  helper_began_ = monotonic_now();
+  if (process > 0) helper_ = process;
+  else helper_at_ = helper_began_ + kLongestPause;
+}
+
+void Supervisor::be_helper(pid_t supervisor) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != supervisor) ::_exit(0);
+  for (Slot& slot : slots_) slot.mailbox.reset();
+  signals_.reset();
+  std::vector<const WorkerShared*> workers;
+  for (const Slot& slot : slots_) workers.push_back(&slot.shared());
+  int code = 0;
+  {
+    Helper helper(loaded_->config, inputs_.gateway(), std::move(workers), *pulse_);
+    code = static_cast<int>(helper.run());
+  }
+  ::_exit(code);
 }
 
 void Supervisor::begin_stop() {

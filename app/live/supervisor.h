@@ -2,7 +2,8 @@
 // those that die or hang, answers signals, changes the configuration, and writes records.
 // docs/decisions/worker-processes.md says why.
 //
-//   SIGTERM, SIGINT   settle what is held, finish what is under way, leave
+//   SIGTERM, SIGINT   drain (unready, at work) for as long as the configuration says, then settle what is held, finish
+//                     what is under way, leave; a second one cuts the drain short
 //   SIGHUP, SIGUSR2   open log files anew; read the configuration and rules again
 //   SIGUSR1           one line of figures on standard error
 #pragma once
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "app/exit_code.h"
+#include "app/health/pulse.h"
 #include "app/live/event_ring.h"
 #include "app/live/event_writer.h"
 #include "app/live/figures.h"
@@ -71,7 +73,11 @@ class Supervisor {
   void stats_record();
   void stats_line();
   // End
+  void begin_drain();
   void begin_stop();
+  // Health checks and stand-in (app/live/helper.h)
+  void fork_helper();
+  [[noreturn]] void be_helper(pid_t supervisor);
   [[nodiscard]] bool any_alive() const;
 
   std::shared_ptr<const Loaded> loaded_;
@@ -89,6 +95,11 @@ class Supervisor {
   std::int64_t began_ = 0;
   std::int64_t next_stats_ = 0;
   std::int64_t kill_at_ = 0;
+  std::int64_t drain_until_ = 0;  // 0: not draining
+  std::optional<Pulse> pulse_;
+  pid_t helper_ = 0;
+  std::int64_t helper_began_ = 0;
+  std::int64_t helper_at_ = 0;  // when to fork another
   bool started_ = false;   // every worker has been running
   bool stopping_ = false;
   ExitCode exit_ = ExitCode::Fine;

@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
   std::printf(
       "{\"packets\": %llu, \"receives\": %llu, \"cpu\": %.3f, \"seconds\": %.3f, \"allocations\": %llu, "
       "\"merged\": %llu, \"sent_merged\": %llu, \"failed\": %llu}\n",
-      static_cast<unsigned long long>(c.echoed + port.stats().forwarded), static_cast<unsigned long long>(receives),
+      static_cast<unsigned long long>(port.stats().forwarded), static_cast<unsigned long long>(receives),
       bench::seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, length, static_cast<unsigned long long>(after - before),
       static_cast<unsigned long long>(c.merged), static_cast<unsigned long long>(c.sender.merged),
       static_cast<unsigned long long>(c.sender.failed + c.sender.too_large));
