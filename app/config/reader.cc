@@ -55,6 +55,7 @@ class Reader {
   // `prefix` is "" or ends with a dot. The depth is that of the table.
   void section(const Node& node, const std::string& prefix);
   void check();
+  void take_up_midstream();
   void warn(Place at, std::string code, std::string message) {
     add(rules::Severity::Warning, at, std::move(code), std::move(message));
   }
@@ -242,6 +243,15 @@ void Reader::sections(const Node& node, const std::string& path, const SectionLi
   }
 }
 
+// A gateway load balancer moves connections between appliances whenever it likes; each of these causes is then
+// nothing out of the ordinary.
+void Reader::take_up_midstream() {
+  FailurePolicies& failures = draft_.config.failures;
+  for (const FailureCause cause : {FailureCause::Midstream, FailureCause::Asymmetric, FailureCause::Unseen}) {
+    if (!failures.chosen[static_cast<std::size_t>(cause)]) failures.choose(cause, FailureAction::Pass);
+  }
+}
+
 // What no single field can know.
 void Reader::check() {
   const Config& config = draft_.config;
@@ -269,6 +279,7 @@ void Reader::check() {
   if ((config.mirror || config.geneve) && !config.nfqueue && !echo && config.policy.mode == WafMode::Block) {
     error(place("mode"), "bad-value", "a mirror cannot block; 'mode' must be detect or off");
   }
+  if (echo) take_up_midstream();
   if (config.health.certificate.empty() != config.health.key.empty()) {
     error(place("health"), "missing-key", "'certificate' and 'key' are said together");
   }

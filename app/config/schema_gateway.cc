@@ -51,7 +51,8 @@ std::string put_source(Draft& d, const std::string& text) {
 std::vector<Field> gateway_input_fields() {
   return {
       {"inputs.geneve", Section{[](Draft& d) { d.config.geneve.emplace(); }}, "",
-       "Inline behind a gateway load balancer: packets come in GENEVE and go back in it (docs/GATEWAY.md)."},
+       "Inline behind a gateway load balancer: packets come in GENEVE and go back in it (docs/GATEWAY.md). Since it moves "
+       "connections between appliances, `failures.midstream`, `asymmetric` and `unseen` are then `pass` unless you say otherwise."},
       {"inputs.geneve.profile",
        ChoiceField{{"aws", "generic", "azure", "mirror"},
                    [](Draft& d, std::size_t word) { gateway(d).profile = static_cast<GatewayProfile>(word); }},

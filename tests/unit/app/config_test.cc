@@ -255,6 +255,11 @@ mode: block
   EXPECT_EQ(c.workers(), 3U);
   EXPECT_EQ(c.health.https_port, 9'443);
   EXPECT_EQ(c.drain, seconds(120));
+  // A load balancer moves connections: that is no failure, unless the operator says so.
+  EXPECT_EQ(c.failures.action(FailureCause::Midstream), FailureAction::Pass);
+  EXPECT_EQ(c.failures.action(FailureCause::Unseen), FailureAction::Pass);
+  const Config own = good("inputs: {geneve: {sources: [10.0.0.0/8]}}\nfailures: {midstream: reset}\n");
+  EXPECT_EQ(own.failures.action(FailureCause::Midstream), FailureAction::Reset);
 }
 
 TEST(Config, MistakesAboutAGatewayAreFound) {
