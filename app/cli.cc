@@ -147,7 +147,7 @@ void add_rule_options(CLI::App& command, RuleOptions& rules, Raw& raw) {
   command
       .add_option("--rules", rules.rules,
                   "SecLang file, or directory of a CRS release as unpacked; may be given several times, "
-                  "loaded in order (default: Debian's modsecurity-crs)")
+                  "loaded in order; none: without rules (default: Debian's modsecurity-crs)")
       ->type_name("PATH")
       ->expected(1)
       ->allow_extra_args(false)
