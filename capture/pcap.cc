@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <limits>
 #include <utility>
 
 namespace weir::capture {
@@ -13,6 +14,9 @@ constexpr std::uint32_t kNanoseconds = 0xa1b23c4d;
 constexpr std::uint32_t kKuznetzov = 0xa1b2cd34;
 constexpr std::uint32_t kLinkBits = 0xffff;      // the rest tells of frame check sequences
 constexpr std::uint32_t kReservedBits = 0x03ff0000;
+
+// Seconds: sums of times stay far from the end of their type.
+constexpr std::int64_t kLatest = std::numeric_limits<std::int64_t>::max() / 4 / 1'000'000'000;
 
 std::uint32_t swap(std::uint32_t v) {
   return v >> 24 | (v >> 8 & 0xff00) | (v << 8 & 0xff0000) | v << 24;
@@ -103,7 +107,7 @@ ReadResult PcapReader::next(CaptureRecord& record) {
   record.bytes = bytes.first(kept);
   record.wire_length = std::max(wire, kept);
   const std::int64_t ns = nanoseconds_ ? std::int64_t{fraction} : std::int64_t{fraction} * 1000;
-  record.time = {std::int64_t{seconds} * 1'000'000'000 + std::min<std::int64_t>(ns, 999'999'999)};
+  record.time = {std::min(std::int64_t{seconds}, kLatest) * 1'000'000'000 + std::min<std::int64_t>(ns, 999'999'999)};
   record.link = link_;
   return ReadResult::Packet;
 }
