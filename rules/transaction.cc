@@ -400,6 +400,15 @@ EngineMode Transaction::mode() const { return state_->mode; }
 std::uint64_t Transaction::work() const { return state_->work; }
 void Transaction::trace_to(TraceSink* trace) { state_->trace = trace; }
 
+std::optional<std::string_view> Transaction::tx(std::string_view key) const {
+  if (state_->program == nullptr) return std::nullopt;
+  return first_value(*state_, Variable::TX, true, key, fold_hash(key));
+}
+
+bool Transaction::data_error() const {
+  return state_->request.inbound_error || state_->response.outbound_error;
+}
+
 std::optional<std::string_view> Transaction::variable(std::string_view collection,
                                                       std::string_view key) const {
   const std::optional<Variable> v = find_variable(collection);

@@ -18,18 +18,13 @@ std::optional<std::string_view> optional_view(const Text& text) {
 
 std::int64_t score(const rules::Transaction& tx, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    const std::optional<std::string_view> value = tx.variable("TX", name);
+    const std::optional<std::string_view> value = tx.tx(name);
     if (!value) continue;
     std::int64_t number = 0;
     std::from_chars(value->data(), value->data() + value->size(), number);
     return number;
   }
   return 0;
-}
-
-bool flag(const rules::Transaction& tx, std::string_view variable) {
-  const std::optional<std::string_view> value = tx.variable(variable, {});
-  return value && *value == "1";
 }
 
 WafMode mode_of(rules::EngineMode mode) {
@@ -155,7 +150,7 @@ const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origi
     waf.inbound_score = score(tx, options.inbound_score);
     waf.outbound_score = score(tx, options.outbound_score);
     add_rules(exchange, waf);
-    waf.truncated = waf.truncated || flag(tx, "INBOUND_DATA_ERROR") || flag(tx, "OUTBOUND_DATA_ERROR");
+    waf.truncated = waf.truncated || tx.data_error();
     hidden_.reset();
     if (rules::AuditView::hides(exchange.tx)) hide(exchange);
   }

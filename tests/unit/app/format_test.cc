@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -183,6 +185,23 @@ TEST(Jsonl, StatsNestByTheirNames) {
   EXPECT_THAT(json(e), HasSubstr("\"stats\":{\"uptime\":12,\"packets\":5,\"flow\":{\"now\":1,"
                                  "\"drop\":{\"stream\":2,\"rule\":3},\"closed\":4},"
                                  "\"http\":{\"transactions\":6}}}\n"));
+}
+
+TEST(Timestamps, AreThoseOfTheCLibrary) {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto ns = static_cast<std::int64_t>(random()) >> (i % 3);
+    std::int64_t seconds = ns / 1'000'000'000 - (ns % 1'000'000'000 < 0 ? 1 : 0);
+    const std::time_t whole = seconds;
+    std::tm utc{};
+    ASSERT_NE(gmtime_r(&whole, &utc), nullptr);
+    char want[64];
+    std::strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S", &utc);
+    std::string got;
+    append_timestamp(got, {ns});
+    ASSERT_EQ(got.substr(0, 19), want) << ns;
+    ASSERT_EQ(std::stoll(got.substr(20, 6)), (ns - seconds * 1'000'000'000) / 1000);
+  }
 }
 
 TEST(Timestamps, Ends) {
