@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`weir run` behind weir-gwlbsim: verdicts through the tunnel, failover, drain, reload.
 
-    weir_test.py BUILD_DIRECTORY [TEST…]
+    weir_test.py BUILD_DIRECTORY [TEST…] [--without TEST…]
 
 Tests are named by the numbers of the conformance list in docs/GATEWAY.md. Needs root; everything happens in
 network namespaces that the test makes and removes.
@@ -180,7 +180,7 @@ ATTACKS = {
     "form": ["-d", "q=1' union select 1,2,3 -- ", "http://{}/upload"],
     "json": ["-H", "Content-Type: application/json", "-d", "{{\"q\": \"<script>alert(document.cookie)</script>\"}}",
              "http://{}/upload"],
-    "multipart": ["-F", "q=; cat /etc/passwd | mail x@example.org", "http://{}/upload"],
+    "multipart": ["-F", "q=1' union select password from users -- ", "http://{}/upload"],
 }
 
 
@@ -198,7 +198,8 @@ class Verdicts(Behind):
                     r = self.curl(customer, "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is",
                                   *[w.format(address) for w in words])
                     self.assertEqual(r.stdout, "403", f"{name} {address} {customer}: {r.stderr}")
-        self.assertEqual(self.completed(0) + self.completed(1), [])
+        # nginx logs a request that was cut off as 400.
+        self.assertEqual([l for l in self.completed(0) + self.completed(1) if '" 400 ' not in l], [])
         report = self.report()
         self.assertGreater(report["invented"], 2 * len(ATTACKS))
         self.assertEqual(report["invented_other_header"], 0)
@@ -292,8 +293,8 @@ class Clean(Behind):
                     self.fetch(name, customer, address)
         upload = self.work / "upload"
         upload.write_bytes(b"field=" + b"abc" * 1_000_000)
-        r = self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", "-H", "Content-Type: application/octet-stream",
-                      "--data-binary", f"@{upload}", f"http://{gateway.SERVER4}/upload")
+        r = self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", "-F", f"file=@{upload}",
+                      f"http://{gateway.SERVER4}/upload")
         self.assertEqual(r.stdout, "200", r.stderr)
         self.assertEqual(self.report()["invented"], 0)
 
@@ -386,13 +387,16 @@ class Robust(Behind):
         self.clean_load(self.load(3, name="small"))
         # wrk leaves with resets: what its servers still send then belongs to nobody.
         usual = self.unreturned()
-        load = self.load(6, name="small")
-        for _ in range(3):
-            time.sleep(1.2)
+        load = self.load(20, name="small")
+        for done in range(1, 3):
             self.weirs[0].process.popen.send_signal(signal.SIGHUP)
+            end = time.monotonic() + 25
+            while self.weirs[0].log.read_text().count("reloaded: ") < done and time.monotonic() < end:
+                time.sleep(0.1)
         self.clean_load(load)
         self.assertLessEqual(self.unreturned() - usual, usual + 16)
-        self.assertGreaterEqual(self.weirs[0].log.read_text().count("reloaded"), 2)
+        log = self.weirs[0].log.read_text()
+        self.assertEqual(log.count("reloaded: "), 2, log)
 
     def test_C21_a_stopped_worker_is_stood_in_for_when_failing_open(self):
         self.begin(on_failure="open")
@@ -424,4 +428,12 @@ class Robust(Behind):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0]] + sys.argv[2:], verbosity=2, warnings="ignore")
+    words = sys.argv[2:]
+    left_out = words[words.index("--without") + 1:] if "--without" in words else []
+    for case in (Verdicts, Clean, Failover, Robust):
+        for name in left_out:
+            if hasattr(case, name):
+                delattr(case, name)
+    del case  # else its tests are found twice
+    wanted = words[:words.index("--without")] if left_out else words
+    unittest.main(argv=[sys.argv[0]] + wanted, verbosity=2, warnings="ignore")
