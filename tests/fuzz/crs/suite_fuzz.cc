@@ -23,7 +23,7 @@ bool is_located(const std::string& message) {
 void read_suite(std::string_view yaml) {
   weir::crs::FtwSuite suite;
   weir::crs::read_ftw(yaml, "fuzz.yaml", suite);
-  for (const std::string& error : suite.errors) require(is_located(error), "an error does not say where");
+  for (const std::string& error : suite.errors) require(is_located(error), error.c_str());
   for (const weir::crs::FtwTest& test : suite.tests) {
     require(!test.id.empty(), "a test without an id");
     require(!test.stages.empty(), "a test without stages");
