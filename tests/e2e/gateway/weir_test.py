@@ -12,6 +12,7 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -53,15 +54,16 @@ timeouts:
 class Weir(node_test.Node):
     """An appliance: weir run in its namespace."""
 
-    def __init__(self, lab, i, work, cache, on_failure="closed", drain="0s", workers=1, established="15min"):
+    def __init__(self, lab, i, work, cache, on_failure="closed", drain="0s", workers=1, established="15min",
+                 change=lambda text: text):
         self.lab, self.i = lab, i
         base = work / f"weir{i}"
         base.mkdir()
         self.events = base / "events.jsonl"
         self.config = base / "weir.yaml"
-        self.config.write_text(CONFIG.format(
+        self.config.write_text(change(CONFIG.format(
             on_failure=on_failure, cache=cache, drain=drain, address=lab.appliance(i), workers=workers, http=HTTP,
-            https=HTTPS, tcp=TCP, events=self.events, established=established))
+            https=HTTPS, tcp=TCP, events=self.events, established=established)))
         self.log = base / "stderr"
         self.process = lab.start(lab.appliance_ns(i), str(BUILD / "app/weir"), "run", "-c", str(self.config),
                                  stderr=open(self.log, "w"))
@@ -427,10 +429,101 @@ class Robust(Behind):
         self.report()
 
 
+def checksum(data):
+    total = sum(int.from_bytes(data[i:i + 2].ljust(2, b"\0"), "big") for i in range(0, len(data), 2))
+    while total > 0xffff:
+        total = (total & 0xffff) + (total >> 16)
+    return 0xffff ^ total
+
+
+def ipv4(source, destination, protocol, payload):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0,
+                       socket.inet_aton(source), socket.inet_aton(destination))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def tcp(source, destination, sport, dport, seq, ack, flags, data=b""):
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, 0x50, flags, 65000, 0, 0) + data
+    pseudo = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!BBH", 0, 6, len(head))
+    return ipv4(source, destination, 6, head[:16] + struct.pack("!H", checksum(pseudo + head)) + head[18:])
+
+
+class Mirror(Behind):
+    """C30: VPC traffic mirroring through an endpoint, VXLAN in GENEVE. Detection only."""
+
+    def test_C30_nested_mirror_is_judged_and_never_answered(self):
+        weir = Weir(self.lab, 0, self.work, self.cache, change=lambda text: text.replace(
+            "mode: block", "mode: detect").replace("  geneve:\n", "  geneve:\n    profile: mirror\n"))
+        client, server = "10.1.0.2", "10.2.0.2"
+        request = b"GET /?id=1%27%20union%20select%20password%20from%20users-- HTTP/1.1\r\nHost: x\r\n\r\n"
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        there = lambda *a: tcp(client, server, 40000, 80, *a)
+        back = lambda *a: tcp(server, client, 80, 40000, *a)
+        packets = [there(100, 0, 2), back(900, 101, 0x12), there(101, 901, 0x10), there(101, 901, 0x18, request),
+                   back(901, 101 + len(request), 0x18, answer), there(101 + len(request), 901 + len(answer), 0x11),
+                   back(901 + len(answer), 102 + len(request), 0x11), there(102 + len(request), 902 + len(answer), 0x10)]
+        here = in_namespace(self.lab.balancer_ns, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        here.bind((self.lab.balancer, 6081))
+        here.settimeout(1)
+        for packet in packets:
+            ethernet = bytes(12) + b"\x08\x00" + packet
+            udp = struct.pack("!HHHH", 50000, 4789, 16 + len(ethernet), 0) + b"\x08\0\0\0\0\0\x07\0" + ethernet
+            geneve = bytes.fromhex("0800080000000000010801020000000000001111010802020000000000000000010803010000abcd")
+            here.sendto(geneve + ipv4("10.5.0.1", "10.6.0.1", 17, udp), (self.lab.appliance(), 6081))
+        with self.assertRaises(TimeoutError):
+            here.recv(2048)
+        end = time.monotonic() + 10
+        while not weir.records() and time.monotonic() < end:
+            time.sleep(0.1)
+        records = weir.records()
+        self.assertEqual(len(records), 1)
+        self.assertEqual((records[0]["src_ip"], records[0]["dest_ip"]), (client, server))
+        self.assertIn("942", json.dumps(records[0]["waf"]["rules"]))
+
+
+class Azure(Behind):
+    """C30: the pair of VXLAN tunnels, with the kernel's own VXLAN devices in the load balancer's place."""
+
+    def test_C30_external_to_internal_and_back(self):
+        lab = self.lab
+        weir = Weir(lab, 0, self.work, self.cache,
+                    change=lambda text: text.replace("  geneve:\n", "  geneve:\n    profile: azure\n"))
+        b = lab.balancer_ns
+        for vni, port, ns, address in ((901, 10801, lab.client_ns(), "10.30.0.2"), (900, 10800, lab.server_ns(), "10.30.0.1")):
+            gateway.sh("ip", "-n", b, "link", "add", f"vx{vni}", "type", "vxlan", "id", str(vni), "dstport", str(port),
+                       "local", lab.balancer, "remote", lab.appliance(), "nolearning")
+            gateway.sh("ip", "-n", b, "link", "add", f"br{vni}", "type", "bridge")
+            gateway.sh("ip", "link", "add", "eth0", "netns", ns, "mtu", "1450", "type", "veth", "peer", "name", f"v{vni}", "netns", b)
+            for device in (f"vx{vni}", f"v{vni}"):
+                gateway.sh("ip", "-n", b, "link", "set", device, "master", f"br{vni}", "up")
+            gateway.sh("ip", "-n", b, "link", "set", f"br{vni}", "up")
+            in_namespace(ns, lambda: without_offload("eth0"))
+            gateway.sh("ip", "-n", ns, "link", "set", "eth0", "up")
+            gateway.sh("ip", "-n", ns, "addr", "add", f"{address}/24", "dev", "eth0")
+        access = servers.start_nginx(lab, lab.server_ns(), self.work, self.site)[1]
+        self.fetch("small", address="10.30.0.1")
+        self.fetch("large", address="10.30.0.1")
+        r = self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", "http://10.30.0.1/?id=1%27%20union%20select%20a%20from%20b--")
+        self.assertEqual(r.stdout, "403", r.stderr)
+        self.assertEqual([l for l in access.read_text().splitlines() if "union" in l], [])
+        self.assertGreater(len(weir.records()), 2)
+
+
+def without_offload(device):
+    """Checksums are filled in at once: what is inside a tunnel must be whole."""
+    import ctypes
+    import fcntl
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for command in (0x17, 0x1f, 0x24):  # ETHTOOL_STXCSUM, STSO, SGSO
+        value = ctypes.create_string_buffer(struct.pack("II", command, 0))
+        fcntl.ioctl(s, 0x8946, struct.pack("16sQ", device.encode(), ctypes.addressof(value)) + bytes(16))
+    s.close()
+
+
 if __name__ == "__main__":
     words = sys.argv[2:]
     left_out = words[words.index("--without") + 1:] if "--without" in words else []
-    for case in (Verdicts, Clean, Failover, Robust):
+    for case in (Verdicts, Clean, Failover, Robust, Mirror, Azure):
         for name in left_out:
             if hasattr(case, name):
                 delattr(case, name)
