@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "rules/ascii.h"
+#include "rules/prescan.h"
 #include "rules/variables.h"
 
 namespace weir::rules {
@@ -57,6 +59,21 @@ bool expensive(const std::string& pattern) {
   return false;
 }
 
+// Variables whose values are the same slots.
+Variable family(Variable v) {
+  switch (v) {
+    case Variable::ARGS_GET:
+    case Variable::ARGS_POST: return Variable::ARGS;
+    case Variable::ARGS_GET_NAMES:
+    case Variable::ARGS_POST_NAMES: return Variable::ARGS_NAMES;
+    default: return v;
+  }
+}
+
+bool is_headers(Variable v) {
+  return v == Variable::REQUEST_HEADERS || v == Variable::RESPONSE_HEADERS;
+}
+
 class Compiler {
  public:
   Compiler(Program& program, const LoadOptions& options) : program_(program), options_(options) {}
@@ -64,19 +81,29 @@ class Compiler {
   void run();
 
  private:
+  struct Use {
+    std::uint32_t link;
+    std::uint32_t step;  // of multiMatch: 1 + index; 0: the link's own chain, or the value as it is
+  };
   void find_guards();
-  [[nodiscard]] bool scannable(const Link& link) const;
+  void count_patterns();
+  [[nodiscard]] static bool readable(const Link& link);
+  [[nodiscard]] static std::string item_key(const Link& link);
+  void use(std::uint32_t link_index);
+  void number_items();
+  void read_targets();
+  void add_source(Phase phase, const TargetSpec& target, std::uint32_t step, const ReadRef& read);
+  std::uint16_t header(const std::string& name);
+  void want(const TargetSpec& target, const ReadRef& read);
   void place(std::uint32_t link_index);
-  std::uint32_t pattern_bit(std::uint32_t unit, std::uint32_t link_index);
-  void finish_unit(std::uint32_t unit);
   void choose_scanned(ScanUnit& unit) const;
 
   Program& program_;
   const LoadOptions& options_;
   std::vector<std::uint32_t> guard_class_;  // by rule
+  std::map<std::pair<std::uint16_t, std::string>, std::vector<Use>> uses_;  // chain and operator
   std::map<std::tuple<std::uint16_t, std::uint32_t, bool>, std::uint32_t> units_;
-  std::vector<std::map<std::pair<bool, std::string>, std::uint32_t>> unit_patterns_;
-  std::map<std::tuple<std::uint8_t, std::uint32_t, std::string>, std::uint32_t> groups_;
+  std::vector<std::map<std::uint32_t, std::uint32_t>> unit_items_;  // item -> bit
 };
 
 // A rule that may be jumped over is worth scanning for only if it is reached: rules under the same
@@ -109,9 +136,9 @@ void Compiler::find_guards() {
   }
 }
 
-bool Compiler::scannable(const Link& link) const {
-  if (link.op == nullptr || link.negated || link.multi_match || link.op_has_macros) return false;
-  if (link.op->regex() == nullptr && link.op->phrases() == nullptr) return false;
+// The prefilter can answer for links all of whose values stay as they are while a phase runs.
+bool Compiler::readable(const Link& link) {
+  if (link.op == nullptr) return false;
   bool any = false;
   for (const TargetSpec& t : link.targets) {
     if (t.count || !is_static(t.variable)) return false;
@@ -120,24 +147,152 @@ bool Compiler::scannable(const Link& link) const {
   return any;
 }
 
-std::uint32_t Compiler::pattern_bit(std::uint32_t unit, std::uint32_t link_index) {
-  const Link& link = program_.links[link_index];
-  const Regex* regex = link.op->regex();
-  std::string key = regex == nullptr
-                        ? link.op_name + ' ' + std::to_string(link.position.file) + ' ' + link.op_argument
-                        : std::string(regex->options().caseless ? "i" : "c") +
-                              (regex->options().multiline ? "m" : "s") + regex->pattern();
-  ScanUnit& u = program_.prefilter.units[unit];
-  const auto [there, fresh] = unit_patterns_[unit].emplace(
-      std::make_pair(regex != nullptr, std::move(key)), static_cast<std::uint32_t>(u.patterns.size()));
-  if (fresh) u.patterns.push_back(link_index);
-  return there->second;
+// Links with the same key match the same values, or may: what is negated matches nearly everything.
+std::string Compiler::item_key(const Link& link) {
+  if (link.negated) return "any";
+  if (const Regex* regex = link.op->regex(); regex != nullptr) {
+    return std::string(regex->options().caseless ? "rx i" : "rx c") +
+           (regex->options().multiline ? 'm' : 's') + (regex->options().not_empty ? 'n' : 'e') +
+           regex->pattern();
+  }
+  return link.op_name + ' ' + (link.op_has_macros ? 'm' : 'l') + std::to_string(link.position.file) +
+         ' ' + link.op_argument;
 }
 
+void Compiler::use(std::uint32_t link_index) {
+  const Link& link = program_.links[link_index];
+  if (!readable(link)) return;
+  const std::string key = item_key(link);
+  if (!link.multi_match) {
+    uses_[{link.chain, key}].push_back({link_index, 0});
+    return;
+  }
+  uses_[{0, key}].push_back({link_index, 0});
+  for (std::uint32_t i = 0; i < link.steps.size(); ++i) {
+    uses_[{link.steps[i], key}].push_back({link_index, i + 1});
+  }
+}
+
+void Compiler::number_items() {
+  std::vector<Prefilter::Item> items;
+  std::map<std::string, Requirement> requirements;  // by operator: chains share them
+  for (const auto& [key, uses] : uses_) {
+    const auto number = static_cast<std::uint32_t>(items.size());
+    const Link& first = program_.links[uses.front().link];
+    const auto [there, fresh] = requirements.try_emplace(key.second);
+    if (fresh && !first.negated) there->second = requirement_of(*first.op);
+    items.push_back({key.first, there->second});
+    for (const Use& u : uses) {
+      ReadRef& read = program_.links[u.link].read;
+      if (u.step == 0) {
+        read.item = number;
+      } else {
+        if (read.steps.size() < u.step) read.steps.resize(u.step, ReadRef::kNone);
+        read.steps[u.step - 1] = number;
+      }
+    }
+  }
+  std::vector<std::vector<Transform>> paths(program_.chains.size());
+  for (std::size_t i = 1; i < paths.size(); ++i) {
+    paths[i] = paths[program_.chains[i].parent];
+    paths[i].push_back(program_.chains[i].transform);
+  }
+  program_.prefilter.build(items, std::move(paths), options_.optimisations);
+  program_.stats.memory_bytes += program_.prefilter.bytes();
+}
+
+std::uint16_t Compiler::header(const std::string& name) {
+  auto& headers = program_.prefilter.headers;
+  if (const std::uint16_t there = header_number(program_.prefilter, name); there != 0) return there;
+  if (headers.size() > 0xffff) return 0;
+  headers.push_back({lower(name), fold_hash(name), {}});
+  headers.back().wanted.resize(program_.prefilter.words());
+  return static_cast<std::uint16_t>(headers.size() - 1);
+}
+
+void Compiler::add_source(Phase phase, const TargetSpec& target, std::uint32_t step,
+                          const ReadRef& read) {
+  auto& sources = program_.prefilter.sources[static_cast<std::size_t>(phase)];
+  const bool keyed = target.kind == syntax::Selector::Kind::Literal;
+  const std::string key = keyed ? lower(target.key) : std::string();
+  auto at = std::find_if(sources.begin(), sources.end(), [&](const ReadSource& s) {
+    return s.variable == target.variable && s.keyed == keyed && s.key == key;
+  });
+  if (at == sources.end()) {
+    ReadSource s;
+    s.variable = target.variable;
+    s.keyed = keyed;
+    s.key = key;
+    if (keyed && is_headers(target.variable)) s.header = header(key);
+    sources.push_back(std::move(s));
+    at = sources.end() - 1;
+  }
+  at->readers.push_back({read.item, step});
+  for (const std::uint32_t item : read.steps) at->readers.push_back({item, step});
+}
+
+void Compiler::want(const TargetSpec& target, const ReadRef& read) {
+  Prefilter& p = program_.prefilter;
+  const auto mark = [&](Bits& bits) {
+    bits.resize(p.words());
+    set_bit(bits.data(), read.item);
+    for (const std::uint32_t item : read.steps) set_bit(bits.data(), item);
+  };
+  const bool one_header = is_headers(target.variable) && target.kind == syntax::Selector::Kind::Literal;
+  if (one_header) {
+    mark(p.headers[header(target.key)].wanted);
+  } else if (is_headers(target.variable)) {
+    for (Prefilter::Header& h : p.headers) mark(h.wanted);
+  } else {
+    mark(p.wanted[static_cast<std::size_t>(family(target.variable))]);
+  }
+}
+
+// Which values each rule reads, and which items each value is asked for.
+void Compiler::read_targets() {
+  Prefilter& p = program_.prefilter;
+  p.headers.assign(1, {});
+  p.headers.front().wanted.resize(p.words());
+  for (std::size_t phase = 1; phase < program_.phases.size(); ++phase) {
+    const auto& steps = program_.phases[phase];
+    p.always[phase].assign((steps.size() + 63) / 64, 0);
+    for (std::uint32_t step = 0; step < steps.size(); ++step) {
+      const Link& link = program_.links[program_.rules[steps[step]].first_link];
+      if (!link.read.scanned()) {
+        set_bit(p.always[phase].data(), step);
+        continue;
+      }
+      for (const TargetSpec& t : link.targets) {
+        if (!t.exclude) add_source(static_cast<Phase>(phase), t, step, link.read);
+      }
+    }
+  }
+  // All headers are known before any is asked for everything that is asked of all.
+  for (const Link& link : program_.links) {
+    if (!link.read.scanned()) continue;
+    for (const TargetSpec& t : link.targets) {
+      if (is_headers(t.variable) && t.kind == syntax::Selector::Kind::Literal) (void)header(t.key);
+    }
+  }
+  for (const Link& link : program_.links) {
+    if (!link.read.scanned()) continue;
+    for (const TargetSpec& t : link.targets) {
+      if (!t.exclude) want(t, link.read);
+    }
+  }
+  for (std::size_t v = 0; v < p.wanted.size(); ++v) {
+    const auto f = static_cast<std::size_t>(family(static_cast<Variable>(v)));
+    if (f != v) p.wanted[v] = p.wanted[f];
+    p.wanted[v].resize(p.words());
+  }
+}
+
+// Hyperscan takes what is a regular expression and nothing else.
 void Compiler::place(std::uint32_t link_index) {
   Link& link = program_.links[link_index];
-  if (!scannable(link)) return;
-  const Rule& rule = program_.rules[link.rule];
+  const bool scannable = link.read.scanned() && !link.negated && !link.multi_match &&
+                         link.op->regex() != nullptr && !link.op->regex()->options().not_empty;
+  if (!scannable) return;
   const bool response = std::any_of(link.targets.begin(), link.targets.end(),
                                     [](const TargetSpec& t) { return is_response(t.variable); });
   Prefilter& p = program_.prefilter;
@@ -147,46 +302,30 @@ void Compiler::place(std::uint32_t link_index) {
   if (fresh) {
     p.units.emplace_back();
     p.units.back().chain = link.chain;
-    unit_patterns_.emplace_back();
+    unit_items_.emplace_back();
   }
-  const auto phase = static_cast<std::uint8_t>(rule.phase);
-  const auto [group, fresh_group] =
-      groups_.emplace(std::make_tuple(phase, unit->second, signature(link.targets)),
-                      static_cast<std::uint32_t>(p.groups.size()));
-  if (fresh_group) p.groups.push_back({unit->second, link_index, phase});
-  link.read.bit = pattern_bit(unit->second, link_index);
-  link.read.group = group->second;
+  ScanUnit& u = p.units[unit->second];
+  const auto [bit, first] = unit_items_[unit->second].emplace(
+      link.read.item, static_cast<std::uint32_t>(u.patterns.size()));
+  if (first) {
+    u.patterns.push_back(link_index);
+    u.items.push_back(link.read.item);
+  }
+  link.read.unit = unit->second;
+  link.read.unit_bit = bit->second;
 }
 
 // What Hyperscan is to look for; the databases are compiled later (scanners.h).
 void Compiler::choose_scanned(ScanUnit& unit) const {
   std::vector<std::uint32_t> bits;
   for (std::uint32_t bit = 0; bit < unit.patterns.size(); ++bit) {
-    const Regex* regex = program_.links[unit.patterns[bit]].op->regex();
-    if (regex == nullptr || regex->options().not_empty || expensive(regex->pattern())) continue;
-    bits.push_back(bit);
+    const Regex& regex = *program_.links[unit.patterns[bit]].op->regex();
+    if (!expensive(regex.pattern())) bits.push_back(bit);
   }
   if (bits.size() >= kFewestPatterns) unit.to_scan = std::move(bits);
 }
 
-void Compiler::finish_unit(std::uint32_t index) {
-  ScanUnit& unit = program_.prefilter.units[index];
-  std::vector<Necessary> necessary;
-  necessary.reserve(unit.patterns.size());
-  for (const std::uint32_t link : unit.patterns) {
-    const Operator& op = *program_.links[link].op;
-    if (const Regex* regex = op.regex(); regex != nullptr) {
-      necessary.push_back(necessary_of(regex->pattern(), regex->options().caseless));
-    } else {
-      necessary.push_back(necessary_of_phrases(*op.phrases()));
-    }
-  }
-  unit.bytes.build(necessary);
-  program_.stats.memory_bytes += unit.bytes.bytes();
-  choose_scanned(unit);
-}
-
-void Compiler::run() {
+void Compiler::count_patterns() {
   std::set<std::string> patterns;
   for (const Link& link : program_.links) {
     if (link.op == nullptr) continue;
@@ -196,10 +335,18 @@ void Compiler::run() {
     }
   }
   program_.stats.patterns = patterns.size();
+}
+
+void Compiler::run() {
+  count_patterns();
   if (!options_.optimisations.prefilter) return;
   find_guards();
+  for (std::uint32_t i = 0; i < program_.links.size(); ++i) use(i);
+  number_items();
+  read_targets();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) place(i);
-  for (std::uint32_t i = 0; i < program_.prefilter.units.size(); ++i) finish_unit(i);
+  if (!options_.optimisations.hyperscan) return;
+  for (ScanUnit& unit : program_.prefilter.units) choose_scanned(unit);
 }
 
 }  // namespace

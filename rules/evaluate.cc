@@ -1,8 +1,10 @@
 #include "rules/evaluate.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 
+#include "rules/prescan.h"
 #include "rules/variables.h"
 
 namespace weir::rules {
@@ -22,13 +24,12 @@ class LinkRun {
   LinkResult run();
 
  private:
-  bool may_match();
-  void scan_group(GroupState& state);
+  [[nodiscard]] bool ruled_out(const TargetValue& target, std::uint32_t item) const;
+  [[nodiscard]] bool scanned_out(const TargetValue& target, Form& form) const;
   bool removed(const TargetValue& value) const;
   // Applies the operator to one form of a value. False: stop, the transaction is intercepted.
   bool test(const TargetValue& target, std::string_view text);
   bool test_target(TargetValue& target);
-  bool test_scanned(TargetValue& target);
   bool test_every_step(TargetValue& target);
   bool matched(const TargetValue& target, std::string_view text);
   void set_captures(const Captures& captures);
@@ -147,34 +148,39 @@ bool LinkRun::test(const TargetValue& target, std::string_view text) {
   return !match || matched(target, text);
 }
 
+bool LinkRun::ruled_out(const TargetValue& target, std::uint32_t item) const {
+  return item != ReadRef::kNone && target.slot != nullptr && tx_.program->optimisations.prefilter &&
+         !may_match(tx_, target, item);
+}
+
+// Has Hyperscan looked for the pattern in the form, and not found it?
+bool LinkRun::scanned_out(const TargetValue& target, Form& form) const {
+  const std::uint32_t unit = link_.read.unit;
+  if (unit == ReadRef::kNone || tx_.scanners == nullptr) return false;
+  const std::uint64_t* hits = scan_unit(tx_, unit, *target.slot, form);
+  return hits != nullptr && !bit_of(hits, link_.read.unit_bit);
+}
+
 // Trap 17: the original, then every form that a transformation changed.
 bool LinkRun::test_every_step(TargetValue& target) {
-  if (!test(target, target.text)) return false;
+  if (!ruled_out(target, link_.read.item) && !test(target, target.text)) return false;
   Slot own;
   own.text = target.text;
   Slot& slot = target.slot != nullptr ? *target.slot : own;
-  for (const std::uint16_t node : link_.steps) {
-    const Form& form = tx_.forms.form(slot, node);
+  for (std::size_t i = 0; i < link_.steps.size(); ++i) {
+    if (link_.read.scanned() && ruled_out(target, link_.read.steps[i])) continue;
+    const Form& form = tx_.forms.form(slot, link_.steps[i]);
     if (form.changed && !test(target, form.text)) return false;
   }
   return true;
 }
 
-bool LinkRun::test_scanned(TargetValue& target) {
-  Form& form = tx_.forms.form(*target.slot, link_.chain);
-  const ReadGroup& group = tx_.program->prefilter.groups[link_.read.group];
-  const std::uint64_t* hits = scan_form(tx_.program->prefilter, tx_.scanners, group.unit, form, tx_.arena,
-                                        tx_.scratch.hs, tx_.work);
-  const std::uint32_t bit = link_.read.bit;
-  if (hits != nullptr && (hits[bit / 64] >> (bit % 64) & 1U) == 0) return true;
-  return test(target, form.text);
-}
-
 bool LinkRun::test_target(TargetValue& target) {
   if (link_.multi_match) return test_every_step(target);
   if (target.slot != nullptr) {
-    if (link_.read.scanned() && tx_.program->optimisations.prefilter) return test_scanned(target);
-    return test(target, tx_.forms.form(*target.slot, link_.chain).text);
+    if (ruled_out(target, link_.read.item)) return true;
+    Form& form = tx_.forms.form(*target.slot, link_.chain);
+    return scanned_out(target, form) || test(target, form.text);
   }
   if (link_.chain == 0) return test(target, target.text);
   Slot own;
@@ -182,50 +188,7 @@ bool LinkRun::test_target(TargetValue& target) {
   return test(target, tx_.forms.form(own, link_.chain).text);
 }
 
-void LinkRun::scan_group(GroupState& state) {
-  const Program& program = *tx_.program;
-  const ReadGroup& group = program.prefilter.groups[link_.read.group];
-  const ScanUnit& unit = program.prefilter.units[group.unit];
-  state.phase = static_cast<std::uint8_t>(tx_.phase);
-  const std::size_t words = unit.words();
-  char* p = tx_.arena.allocate(words * 8, 8);
-  state.words = reinterpret_cast<std::uint64_t*>(p);
-  if (p == nullptr) return;
-  std::fill_n(state.words, words, std::uint64_t{0});
-  TargetList& targets = tx_.scratch.group_targets;
-  targets.clear();
-  for (const TargetSpec& t : program.links[group.link].targets) collect(tx_, t, targets);
-  for (TargetValue& v : targets) {
-    if (v.slot == nullptr) {
-      state.words = nullptr;
-      return;
-    }
-    Form& form = tx_.forms.form(*v.slot, unit.chain);
-    const std::uint64_t* hits =
-        scan_form(program.prefilter, tx_.scanners, group.unit, form, tx_.arena, tx_.scratch.hs, tx_.work);
-    if (hits == nullptr) {
-      state.words = nullptr;
-      return;
-    }
-    for (std::size_t i = 0; i < words; ++i) state.words[i] |= hits[i];
-  }
-}
-
-bool LinkRun::may_match() {
-  if (!link_.read.scanned() || !tx_.program->optimisations.prefilter) return true;
-  GroupState& state = tx_.groups[link_.read.group];
-  if (state.phase != static_cast<std::uint8_t>(tx_.phase)) scan_group(state);
-  const std::uint32_t bit = link_.read.bit;
-  return state.words == nullptr || (state.words[bit / 64] >> (bit % 64) & 1U) != 0;
-}
-
 LinkResult LinkRun::run() {
-  if (!may_match()) {
-    if (tx_.trace != nullptr) {
-      tx_.trace->on_skipped(trace_step(tx_, rule_, index_), TraceSink::Skipped::Prefilter);
-    }
-    return LinkResult::NoMatch;
-  }
   TargetList& targets = tx_.scratch.targets;
   targets.clear();
   for (const TargetSpec& t : link_.targets) collect(tx_, t, targets);
@@ -260,10 +223,20 @@ void note_skipped(TransactionState& tx, const Rule& rule, TraceSink::Skipped why
 }
 
 void note_jump(TransactionState& tx, const std::vector<std::uint32_t>& steps, std::size_t from,
-               std::size_t to) {
+               std::size_t to, TraceSink::Skipped why) {
+  if (tx.trace == nullptr) return;
+  for (std::size_t i = from; i < to; ++i) note_skipped(tx, tx.program->rules[steps[i]], why);
+}
+
+// Steps that the prefilter has ruled out.
+void note_not_run(TransactionState& tx, const std::vector<std::uint32_t>& steps, std::size_t from,
+                  std::size_t to) {
   if (tx.trace == nullptr) return;
   for (std::size_t i = from; i < to; ++i) {
-    note_skipped(tx, tx.program->rules[steps[i]], TraceSink::Skipped::SkipAfter);
+    const bool removed = tx.rule_flags_used &&
+                         (tx.rule_flags[steps[i]] & TransactionState::kRuleRemoved) != 0;
+    note_skipped(tx, tx.program->rules[steps[i]],
+                 removed ? TraceSink::Skipped::Removed : TraceSink::Skipped::Prefilter);
   }
 }
 
@@ -275,20 +248,38 @@ TraceSink::RuleStep trace_step(const TransactionState& tx, const Rule& rule, std
   return {rule.id, link, at.file < files.size() ? std::string_view(files[at.file]) : "", at.line};
 }
 
+namespace {
+
+// The first step from `from` on that is to be run.
+std::size_t next_step(const std::vector<std::uint64_t>& steps, std::size_t from, std::size_t end) {
+  if (from >= end) return end;
+  std::size_t word = from / 64;
+  std::uint64_t bits = steps[word] & ~std::uint64_t{0} << (from % 64);
+  while (bits == 0) {
+    if (++word == steps.size()) return end;
+    bits = steps[word];
+  }
+  return word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+}
+
+}  // namespace
+
 void run_phase(TransactionState& tx, Phase phase) {
   tx.phase = phase;
   if (tx.trace != nullptr) tx.trace->on_phase(phase);
   const auto& steps = tx.program->phases[static_cast<std::size_t>(phase)];
-  std::uint32_t skip = 0;
+  if (tx.program->optimisations.prefilter) {
+    prescan(tx, phase);
+  } else {
+    tx.steps_to_run.assign((steps.size() + 63) / 64, ~std::uint64_t{0});
+  }
   for (std::size_t i = 0; i < steps.size();) {
     if (tx.mode == EngineMode::Off) break;
+    const std::size_t next = next_step(tx.steps_to_run, i, steps.size());
+    note_not_run(tx, steps, i, next);
+    if (next >= steps.size()) break;
+    i = next;
     const Rule& rule = tx.program->rules[steps[i]];
-    if (skip > 0) {
-      --skip;
-      note_skipped(tx, rule, TraceSink::Skipped::Skip);
-      ++i;
-      continue;
-    }
     if (tx.rule_flags_used &&
         (tx.rule_flags[steps[i]] & TransactionState::kRuleRemoved) != 0) {
       note_skipped(tx, rule, TraceSink::Skipped::Removed);
@@ -297,13 +288,14 @@ void run_phase(TransactionState& tx, Phase phase) {
     }
     const LinkResult result = run_rule(tx, rule);
     if (result == LinkResult::Stop) break;
-    if (result == LinkResult::Match && rule.skip_to != Rule::kNoSkip) {
-      note_jump(tx, steps, i + 1, rule.skip_to);
-      i = rule.skip_to;
-      continue;
+    std::size_t to = i + 1;
+    if (result == LinkResult::Match) {
+      to = rule.skip_to != Rule::kNoSkip ? rule.skip_to
+                                         : std::min<std::size_t>(to + rule.skip, steps.size());
+      const bool jump = rule.skip_to != Rule::kNoSkip;
+      note_jump(tx, steps, i + 1, to, jump ? TraceSink::Skipped::SkipAfter : TraceSink::Skipped::Skip);
     }
-    if (result == LinkResult::Match) skip = rule.skip;
-    ++i;
+    i = to;
   }
   tx.matched_vars.clear();
   tx.current_rule = nullptr;

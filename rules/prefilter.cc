@@ -1,70 +1,232 @@
 #include "rules/prefilter.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
-#include "rules/scanners.h"
+#include "rules/transforms/effect.h"
 
 namespace weir::rules {
 
 namespace {
 
-// Fewer survivors than this are confirmed directly: cheaper than a scan for all patterns.
-constexpr int kFewSurvivors = 3;
-
-int count(const std::uint64_t* words, const std::vector<std::uint64_t>& mask) {
-  int n = 0;
-  for (std::size_t i = 0; i < mask.size(); ++i) n += __builtin_popcountll(words[i] & mask[i]);
-  return n;
+void fill_range(std::uint64_t* words, const ItemRange& range) {
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w)
+    words[w] |= range.mask(w);
 }
 
-void scan(const UnitScanner& unit, std::string_view text, HsScratch& scratch, base::Arena& arena,
-          std::uint64_t* words) {
-  const std::size_t db_words = (unit.database->patterns() + 63) / 64;
-  char* p = arena.allocate(db_words * 8, 8);
-  if (p == nullptr) return;  // every survivor stays
-  auto* hits = reinterpret_cast<std::uint64_t*>(p);
-  std::fill_n(hits, db_words, std::uint64_t{0});
-  if (unit.database->scan(text, scratch, {hits, db_words})) {
-    for (std::size_t d = 0; d < unit.bits.size(); ++d) {
-      if ((hits[d / 64] >> (d % 64) & 1U) != 0) continue;
-      const std::uint32_t bit = unit.bits[d];
-      if (bit == UnitScanner::kLeft) continue;
-      words[bit / 64] &= ~(std::uint64_t{1} << (bit % 64));
-    }
+bool any_in(const std::uint64_t* words, const ItemRange& range) {
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+    if ((words[w] & range.mask(w)) != 0) return true;
   }
-  arena.shrink(p, db_words * 8, 0);
+  return false;
 }
 
 }  // namespace
 
-const std::uint64_t* scan_form(const Prefilter& prefilter, const Scanners* scanners,
-                               std::uint32_t unit_index, Form& form, base::Arena& arena,
-                               HsScratch& scratch, std::uint64_t& work) {
-  for (const Hits* h = form.hits; h != nullptr; h = h->next) {
-    if (h->unit == unit_index) return h->words;
+// Gives each chain its items' part of the needs.
+void Prefilter::split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to) {
+  for (Chain& chain : chains_) {
+    if (chain.range.empty()) continue;
+    for (const Need& need : needs) {
+      for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) {
+        const std::uint64_t bits = need.items[w] & chain.range.mask(w);
+        if (bits != 0) (chain.*to).push_back({need.mask, static_cast<std::uint32_t>(w), bits});
+      }
+    }
   }
-  const ScanUnit& unit = prefilter.units[unit_index];
-  const std::size_t words = unit.words();
-  char* p = arena.allocate(words * 8, 8);
-  Hits* hits = p == nullptr ? nullptr : arena.make<Hits>();
-  if (hits == nullptr) return nullptr;
-  hits->unit = unit_index;
-  hits->words = reinterpret_cast<std::uint64_t*>(p);
-  if (!form.looked) {
-    form.present = bytes_present(form.text);
-    form.looked = true;
-    work += form.text.size();
+}
+
+void Prefilter::build(const std::vector<Item>& items, std::vector<std::vector<Transform>> paths,
+                      const Optimisations& use) {
+  trust_effects_ = use.unchanged;
+  chains_.resize(paths.size());
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    chains_[i].path = std::move(paths[i]);
+  items_ = items.size();
+  words_ = (items_ + 63) / 64;
+  everything_.assign(words_, 0);
+  by_length_.assign(kLengths * words_, 0);
+  std::map<ClassMask, Bits> needs;
+  std::map<ClassMask, Bits> texts;
+  std::map<Piece, std::vector<std::uint32_t>> found;
+  const auto add = [&](std::map<ClassMask, Bits>& to, ClassMask mask, std::size_t item) {
+    Bits& bits = to[mask];
+    bits.resize(words_);
+    set_bit(bits.data(), item);
+  };
+  for (std::uint32_t i = 0; i < items_; ++i) {
+    const Requirement& r = items[i].requirement;
+    Range& range = chains_[items[i].chain].range;
+    if (range.empty()) range.first = i;
+    range.last = i + 1;
+    set_bit(everything_.data(), i);
+    for (std::size_t l = std::min(r.least, kLengths - 1); l < kLengths; ++l) {
+      set_bit(&by_length_[l * words_], i);
+    }
+    if (use.classes) {
+      for (const ClassMask mask : r.bytes)
+        add(needs, mask, i);
+    }
+    if (!use.pieces) continue;
+    for (const Requirement::Text& t : r.texts) {
+      add(texts, t.unless, i);
+      for (const Piece& p : t.pieces) {
+        auto& own = found[p];
+        if (own.empty() || own.back() != i) own.push_back(i);
+      }
+    }
   }
-  unit.bytes.survivors(form.text.size(), form.present, hits->words);
-  work += words;
-  const UnitScanner* scanner = scanners != nullptr ? scanners->units[unit_index].get() : nullptr;
-  if (scanner != nullptr && count(hits->words, scanner->scanned) >= kFewSurvivors) {
-    scan(*scanner, form.text, scratch, arena, hits->words);
-    work += form.text.size();
+  for (auto& [mask, bits] : needs)
+    needs_.push_back({mask, std::move(bits)});
+  for (auto& [mask, bits] : texts)
+    texts_.push_back({mask, std::move(bits)});
+  split(needs_, &Chain::needs);
+  split(texts_, &Chain::texts);
+  std::vector<Piece> list;
+  for (auto& [piece, own] : found) {
+    list.push_back(piece);
+    first_item_.push_back(static_cast<std::uint32_t>(piece_items_.size()));
+    piece_items_.insert(piece_items_.end(), own.begin(), own.end());
   }
-  hits->next = form.hits;
-  form.hits = hits;
-  return hits->words;
+  first_item_.push_back(static_cast<std::uint32_t>(piece_items_.size()));
+  pieces_.build(list);
+}
+
+void Prefilter::find_pieces(std::string_view text, std::uint64_t* hits) const {
+  pieces_.scan(text, true, [&](std::uint32_t piece) {
+    for (std::uint32_t i = first_item_[piece]; i < first_item_[piece + 1]; ++i) {
+      set_bit(hits, piece_items_[i]);
+    }
+  });
+}
+
+void Prefilter::possible_items(ClassMask mask, std::uint64_t* out) const {
+  std::copy(everything_.begin(), everything_.end(), out);
+  for (const Need& need : needs_) {
+    if ((need.mask & mask) != 0) continue;
+    for (std::size_t w = 0; w < words_; ++w)
+      out[w] &= ~need.items[w];
+  }
+}
+
+void Prefilter::judge(ClassMask mask, Verdict& v) const {
+  v.mask = mask;
+  possible_items(mask, v.possible);
+  std::copy_n(v.possible, words_, v.free);
+  v.text = false;
+  for (const Need& text : texts_) {
+    if ((text.mask & mask) != 0) continue;
+    for (std::size_t w = 0; w < words_; ++w) {
+      v.free[w] &= ~text.items[w];
+      v.text = v.text || (v.possible[w] & text.items[w]) != 0;
+    }
+  }
+  std::fill_n(v.settled, words_, std::uint64_t{0});
+  std::fill_n(v.maybe, words_, std::uint64_t{0});
+  v.changes = 0;
+  v.checks = 0;
+  // What is possible after a change; recomputed only where the classes differ from the last
+  // chain's.
+  Bits after(words_);
+  ClassMask after_mask = 0;
+  bool computed = false;
+  for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
+    const Range& range = chains_[chain].range;
+    if (range.empty()) continue;
+    std::uint64_t checks = 0;
+    ClassMask may = mask;
+    for (const Transform t : chains_[chain].path) {
+      if (!trust_effects_ || may_change(t, mask))
+        checks |= std::uint64_t{1} << static_cast<unsigned>(t);
+      if (!trust_effects_ || may_change(t, may)) may |= outcome(t, may);
+    }
+    if (checks == 0) {
+      fill_range(v.settled, range);
+      continue;
+    }
+    if (!computed || may != after_mask) possible_items(may, after.data());
+    computed = true;
+    after_mask = may;
+    if (!any_in(after.data(), range) && !any_in(v.possible, range)) continue;
+    for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+      v.maybe[w] |= after[w] & range.mask(w);
+    }
+    v.changed[v.changes++] = {static_cast<std::uint16_t>(chain), checks};
+    v.checks |= checks;
+  }
+}
+
+void Prefilter::judge_changed(std::size_t index, ClassMask mask, std::uint64_t* possible,
+                              std::uint64_t* free) const {
+  const Chain& chain = chains_[index];
+  for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) {
+    possible[w] = chain.range.mask(w);
+  }
+  for (const ChainNeed& need : chain.needs) {
+    if ((need.mask & mask) == 0) possible[need.word] &= ~need.items;
+  }
+  for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) {
+    free[w] = possible[w];
+  }
+  for (const ChainNeed& text : chain.texts) {
+    if ((text.mask & mask) == 0) free[text.word] &= ~text.items;
+  }
+}
+
+std::size_t Prefilter::longest(std::size_t chain, std::uint64_t altering,
+                               std::string_view value) const {
+  std::size_t length = value.size();
+  bool as_it_is = true;
+  for (const Transform t : chains_[chain].path) {
+    if (as_it_is && (altering >> static_cast<unsigned>(t) & 1U) == 0) continue;
+    length = as_it_is ? result_bound(t, value) : output_bound(t, length);
+    as_it_is = false;
+  }
+  return length;
+}
+
+std::size_t Prefilter::bytes() const {
+  std::size_t n = pieces_.bytes() + (first_item_.size() + piece_items_.size()) * 4;
+  n +=
+      (by_length_.size() + everything_.size() + (needs_.size() + texts_.size()) * (words_ + 4)) * 8;
+  return n;
+}
+
+void MaskTable::prepare(const Prefilter& prefilter) {
+  const std::size_t words = prefilter.words();
+  const std::size_t chains = prefilter.chains();
+  const std::size_t each =
+      sizeof(Prefilter::Verdict) + 4 * words * 8 + chains * sizeof(Prefilter::Verdict::Changed);
+  std::size_t size = 1024;
+  while (size > 16 && size * each > kMostBytes)
+    size /= 2;
+  verdicts_.assign(size, {});
+  filled_.assign(size, false);
+  words_.assign(size * 4 * words, 0);
+  changes_.assign(size * chains, {});
+  for (std::size_t i = 0; i < size; ++i) {
+    std::uint64_t* at = words_.data() + i * 4 * words;
+    Prefilter::Verdict& v = verdicts_[i];
+    v.possible = at;
+    v.settled = at + words;
+    v.free = at + 2 * words;
+    v.maybe = at + 3 * words;
+    v.changed = changes_.data() + i * chains;
+  }
+}
+
+const Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMask mask) {
+  std::uint64_t h = mask * 0x9e3779b97f4a7c15ULL;
+  h ^= h >> 32;
+  const std::size_t at =
+      static_cast<std::size_t>(h * 0xd6e8feb86659fd93ULL >> 40) & (verdicts_.size() - 1);
+  Prefilter::Verdict& v = verdicts_[at];
+  if (!filled_[at] || v.mask != mask) {
+    prefilter.judge(mask, v);
+    filled_[at] = true;
+  }
+  return v;
 }
 
 }  // namespace weir::rules

@@ -1,58 +1,207 @@
-// Scanning ahead: what can rule a pattern out cheaply comes first. A *scan unit* is a chain of
-// transformations together with the patterns that some rules apply after it; rules that are reached under
-// the same conditions (the same skipAfter guards: a paranoia level, say) share a unit, so that levels that
-// are switched off cost nothing. For each value that a unit reads: the bytes present and the length rule
-// patterns out (byte_filter.h); if more than a few survive, Hyperscan scans the value once for all of them.
+// Scanning ahead: what can rule an operator out for a value cheaply comes first. An *item* is an
+// operator after a chain of transformations; what a value must hold for it to match (requirement.h)
+// is known at load. Each value is looked at once: its classes of bytes and its length rule most
+// items out, one pass over its text (piece_scan.h) those that need a piece of text which is not
+// there. What is left is confirmed by the exact operator, in SecLang's order. A rule none of whose
+// values is left is not looked at at all.
 //
-// Contract: a pattern without a hit cannot match the value; a hit is confirmed by the exact operator, in
-// SecLang's order. What cannot be scanned ahead never comes here and is evaluated directly: negated
-// operators, targets that rules write, macros, multiMatch, numeric operators.
+// The form of a value after a chain is made only where the chain may change it
+// (transforms/effect.h) and where one of its items could survive then.
+//
+// Contract: an item that is ruled out does not match. What cannot be scanned ahead never comes here
+// and is evaluated directly: targets that rules write, counts, numeric operators on the moment's
+// variables.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
-#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "rules/byte_filter.h"
-#include "rules/match_hs.h"
-#include "rules/values.h"
+#include "rules/byte_classes.h"
+#include "rules/names.h"
+#include "rules/piece_scan.h"
+#include "rules/requirement.h"
+#include "rules/ruleset.h"
+#include "rules/transforms/transform.h"
 
 namespace weir::rules {
 
-struct Scanners;  // rules/scanners.h
+using Bits = std::vector<std::uint64_t>;
 
-// Where a link finds its verdict: bit `bit` of the hits of `group` (a target list under a unit).
-struct ReadRef {
-  static constexpr std::uint32_t kNone = 0xffffffff;
-  std::uint32_t group = kNone;
-  std::uint32_t bit = 0;
-  [[nodiscard]] bool scanned() const { return group != kNone; }
+inline bool bit_of(const std::uint64_t* words, std::size_t i) {
+  return (words[i / 64] >> (i % 64) & 1U) != 0;
+}
+inline void set_bit(std::uint64_t* words, std::size_t i) {
+  words[i / 64] |= std::uint64_t{1} << (i % 64);
+}
+
+// Items with numbers next to each other.
+struct ItemRange {
+  std::uint32_t first = 0, last = 0;
+  [[nodiscard]] bool empty() const { return first == last; }
+  [[nodiscard]] std::size_t first_word() const { return first / 64; }
+  [[nodiscard]] std::size_t last_word() const { return (last - 1) / 64; }  // REQUIRES: not empty
+  // The bits of word `w`, which is one of them.
+  [[nodiscard]] std::uint64_t mask(std::size_t w) const {
+    std::uint64_t bits = ~std::uint64_t{0};
+    if (w == first_word()) bits &= ~std::uint64_t{0} << (first % 64);
+    if (w == last_word()) bits &= ~std::uint64_t{0} >> (63 - (last - 1) % 64);
+    return bits;
+  }
 };
 
+// Where a link's items are: one, or with multiMatch one for the value as it is and one for each
+// step.
+struct ReadRef {
+  static constexpr std::uint32_t kNone = 0xffffffff;
+  std::uint32_t item = kNone;  // the first; the others follow in `steps`
+  std::vector<std::uint32_t> steps;
+  std::uint32_t unit = kNone;  // where Hyperscan may be asked
+  std::uint32_t unit_bit = 0;
+  [[nodiscard]] bool scanned() const { return item != kNone; }
+};
+
+// Patterns under one chain that are reached under the same conditions (the same skipAfter guards: a
+// paranoia level, say): what Hyperscan looks for at once in a long value.
 struct ScanUnit {
   std::uint16_t chain = 0;
   std::vector<std::uint32_t> patterns;  // bit -> link that stands for it
-  ByteFilter bytes;
   std::vector<std::uint32_t> to_scan;   // bits of the patterns that are worth a scan (scanners.h)
+  std::vector<std::uint32_t> items;     // by bit
   [[nodiscard]] std::size_t words() const { return (patterns.size() + 63) / 64; }
 };
 
-// Rules that read the same targets under the same unit share one answer: the union over all values.
-struct ReadGroup {
-  std::uint32_t unit = 0;
-  std::uint32_t link = 0;  // any of them: its targets are everyone's
-  std::uint8_t phase = 0;
+// Values that some rules of a phase read: all of a variable, or those with a key.
+struct ReadSource {
+  struct Reader {
+    std::uint32_t item = 0;
+    std::uint32_t step = 0;  // of the phase
+  };
+  Variable variable{};
+  bool keyed = false;
+  std::string key;
+  std::uint16_t header = 0;     // of request and response headers: Prefilter::headers, 0 for all
+  std::vector<Reader> readers;  // heads of rules, by item
 };
 
-struct Prefilter {
+class Prefilter {
+ public:
+  struct Item {
+    std::uint16_t chain = 0;
+    Requirement requirement;
+  };
+  using Range = ItemRange;
+
+  // Items come ordered by chain; `paths` holds the transformations of each chain.
+  void build(const std::vector<Item>& items, std::vector<std::vector<Transform>> paths,
+             const Optimisations& use);
+
+  [[nodiscard]] std::size_t items() const { return items_; }
+  [[nodiscard]] std::size_t words() const { return words_; }
+  [[nodiscard]] const Range& items_of(std::size_t chain) const { return chains_[chain].range; }
+  [[nodiscard]] const std::uint64_t* everything() const { return everything_.data(); }
+  [[nodiscard]] const std::uint64_t* fitting(std::size_t length) const {
+    return &by_length_[std::min(length, kLengths - 1) * words_];
+  }
+  // Adds the items to `hits` that one of the pieces in `text` speaks for.
+  void find_pieces(std::string_view text, std::uint64_t* hits) const;
+  // May transformations that leave a value as it is be told so (Optimisations::unchanged)?
+  [[nodiscard]] bool trusts_effects() const { return trust_effects_; }
+
+  // What a value's classes of bytes say.
+  struct Verdict {
+    struct Changed {
+      std::uint16_t chain = 0;
+      std::uint64_t checks = 0;  // transformations that may change the value: bits by Transform
+    };
+    ClassMask mask = 0;
+    std::uint64_t* possible =
+        nullptr;  // items that the classes do not rule out, as if nothing changed
+    std::uint64_t* settled = nullptr;  // items of the chains that leave every such value as it is
+    std::uint64_t* free = nullptr;     // possible items that need no piece of text
+    std::uint64_t* maybe =
+        nullptr;                 // items of other chains that are possible if the chain changes it
+    Changed* changed = nullptr;  // those chains, if one of their items is possible either way
+    std::uint32_t changes = 0;
+    std::uint64_t checks = 0;  // of all of them
+    bool text = false;         // some possible item needs a piece of text
+  };
+  // `verdict` has room as in MaskTable.
+  void judge(ClassMask mask, Verdict& verdict) const;
+  // The same for the items of one chain, after it has changed the value to one of these classes:
+  // only their bits in `possible` and `free` are set.
+  void judge_changed(std::size_t chain, ClassMask mask, std::uint64_t* possible,
+                     std::uint64_t* free) const;
+  // A bound of the value's length after `chain`, of whose transformations only `altering` (bits by
+  // Transform) change it as it is.
+  [[nodiscard]] std::size_t longest(std::size_t chain, std::uint64_t altering,
+                                    std::string_view value) const;
+  [[nodiscard]] std::size_t chains() const { return chains_.size(); }
+
+  [[nodiscard]] std::size_t bytes() const;
+
+  // Filled by compile.cc.
+  std::array<std::vector<ReadSource>, 6> sources;  // by phase
+  std::array<Bits, 6> always;    // by phase: steps that the prefilter cannot rule out
+  std::array<Bits, 256> wanted;  // by variable: items that may ever ask for one of its values
+  struct Header {
+    std::string name;  // lower case
+    std::uint32_t hash = 0;
+    Bits wanted;  // with those of all headers
+  };
+  std::vector<Header> headers;  // that rules name; the first stands for all others
   std::vector<ScanUnit> units;
-  std::vector<ReadGroup> groups;
+
+ private:
+  static constexpr std::size_t kLengths = 32;
+  struct Need {
+    ClassMask mask = 0;
+    Bits items;
+  };
+  // A need of one chain's items: the words from `word` on.
+  struct ChainNeed {
+    ClassMask mask = 0;
+    std::uint32_t word = 0;
+    std::uint64_t items = 0;
+  };
+  struct Chain {
+    Range range;
+    std::vector<Transform> path;
+    std::vector<ChainNeed> needs, texts;
+  };
+  void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
+  void possible_items(ClassMask mask, std::uint64_t* out) const;
+
+  std::size_t items_ = 0;
+  std::size_t words_ = 0;
+  std::vector<Chain> chains_;
+  std::vector<Need> needs_;  // items that need one of these classes
+  std::vector<Need> texts_;  // items that need a piece of text unless one of these is there
+  Bits by_length_;           // [length][word]
+  Bits everything_;
+  bool trust_effects_ = true;
+  PieceScanner pieces_;
+  std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_
+  std::vector<std::uint32_t> piece_items_;
 };
 
-// Hits of `unit` for one form of a value; computed once, kept with the form. `arena` holds the result;
-// null if memory is out (then everything may match). `scanners` may be null: filters only.
-const std::uint64_t* scan_form(const Prefilter& prefilter, const Scanners* scanners, std::uint32_t unit,
-                               Form& form, base::Arena& arena, HsScratch& scratch, std::uint64_t& work);
+// The verdicts of one worker, by mask, kept while they are in use: few masks make up most of the
+// traffic. What it answers never depends on what it holds.
+class MaskTable {
+ public:
+  void prepare(const Prefilter& prefilter);
+  // Valid until the next call.
+  const Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask);
+
+ private:
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  std::vector<Prefilter::Verdict> verdicts_;
+  std::vector<bool> filled_;
+  std::vector<std::uint64_t> words_;
+  std::vector<Prefilter::Verdict::Changed> changes_;
+};
 
 }  // namespace weir::rules

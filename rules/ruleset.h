@@ -40,7 +40,11 @@ struct Source {
 
 // Switches of the optimisations, all of which keep every verdict (tests hold them to that, one by one).
 struct Optimisations {
-  bool prefilter = true;        // Hyperscan and literals in front of the exact evaluation
+  bool prefilter = true;        // everything that rules operators out before the exact evaluation
+  bool classes = true;          // ... by the classes of bytes that a value holds
+  bool pieces = true;           // ... by pieces of text that it would have to hold
+  bool unchanged = true;        // transformations that change nothing are not carried out
+  bool hyperscan = true;        // long values are scanned for many patterns at once
   bool transform_cache = true;  // a chain is applied once to a value
 };
 
@@ -95,8 +99,7 @@ class RuleSet {
 
   // Databases that would speed this set up and are not there yet.
   [[nodiscard]] std::size_t scanners_missing() const;
-  // Makes the machine code of all patterns (which is otherwise made when it is first needed), compiles
-  // the databases (seconds of CPU time), saves them to the cache and puts them to use: transactions that
+  // Compiles them (seconds of CPU time), saves them to the cache and puts them to use: transactions that
   // begin from then on are scanned with them. Any thread; may be called at any time while others run
   // transactions. `stop` (may be null) is looked at between two databases. True: none is missing.
   bool compile_scanners(const std::atomic<bool>* stop = nullptr) const;

@@ -5,6 +5,7 @@
 #include "rules/body/cookies.h"
 #include "rules/body/urlencoded.h"
 #include "rules/evaluate.h"
+#include "rules/prescan.h"
 #include "rules/scanners.h"
 #include "rules/transaction_body.h"
 #include "rules/transaction_state.h"
@@ -107,6 +108,7 @@ void add_header(TransactionState& tx, std::vector<Entry>& list, std::string_view
   Entry e;
   e.name.text = tx.arena.copy(name);
   e.value.text = tx.arena.copy(value);
+  e.header = header_number(tx.program->prefilter, name);
   list.push_back(e);
 }
 
@@ -168,7 +170,6 @@ void clear_outcome(TransactionState& tx) {
   tx.pcre_limits_exceeded = false;
   tx.rule_flags_used = false;
   tx.target_removals.clear();
-  tx.groups.assign(tx.program->prefilter.groups.size(), GroupState{});
   tx.decision = Decision{};
   tx.intercepted = tx.allow_all = tx.allow_request = false;
   tx.matches.clear();
@@ -188,7 +189,6 @@ void use_settings(TransactionState& tx, std::optional<EngineMode> mode) {
   tx.response_body_limit = s.response_body_limit;
   tx.request_limit_action = s.request_body_limit_action;
   tx.response_limit_action = s.response_body_limit_action;
-  tx.xml_into_args = s.xml_into_args;
   tx.audit_engine = s.audit.engine;
   tx.audit_parts = s.audit.parts;
   tx.sanitise.clear();
@@ -399,15 +399,6 @@ const Decision& Transaction::decision() const { return state_->decision; }
 EngineMode Transaction::mode() const { return state_->mode; }
 std::uint64_t Transaction::work() const { return state_->work; }
 void Transaction::trace_to(TraceSink* trace) { state_->trace = trace; }
-
-std::optional<std::string_view> Transaction::tx(std::string_view key) const {
-  if (state_->program == nullptr) return std::nullopt;
-  return first_value(*state_, Variable::TX, true, key, fold_hash(key));
-}
-
-bool Transaction::data_error() const {
-  return state_->request.inbound_error || state_->response.outbound_error;
-}
 
 std::optional<std::string_view> Transaction::variable(std::string_view collection,
                                                       std::string_view key) const {

@@ -32,6 +32,7 @@ struct TargetValue {
   std::string_view full_name;  // MATCHED_VARS keep the name of what matched
   std::string_view text;       // untransformed
   Slot* slot = nullptr;        // where its forms are kept; null for values made on the spot
+  std::uint16_t header = 0;    // Entry::header
 };
 
 using TargetList = std::vector<TargetValue>;
@@ -41,9 +42,21 @@ struct Scratch::State {
   HsScratch hs;
   std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
   const Scanners* fits = nullptr;         // ... and these scanners of it
+  MaskTable masks;
+  std::weak_ptr<const RuleSet> masks_of;  // the rule set that `masks` is for
+  std::vector<std::uint64_t> hits, possible, free, found;  // while a value is scanned: items
   TargetList targets;                     // of the link that is evaluated
-  TargetList group_targets;               // of the read group that is scanned
   std::string text;                       // for building strings
+
+  // Transactions of different rule sets may take turns.
+  void use_masks(const std::shared_ptr<const RuleSet>& rules) {
+    if (!masks_of.owner_before(rules) && !rules.owner_before(masks_of)) return;
+    masks.prepare(rules->program().prefilter);
+    for (auto* bits : {&hits, &possible, &free, &found}) {
+      bits->assign(rules->program().prefilter.words(), 0);
+    }
+    masks_of = rules;
+  }
 };
 
 // A persistent collection as this transaction sees it.
@@ -59,12 +72,6 @@ struct OpenCollection {
 struct MatchedVar {
   std::string_view name;
   std::string_view value;
-};
-
-// Answer of the prefilter for one read group, valid for the phase in which it was made.
-struct GroupState {
-  std::uint64_t* words = nullptr;
-  std::uint8_t phase = 0;
 };
 
 struct RequestData {
@@ -134,7 +141,6 @@ struct TransactionState {
   std::uint64_t response_body_limit = 0;
   LimitAction request_limit_action = LimitAction::Reject;
   LimitAction response_limit_action = LimitAction::Reject;
-  Settings::XmlArgs xml_into_args = Settings::XmlArgs::Off;
   AuditEngine audit_engine = AuditEngine::Off;
   std::string_view audit_parts;
   struct Hidden {
@@ -171,7 +177,7 @@ struct TransactionState {
   std::vector<std::uint8_t> rule_flags;  // by rule: kRuleRemoved, kTargetsRemoved
   bool rule_flags_used = false;
   std::vector<const CtlAction*> target_removals;
-  std::vector<GroupState> groups;
+  std::vector<std::uint64_t> steps_to_run;  // of the current phase
 
   // Outcome.
   Decision decision;

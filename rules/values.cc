@@ -2,9 +2,13 @@
 
 #include <array>
 
+#include "rules/ascii.h"
+#include "rules/transforms/effect.h"
+
 namespace weir::rules {
 
-Form* FormContext::transform(std::string_view in, Transform t) const {
+Form* FormContext::transform(const Form& from, Transform t) const {
+  const std::string_view in = from.text;
   if (work != nullptr) *work += in.size() + 1;
   Form* made = arena->make<Form>();
   if (made == nullptr) return nullptr;
@@ -12,10 +16,13 @@ Form* FormContext::transform(std::string_view in, Transform t) const {
   const Transformed out = apply(t, in, *arena, unicode);
   if (!exhausted_before && arena->exhausted()) {
     made->text = in;
+    made->same = from.same;
     return made;
   }
   made->text = out.value;
   made->changed = out.changed;
+  made->same = from.same && (!out.changed || only_case(t) ||
+                             (t == Transform::CmdLine && fold_equal(in, out.value)));
   return made;
 }
 
@@ -49,7 +56,7 @@ Form& FormContext::form(Slot& slot, std::uint16_t node) const {
   Form* form = slot.forms[at];
   while (depth > 0) {
     at = path[--depth];
-    Form* next = transform(form->text, (*chains)[at].transform);
+    Form* next = transform(*form, (*chains)[at].transform);
     if (next == nullptr) return spare(form->text);
     slot.forms[at] = next;
     form = next;

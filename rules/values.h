@@ -23,35 +23,34 @@ struct ChainNode {
 
 constexpr std::size_t kMaxChain = 64;  // transformations of one rule; more is an error at load
 
-// Which of a scan unit's patterns may occur in a form (prefilter.h); one for each unit that asked.
-struct Hits {
+// Which patterns of a scan unit Hyperscan found in a form (scanners.h); one for each unit that asked.
+struct UnitHits {
   std::uint32_t unit = 0;
   std::uint64_t* words = nullptr;
-  Hits* next = nullptr;
+  UnitHits* next = nullptr;
 };
 
 struct Form {
   std::string_view text;
-  bool changed = false;    // by the last transformation of the chain (what multiMatch asks)
-  bool looked = false;     // present is filled
-  Hits* hits = nullptr;
-  std::array<std::uint64_t, 4> present{};  // the bytes that occur in text
+  bool changed = false;  // by the last transformation of the chain (what multiMatch asks)
+  bool same = true;      // as the value itself, but for case
+  UnitHits* hits = nullptr;
 };
 
 struct Slot {
   std::string_view text;
-  Form** forms = nullptr;  // by chain node; null until the first transformation
+  Form** forms = nullptr;         // by chain node; null until the first transformation
+  std::uint64_t* hits = nullptr;  // items that may match it (prefilter.h); null: none
+  bool scanned = false;           // hits say so
 
-  void set(std::string_view t) {
-    text = t;
-    forms = nullptr;
-  }
+  void set(std::string_view t) { *this = Slot{t}; }
 };
 
 // One member of a collection: ARGS:name, REQUEST_HEADERS:Host, …
 struct Entry {
   Slot name;
   Slot value;
+  std::uint16_t header = 0;  // of headers: which one it is, for the prefilter
 };
 
 class FormContext {
@@ -67,7 +66,7 @@ class FormContext {
   Form& form(Slot& slot, std::uint16_t node) const;
 
  private:
-  Form* transform(std::string_view in, Transform t) const;
+  Form* transform(const Form& from, Transform t) const;
   // What is handed out when even a Form cannot be had.
   Form& spare(std::string_view text) const;
   mutable Form spare_;

@@ -4,6 +4,22 @@
 
 namespace weir::rules {
 
+bool variable_list(TransactionState& tx, Variable v, ListView& out) {
+  return request_list(tx, v, out) || body_list(tx, v, out) || response_list(tx, v, out);
+}
+
+Slot* static_scalar(TransactionState& tx, Variable v) {
+  const auto i = static_cast<std::size_t>(v);
+  if (!tx.scalar_ready[i]) {
+    std::optional<std::string_view> text = request_scalar(tx, v);
+    if (!text) text = response_scalar(tx, v);
+    if (!text) return nullptr;
+    tx.scalars[i].set(*text);
+    tx.scalar_ready[i] = true;
+  }
+  return &tx.scalars[i];
+}
+
 namespace {
 
 constexpr std::string_view kHex = "0123456789abcdef";
@@ -75,10 +91,6 @@ void collect_matched(TransactionState& tx, const TargetSpec& t, TargetList& out)
   }
 }
 
-bool list_of(TransactionState& tx, Variable v, ListView& out) {
-  return request_list(tx, v, out) || body_list(tx, v, out) || response_list(tx, v, out);
-}
-
 void collect_list(TransactionState& tx, const TargetSpec& t, const ListView& list,
                   TargetList& out) {
   for (std::size_t i = 0; i < list.count; ++i) {
@@ -88,22 +100,11 @@ void collect_list(TransactionState& tx, const TargetSpec& t, const ListView& lis
     Slot& slot = list.names ? e.name : e.value;
     TargetValue v = keyed(t.variable, e.name.text, slot.text);
     v.slot = &slot;
+    v.header = e.header;
     // ModSecurity 2 knows XML values by the collection's name alone (trap 29).
     if (t.variable == Variable::XML && !tx.program->v3()) v.has_key = false;
     out.push_back(v);
   }
-}
-
-Slot* static_scalar(TransactionState& tx, Variable v) {
-  const auto i = static_cast<std::size_t>(v);
-  if (!tx.scalar_ready[i]) {
-    std::optional<std::string_view> text = request_scalar(tx, v);
-    if (!text) text = response_scalar(tx, v);
-    if (!text) return nullptr;
-    tx.scalars[i].set(*text);
-    tx.scalar_ready[i] = true;
-  }
-  return &tx.scalars[i];
 }
 
 void collect_scalar(TransactionState& tx, const TargetSpec& t, TargetList& out) {
@@ -158,7 +159,7 @@ void select(TransactionState& tx, const TargetSpec& t, TargetList& out) {
     collect_written(tx, t, out);
   } else if (t.variable == Variable::MATCHED_VARS || t.variable == Variable::MATCHED_VARS_NAMES) {
     collect_matched(tx, t, out);
-  } else if (list_of(tx, t.variable, list)) {
+  } else if (variable_list(tx, t.variable, list)) {
     collect_list(tx, t, list, out);
   } else {
     collect_scalar(tx, t, out);
@@ -242,7 +243,7 @@ std::optional<std::string_view> first_value(TransactionState& tx, Variable varia
     return std::nullopt;
   }
   ListView list;
-  if (list_of(tx, variable, list)) {
+  if (variable_list(tx, variable, list)) {
     for (std::size_t i = 0; i < list.count; ++i) {
       const Entry& e = list.entries[i];
       if (has_key && !fold_equal(e.name.text, key)) continue;

@@ -38,6 +38,10 @@ struct ListView {
   std::size_t count = 0;
   bool names = false;  // the values are the keys
 };
+// The members of a collection that stays as it is while a phase runs; false: `variable` is none.
+bool variable_list(TransactionState& tx, Variable variable, ListView& out);
+// The slot of a scalar that stays as it is; null: there is none, or no value.
+Slot* static_scalar(TransactionState& tx, Variable variable);
 bool request_list(TransactionState& tx, Variable variable, ListView& out);
 bool body_list(TransactionState& tx, Variable variable, ListView& out);
 bool response_list(TransactionState& tx, Variable variable, ListView& out);

@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "app/formats/format.h"
@@ -37,28 +36,21 @@ class Collector final : public EventSink {
     std::size_t from = 0, length = 0;  // in text()
     [[nodiscard]] auto key() const { return std::tie(packet, time, flow, tx); }
   };
-  struct Lines {
-    std::vector<Line> lines;
-    std::string bytes;
-    [[nodiscard]] std::string_view text(const Line& line) const {
-      return std::string_view(bytes).substr(line.from, line.length);
-    }
-    void clear() {
-      lines.clear();
-      bytes.clear();
-    }
-  };
-  // Changes what has been collected for `empty`, whose memory goes on being used.
-  void take(Lines& empty) {
-    empty.clear();
-    std::swap(empty, lines_);
+  [[nodiscard]] const std::vector<Line>& lines() const { return lines_; }
+  [[nodiscard]] std::string_view text(const Line& line) const {
+    return std::string_view(text_).substr(line.from, line.length);
+  }
+  void clear() {
+    lines_.clear();
+    text_.clear();
   }
 
  private:
   std::unique_ptr<Format> format_;
   std::shared_ptr<const FileMap> files_;
   std::uint64_t packet_ = 0;
-  Lines lines_;
+  std::vector<Line> lines_;
+  std::string text_;
 };
 
 }  // namespace weir::app

@@ -18,6 +18,7 @@ class ByteRange final : public Operator {
     }
     return false;
   }
+  std::vector<ByteSet> necessary_bytes() const override { return {~allowed_}; }
 
  private:
   std::bitset<256> allowed_;
@@ -56,6 +57,7 @@ class UrlEncoding final : public Operator {
     }
     return false;
   }
+  std::vector<ByteSet> necessary_bytes() const override { return {byte_range('%', '%')}; }
 };
 
 // Length of the well-formed sequence at the front of `s` (RFC 3629, section 4), or 0.
@@ -90,6 +92,7 @@ class Utf8Encoding final : public Operator {
     }
     return false;
   }
+  std::vector<ByteSet> necessary_bytes() const override { return {byte_range(0x80, 0xff)}; }
 };
 
 }  // namespace

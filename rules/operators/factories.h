@@ -24,6 +24,7 @@ class ArgumentOperator : public Operator {
     return has_macros_ ? context.argument : std::string_view(literal_);
   }
   [[nodiscard]] bool has_macros() const { return has_macros_; }
+  [[nodiscard]] const std::string& literal() const { return literal_; }
 
  private:
   std::string literal_;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "engine/base/arena.h"
 #include "engine/base/ip_address.h"
 #include "engine/result.h"
+#include "rules/factors.h"
 #include "rules/match_re.h"
 
 namespace weir::rules {
@@ -54,6 +56,10 @@ class Operator {
   [[nodiscard]] virtual const Regex* regex() const { return nullptr; }
   // For the prefilter: the phrases (matched without regard to ASCII case), or null.
   [[nodiscard]] virtual const std::vector<std::string>* phrases() const { return nullptr; }
+  // For the prefilter: sets of bytes; of each, one is in every value that matches.
+  [[nodiscard]] virtual std::vector<ByteSet> necessary_bytes() const { return {}; }
+  // For the prefilter: a piece of text that is in every value that matches; nullopt: none is known.
+  [[nodiscard]] virtual std::optional<Piece> necessary_text() const { return std::nullopt; }
   // What the operator's user should be told at load ("@rbl never matches: …"), or empty.
   [[nodiscard]] virtual std::string_view warning() const { return {}; }
 };

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "rules/ascii.h"
 #include "rules/match_pm.h"
 #include "rules/operators/factories.h"
 
@@ -17,12 +18,22 @@ bool contains(std::string_view value, std::string_view needle) {
   return memmem(value.data(), value.size(), needle.data(), needle.size()) != nullptr;
 }
 
+// The argument, if it is known at load, as text that a matching value holds.
+std::optional<Piece> text_in_value(const std::string& argument, bool known, Piece::Edge left,
+                                   Piece::Edge right) {
+  if (!known || argument.empty()) return std::nullopt;
+  return Piece{lower(argument), left, right};
+}
+
 class BeginsWith final : public ArgumentOperator {
  public:
   using ArgumentOperator::ArgumentOperator;
   bool match(std::string_view value, OperatorContext& context) const override {
     const std::string_view a = argument(context);
     return value.substr(0, a.size()) == a;
+  }
+  std::optional<Piece> necessary_text() const override {
+    return text_in_value(literal(), !has_macros(), Piece::Edge::End, Piece::Edge::Open);
   }
 };
 
@@ -33,6 +44,9 @@ class EndsWith final : public ArgumentOperator {
     const std::string_view a = argument(context);
     return value.size() >= a.size() && value.substr(value.size() - a.size()) == a;
   }
+  std::optional<Piece> necessary_text() const override {
+    return text_in_value(literal(), !has_macros(), Piece::Edge::Open, Piece::Edge::End);
+  }
 };
 
 class Streq final : public ArgumentOperator {
@@ -40,6 +54,9 @@ class Streq final : public ArgumentOperator {
   using ArgumentOperator::ArgumentOperator;
   bool match(std::string_view value, OperatorContext& context) const override {
     return value == argument(context);
+  }
+  std::optional<Piece> necessary_text() const override {
+    return text_in_value(literal(), !has_macros(), Piece::Edge::End, Piece::Edge::End);
   }
 };
 
@@ -50,6 +67,9 @@ class Contains final : public ArgumentOperator {
   bool match(std::string_view value, OperatorContext& context) const override {
     add_work(context, value.size());
     return contains(value, argument(context));
+  }
+  std::optional<Piece> necessary_text() const override {
+    return text_in_value(literal(), !has_macros(), Piece::Edge::Open, Piece::Edge::Open);
   }
 };
 

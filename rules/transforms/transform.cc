@@ -39,7 +39,6 @@ constexpr std::array kNames = {
     Name{"parityEven7bit", Transform::ParityEven7bit},
     Name{"parityOdd7bit", Transform::ParityOdd7bit},
     Name{"parityZero7bit", Transform::ParityZero7bit},
-    Name{"phpArgsNames", Transform::PhpArgsNames},
     Name{"removeComments", Transform::RemoveComments},
     Name{"removeCommentsChar", Transform::RemoveCommentsChar},
     Name{"removeNulls", Transform::RemoveNulls},
@@ -83,8 +82,13 @@ std::string_view transform_name(Transform t) {
 
 std::size_t output_bound(Transform t, std::size_t n) {
   switch (t) {
+    case Transform::Base64Decode:
+    case Transform::Base64DecodeExt:
+      return n / 4 * 3 + n % 4;
     case Transform::Base64Encode:
       return (n + 2) / 3 * 4;
+    case Transform::HexDecode:
+      return n / 2;
     case Transform::HexEncode:
       return 2 * n;
     case Transform::UrlEncode:
@@ -141,8 +145,6 @@ Transformed apply(Transform t, std::string_view in, base::Arena& arena, const Un
     case Transform::ParityOdd7bit:
     case Transform::ParityZero7bit:
       return detail::parity_7bit(t, in, arena);
-    case Transform::PhpArgsNames:
-      return detail::php_args_names(in, arena);
     case Transform::RemoveComments:
       return detail::remove_comments(in, arena);
     case Transform::RemoveCommentsChar:

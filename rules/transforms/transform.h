@@ -35,7 +35,6 @@ enum class Transform : std::uint8_t {
   ParityEven7bit,
   ParityOdd7bit,
   ParityZero7bit,
-  PhpArgsNames,      // ModSecurity 3.0.13
   RemoveComments,
   RemoveCommentsChar,
   RemoveNulls,

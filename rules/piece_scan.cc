@@ -1,0 +1,135 @@
+#include "rules/piece_scan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "rules/ascii.h"
+
+namespace weir::rules {
+
+namespace {
+
+// The rarest window of `length` bytes.
+std::size_t rarest_window(const std::string& text, std::size_t length) {
+  std::size_t best = 0;
+  double least = 0;
+  for (std::size_t i = 0; i + length <= text.size(); ++i) {
+    const double c = commonness({text.substr(i, length), Piece::Edge::Open, Piece::Edge::Open});
+    if (i == 0 || c < least) {
+      best = i;
+      least = c;
+    }
+  }
+  return best;
+}
+
+bool is_word(char c) {
+  return word_bytes()[static_cast<std::uint8_t>(c)];
+}
+
+// Is the edge as required, where `beside` is the byte there, or null at the end of the value?
+bool edge_holds(Piece::Edge edge, const char* beside) {
+  switch (edge) {
+    case Piece::Edge::Open:
+      return true;
+    case Piece::Edge::Boundary:
+      return beside == nullptr || !is_word(*beside);
+    case Piece::Edge::End:
+      return beside == nullptr;
+  }
+  return true;
+}
+
+}  // namespace
+
+void PieceScanner::Table::reserve(std::size_t windows) {
+  // About three bits in a hundred are set, unless there are very many windows.
+  constexpr unsigned kLeastBits = 10;
+  constexpr unsigned kMostBits = 18;  // 32 KiB: stays in the first cache
+  unsigned log = kLeastBits;
+  while (log < kMostBits && (std::size_t{1} << log) < 32 * windows)
+    ++log;
+  shift = 32 - log;
+  bits.assign((std::size_t{1} << log) / 64, 0);
+  std::size_t size = 2;
+  while (size < 2 * windows)
+    size *= 2;
+  buckets.assign(size, Bucket{});
+}
+
+const PieceScanner::Bucket* PieceScanner::Table::find(std::uint32_t window) const {
+  const std::size_t mask = buckets.size() - 1;
+  for (std::size_t i = (hash(window) >> 7) & mask;; i = (i + 1) & mask) {
+    const Bucket& b = buckets[i];
+    if (b.count == 0) return nullptr;
+    if (b.window == window) return &b;
+  }
+}
+
+void PieceScanner::fill(std::size_t length, const std::vector<Piece>& pieces,
+                        const std::vector<std::size_t>& windows) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> keyed;  // window, piece
+  for (std::uint32_t i = 0; i < pieces.size(); ++i) {
+    const std::string& text = pieces[i].text;
+    if (std::min(text.size(), kWindow) != length) continue;
+    keyed.emplace_back(folded(text.data() + windows[i], length), i);
+  }
+  std::sort(keyed.begin(), keyed.end());
+  Table& table = tables_[kWindow - length];
+  table.reserve(keyed.size());
+  const std::size_t mask = table.buckets.size() - 1;
+  for (std::size_t i = 0; i < keyed.size();) {
+    const std::uint32_t window = keyed[i].first;
+    Bucket bucket;
+    bucket.window = window;
+    bucket.first = static_cast<std::uint32_t>(places_.size());
+    for (; i < keyed.size() && keyed[i].first == window; ++i) {
+      const std::uint32_t piece = keyed[i].second;
+      places_.push_back({piece, static_cast<std::uint32_t>(windows[piece])});
+      ++bucket.count;
+    }
+    std::size_t at = (hash(window) >> 7) & mask;
+    while (table.buckets[at].count != 0)
+      at = (at + 1) & mask;
+    table.buckets[at] = bucket;
+    const std::uint32_t h = hash(window) >> table.shift;
+    table.bits[h / 64] |= std::uint64_t{1} << (h % 64);
+  }
+}
+
+void PieceScanner::build(const std::vector<Piece>& pieces) {
+  places_.clear();
+  pieces_.clear();
+  text_.clear();
+  std::vector<std::size_t> windows;
+  for (const Piece& p : pieces) {
+    windows.push_back(rarest_window(p.text, std::min(p.text.size(), kWindow)));
+    pieces_.push_back({static_cast<std::uint32_t>(text_.size()),
+                       static_cast<std::uint32_t>(p.text.size()), p.left, p.right});
+    text_ += p.text;
+  }
+  for (std::size_t length = 2; length <= kWindow; ++length)
+    fill(length, pieces, windows);
+}
+
+bool PieceScanner::occurs(const Stored& piece, std::string_view text, std::size_t at) const {
+  if (text.size() < piece.length || at > text.size() - piece.length) return false;
+  const char* const p = text.data() + at;
+  const char* const want = text_.data() + piece.begin;
+  for (std::size_t i = 0; i < piece.length; ++i) {
+    if (fold(p[i]) != want[i]) return false;
+  }
+  const std::size_t end = at + piece.length;
+  return edge_holds(piece.left, at == 0 ? nullptr : p - 1) &&
+         edge_holds(piece.right, end == text.size() ? nullptr : text.data() + end);
+}
+
+std::size_t PieceScanner::bytes() const {
+  std::size_t n = text_.size() + places_.size() * sizeof(Place) + pieces_.size() * sizeof(Stored);
+  for (const Table& t : tables_)
+    n += t.bits.size() * 8 + t.buckets.size() * sizeof(Bucket);
+  return n;
+}
+
+}  // namespace weir::rules

@@ -1,0 +1,122 @@
+// Finds which of many pieces of text occur in a value, in one pass, without regard to ASCII case.
+// Each piece is represented by its rarest window of up to four bytes; a hash of the bytes at each
+// place of the value is looked up in a small table of bits, and only where one is set are pieces
+// compared.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/factors.h"
+
+namespace weir::rules {
+
+class PieceScanner {
+ public:
+  // Windows of this many bytes; a piece has one of them. Short windows (2 and 3) are looked for
+  // only where the caller says so.
+  static constexpr std::size_t kWindow = 4;
+
+  // A piece is at least two bytes long. Its number is its place in `pieces`.
+  void build(const std::vector<Piece>& pieces);
+
+  // Calls found(piece number) for each occurrence, in no particular order; may repeat itself.
+  template <class Found>
+  void scan(std::string_view text, bool short_ones, Found found) const;
+
+  [[nodiscard]] bool empty() const { return pieces_.empty(); }
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  struct Bucket {
+    std::uint32_t window = 0;  // as folded()
+    std::uint32_t first = 0;   // in places_
+    std::uint32_t count = 0;   // 0: the bucket is free
+  };
+  struct Place {
+    std::uint32_t piece;
+    std::uint32_t offset;  // of the window in the piece
+  };
+  struct Stored {
+    std::uint32_t begin, length;  // in text_
+    Piece::Edge left, right;
+  };
+  // One length of window.
+  struct Table {
+    std::vector<std::uint64_t> bits;
+    unsigned shift = 26;  // of the 32-bit hash
+    std::vector<Bucket> buckets;
+    [[nodiscard]] bool may_hold(std::uint32_t window) const {
+      const std::uint32_t h = hash(window) >> shift;
+      return (bits[h / 64] >> (h % 64) & 1U) != 0;
+    }
+    [[nodiscard]] const Bucket* find(std::uint32_t window) const;
+    void reserve(std::size_t windows);
+  };
+
+  static std::uint32_t hash(std::uint32_t window) { return window * 0x9e3779b1U; }
+  static std::uint32_t folded(const char* p, std::size_t n);
+  [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
+  template <class Found>
+  void look(const Table& table, std::uint32_t window, std::string_view text, std::size_t at,
+            Found& found) const;
+  template <class Found>
+  void scan_short(std::string_view text, Found& found) const;
+  void fill(std::size_t length, const std::vector<Piece>& pieces,
+            const std::vector<std::size_t>& windows);
+
+  Table tables_[3];  // of windows of 4, 3 and 2 bytes
+  std::vector<Place> places_;
+  std::vector<Stored> pieces_;
+  std::string text_;
+};
+
+// Every byte with bit 5 set: small letters for capitals. (It also makes one of a few signs; pieces
+// are compared in full.)
+inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
+  std::uint32_t w = 0;
+  __builtin_memcpy(&w, p, n);
+  return (w | 0x20202020U) & (0xffffffffU >> (8 * (4 - n)));
+}
+
+template <class Found>
+void PieceScanner::look(const Table& table, std::uint32_t window, std::string_view text,
+                        std::size_t at, Found& found) const {
+  const Bucket* b = table.find(window);
+  if (b == nullptr) return;
+  for (std::uint32_t i = b->first; i < b->first + b->count; ++i) {
+    const Place& place = places_[i];
+    if (place.offset <= at && occurs(pieces_[place.piece], text, at - place.offset)) {
+      found(place.piece);
+    }
+  }
+}
+
+template <class Found>
+void PieceScanner::scan_short(std::string_view text, Found& found) const {
+  const char* const p = text.data();
+  const std::size_t n = text.size();
+  if (n < 2) return;
+  for (std::size_t i = 0; i + 2 < n; ++i) {
+    const std::uint32_t w = folded(p + i, 3);
+    if (tables_[1].may_hold(w)) look(tables_[1], w, text, i, found);
+    if (tables_[2].may_hold(w & 0xffffU)) look(tables_[2], w & 0xffffU, text, i, found);
+  }
+  const std::uint32_t last = folded(p + n - 2, 2);
+  if (tables_[2].may_hold(last)) look(tables_[2], last, text, n - 2, found);
+}
+
+template <class Found>
+void PieceScanner::scan(std::string_view text, bool short_ones, Found found) const {
+  const char* const p = text.data();
+  const std::size_t n = text.size();
+  for (std::size_t i = 0; i + 3 < n; ++i) {
+    const std::uint32_t w = folded(p + i, 4);
+    if (tables_[0].may_hold(w)) look(tables_[0], w, text, i, found);
+  }
+  if (short_ones) scan_short(text, found);
+}
+
+}  // namespace weir::rules

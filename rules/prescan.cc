@@ -1,0 +1,281 @@
+#include "rules/prescan.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "rules/scanners.h"
+#include "rules/transforms/effect.h"
+#include "rules/variables.h"
+
+namespace weir::rules {
+
+namespace {
+
+using Verdict = Prefilter::Verdict;
+
+// One value, all forms of it that need a look.
+class Scan {
+ public:
+  Scan(TransactionState& tx, const std::uint64_t* wanted)
+      : tx_(tx), prefilter_(tx.program->prefilter), wanted_(wanted), words_(prefilter_.words()) {}
+
+  void run(Slot& slot);
+
+ private:
+  // Items that the value's text does not rule out, as if no chain changed it, into `out`.
+  void look(std::string_view text, const Verdict& v, std::uint64_t* out);
+  // The chains that may change the value. `hits` holds what is possible if they do not.
+  void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
+  void look_changed(std::size_t chain, std::string_view text, std::uint64_t* hits);
+  [[nodiscard]] bool wants(const std::uint64_t* words, const ItemRange& range) const;
+  [[nodiscard]] bool wants_fitting(const std::uint64_t* words, const ItemRange& range,
+                                   std::size_t length) const;
+
+  TransactionState& tx_;
+  const Prefilter& prefilter_;
+  const std::uint64_t* wanted_;
+  std::size_t words_;
+};
+
+void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
+  std::uint64_t left = 0;
+  std::uint64_t texts = 0;
+  const std::uint64_t* fitting = prefilter_.fitting(text.size());
+  for (std::size_t w = 0; w < words_; ++w) {
+    const std::uint64_t possible = v.possible[w] & wanted_[w] & fitting[w];
+    left |= possible;
+    texts |= possible & ~v.free[w];
+    out[w] = 0;
+  }
+  if (left == 0) return;
+  if (texts != 0) {
+    prefilter_.find_pieces(text, out);
+    tx_.work += text.size();
+  }
+  for (std::size_t w = 0; w < words_; ++w) {
+    out[w] = (out[w] | v.free[w]) & v.possible[w] & wanted_[w] & fitting[w];
+  }
+}
+
+bool Scan::wants(const std::uint64_t* words, const ItemRange& range) const {
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+    if ((words[w] & wanted_[w] & range.mask(w)) != 0) return true;
+  }
+  return false;
+}
+
+bool Scan::wants_fitting(const std::uint64_t* words, const ItemRange& range,
+                         std::size_t length) const {
+  const std::uint64_t* fitting = prefilter_.fitting(length);
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+    if ((words[w] & wanted_[w] & fitting[w] & range.mask(w)) != 0) return true;
+  }
+  return false;
+}
+
+void clear_range(const ItemRange& range, std::uint64_t* words) {
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w)
+    words[w] &= ~range.mask(w);
+}
+
+// Replaces a chain's items in `hits` by those that its form does not rule out.
+void Scan::look_changed(std::size_t chain, std::string_view text, std::uint64_t* hits) {
+  const ItemRange& range = prefilter_.items_of(chain);
+  std::uint64_t* const possible = tx_.scratch.possible.data();
+  std::uint64_t* const free = tx_.scratch.free.data();
+  std::uint64_t* const found = tx_.scratch.found.data();
+  prefilter_.judge_changed(chain, classes_of(text), possible, free);
+  tx_.work += text.size();
+  const std::uint64_t* fitting = prefilter_.fitting(text.size());
+  std::uint64_t texts = 0;
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+    possible[w] &= wanted_[w] & fitting[w];
+    texts |= possible[w] & ~free[w];
+  }
+  if (texts != 0) {
+    std::fill_n(found, words_, std::uint64_t{0});
+    prefilter_.find_pieces(text, found);
+    tx_.work += text.size();
+  }
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+    const std::uint64_t left = possible[w] & (texts != 0 ? free[w] | found[w] : free[w]);
+    hits[w] = (hits[w] & ~range.mask(w)) | left;
+  }
+}
+
+void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
+  std::uint64_t altering = 0;
+  for (std::uint64_t bits = v.checks; bits != 0; bits &= bits - 1) {
+    const auto t = static_cast<unsigned>(std::countr_zero(bits));
+    const bool altered =
+        !prefilter_.trusts_effects() || !leaves(static_cast<Transform>(t), slot.text, v.mask);
+    if (altered) altering |= std::uint64_t{1} << t;
+  }
+  for (std::uint32_t i = 0; i < v.changes; ++i) {
+    const Verdict::Changed& c = v.changed[i];
+    if ((c.checks & altering) == 0) continue;
+    const ItemRange& range = prefilter_.items_of(c.chain);
+    if (!wants(v.maybe, range) ||
+        !wants_fitting(v.maybe, range, prefilter_.longest(c.chain, altering, slot.text))) {
+      // Whatever comes out, none of them can match it.
+      clear_range(range, hits);
+      continue;
+    }
+    const Form& form = tx_.forms.form(slot, c.chain);
+    if (form.same && prefilter_.trusts_effects()) continue;
+    look_changed(c.chain, form.text, hits);
+  }
+}
+
+void Scan::run(Slot& slot) {
+  slot.scanned = true;
+  auto& hits = tx_.scratch.hits;
+  const Verdict& v = tx_.scratch.masks.look_up(prefilter_, classes_of(slot.text));
+  tx_.work += slot.text.size() + words_;
+  look(slot.text, v, hits.data());
+  if (v.changes != 0) change(slot, v, hits.data());
+  if (std::all_of(hits.begin(), hits.end(), [](std::uint64_t w) { return w == 0; })) return;
+  char* p = tx_.arena.allocate(words_ * 8, 8);
+  // Without memory nothing is ruled out; nothing writes through this pointer.
+  slot.hits = p == nullptr ? const_cast<std::uint64_t*>(prefilter_.everything())
+                           : reinterpret_cast<std::uint64_t*>(p);
+  if (p != nullptr) std::copy(hits.begin(), hits.end(), slot.hits);
+}
+
+const std::uint64_t* wanted_for(const Prefilter& prefilter, Variable v, std::uint16_t header) {
+  if (v == Variable::REQUEST_HEADERS || v == Variable::RESPONSE_HEADERS) {
+    return prefilter.headers[header].wanted.data();
+  }
+  return prefilter.wanted[static_cast<std::size_t>(v)].data();
+}
+
+// What of `source` there is: adds to `hits`.
+class SourceScan {
+ public:
+  SourceScan(TransactionState& tx, const ReadSource& source, std::uint64_t* hits)
+      : tx_(tx), prefilter_(tx.program->prefilter), source_(source), hits_(hits) {}
+
+  // True if any value may match anything.
+  bool run() {
+    ListView list;
+    if (variable_list(tx_, source_.variable, list)) {
+      for (std::size_t i = 0; i < list.count; ++i) {
+        Entry& e = list.entries[i];
+        if (source_.header != 0 ? e.header != source_.header
+                                : source_.keyed && !fold_equal(e.name.text, source_.key)) {
+          continue;
+        }
+        add(list.names ? e.name : e.value, e.header);
+      }
+    } else if (Slot* slot = static_scalar(tx_, source_.variable); slot != nullptr) {
+      add(*slot, 0);
+    }
+    return any_;
+  }
+
+ private:
+  void add(Slot& slot, std::uint16_t header) {
+    if (!slot.scanned) Scan(tx_, wanted_for(prefilter_, source_.variable, header)).run(slot);
+    if (slot.hits == nullptr) return;
+    any_ = true;
+    for (std::size_t w = 0; w < prefilter_.words(); ++w)
+      hits_[w] |= slot.hits[w];
+  }
+
+  TransactionState& tx_;
+  const Prefilter& prefilter_;
+  const ReadSource& source_;
+  std::uint64_t* hits_;
+  bool any_ = false;
+};
+
+}  // namespace
+
+std::uint16_t header_number(const Prefilter& prefilter, std::string_view name) {
+  if (prefilter.headers.size() < 2) return 0;
+  const std::uint32_t hash = fold_hash(name);
+  for (std::size_t i = 1; i < prefilter.headers.size(); ++i) {
+    const Prefilter::Header& h = prefilter.headers[i];
+    if (h.hash == hash && fold_equal(h.name, name)) return static_cast<std::uint16_t>(i);
+  }
+  return 0;
+}
+
+bool may_match(TransactionState& tx, const TargetValue& value, std::uint32_t item) {
+  Slot& slot = *value.slot;
+  if (!slot.scanned) {
+    Scan(tx, wanted_for(tx.program->prefilter, value.variable, value.header)).run(slot);
+  }
+  return slot.hits != nullptr && bit_of(slot.hits, item);
+}
+
+namespace {
+
+// Shorter values, and fewer patterns, are left to PCRE2: a scan costs what all patterns of the unit
+// cost.
+constexpr std::size_t kLongValue = 512;
+constexpr int kFewPatterns = 3;
+
+int patterns_left(const ScanUnit& unit, const UnitScanner& scanner, const Slot& slot) {
+  int n = 0;
+  for (std::size_t bit = 0; bit < unit.items.size(); ++bit) {
+    if (bit_of(scanner.scanned.data(), bit) && bit_of(slot.hits, unit.items[bit])) ++n;
+  }
+  return n;
+}
+
+}  // namespace
+
+const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t index, const Slot& slot,
+                               Form& form) {
+  for (const UnitHits* h = form.hits; h != nullptr; h = h->next) {
+    if (h->unit == index) return h->words;
+  }
+  if (form.text.size() < kLongValue || slot.hits == nullptr) return nullptr;
+  const ScanUnit& unit = tx.program->prefilter.units[index];
+  const UnitScanner* scanner = tx.scanners->units[index].get();
+  if (scanner == nullptr || patterns_left(unit, *scanner, slot) < kFewPatterns) return nullptr;
+  const std::size_t words = unit.words();
+  const std::size_t found_words = (scanner->database->patterns() + 63) / 64;
+  auto* all = reinterpret_cast<std::uint64_t*>(tx.arena.allocate((words + found_words) * 8, 8));
+  auto* hits = all == nullptr ? nullptr : tx.arena.make<UnitHits>();
+  if (hits == nullptr) return nullptr;
+  std::uint64_t* const found = all + words;
+  std::fill_n(all, words, ~std::uint64_t{0});
+  std::fill_n(found, found_words, std::uint64_t{0});
+  tx.work += form.text.size();
+  if (scanner->database->scan(form.text, tx.scratch.hs, {found, found_words})) {
+    for (std::size_t i = 0; i < scanner->bits.size(); ++i) {
+      const std::uint32_t bit = scanner->bits[i];
+      if (bit == UnitScanner::kLeft || bit_of(found, i)) continue;
+      all[bit / 64] &= ~(std::uint64_t{1} << (bit % 64));
+    }
+  }
+  *hits = {index, all, form.hits};
+  form.hits = hits;
+  return all;
+}
+
+void prescan(TransactionState& tx, Phase phase) {
+  const Prefilter& prefilter = tx.program->prefilter;
+  tx.scratch.use_masks(tx.rules);
+  const auto p = static_cast<std::size_t>(phase);
+  tx.steps_to_run.assign(prefilter.always[p].begin(), prefilter.always[p].end());
+  if (prefilter.words() == 0) return;
+  std::uint64_t* hits =
+      reinterpret_cast<std::uint64_t*>(tx.arena.allocate(prefilter.words() * 8, 8));
+  for (const ReadSource& source : prefilter.sources[p]) {
+    if (hits == nullptr) {
+      for (const ReadSource::Reader& r : source.readers)
+        set_bit(tx.steps_to_run.data(), r.step);
+      continue;
+    }
+    std::fill_n(hits, prefilter.words(), std::uint64_t{0});
+    if (!SourceScan(tx, source, hits).run()) continue;
+    for (const ReadSource::Reader& r : source.readers) {
+      if (bit_of(hits, r.item)) set_bit(tx.steps_to_run.data(), r.step);
+    }
+  }
+}
+
+}  // namespace weir::rules

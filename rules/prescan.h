@@ -1,0 +1,25 @@
+// Asking the prefilter while a transaction runs: which rules of a phase are worth looking at, and
+// which values are worth an operator's look.
+#pragma once
+
+#include "rules/transaction_state.h"
+
+namespace weir::rules {
+
+// Fills tx.steps_to_run: the steps of the phase that may match.
+void prescan(TransactionState& tx, Phase phase);
+
+// May `item` match the form of `value`'s slot? Scans the value if that has not been done.
+// REQUIRES: value.slot is not null.
+bool may_match(TransactionState& tx, const TargetValue& value, std::uint32_t item);
+
+// What Hyperscan finds of a scan unit's patterns in a form of `slot`: bits of the unit, in the
+// arena. Null: it was not asked (there is no database for the unit, the value is short, or too few
+// patterns are left of it) and any may match.
+const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t unit, const Slot& slot,
+                               Form& form);
+
+// The header that rules name so, or 0.
+std::uint16_t header_number(const Prefilter& prefilter, std::string_view name);
+
+}  // namespace weir::rules

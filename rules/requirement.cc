@@ -1,0 +1,174 @@
+#include "rules/requirement.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "rules/ascii.h"
+
+namespace weir::rules {
+
+namespace {
+
+ByteSet set_of(std::string_view bytes) {
+  ByteSet s;
+  for (const char c : bytes)
+    s[static_cast<std::uint8_t>(c)] = true;
+  return s;
+}
+
+// Sets of bytes that are rare in ordinary values, each wider than the one before. With them absent,
+// patterns that allow for evasions have to spell out what they look for.
+std::vector<ByteSet> rare_sets() {
+  const ByteSet plain = word_bytes() | set_of(" .,-:/");
+  return {
+      set_of("'\"`\\$[]{}"), set_of("'\"`\\$[]{}()"), ~(plain | set_of("();=+&%?@")), ~plain,
+      ~word_bytes(),
+  };
+}
+
+// Both cases of letters, if either.
+ClassMask folded(ClassMask mask) {
+  constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
+  return (mask & kLetters) != 0 ? mask | kLetters : mask;
+}
+
+// A piece of one byte is a matter of classes.
+Requirement::Text text_of(const ByteSet& absent, std::vector<Piece> pieces) {
+  Requirement::Text text;
+  text.unless = folded(classes_of(absent));
+  for (Piece& p : pieces) {
+    if (p.text.size() == 1) {
+      text.unless |= folded(class_of(p.text.front()));
+    } else {
+      text.pieces.push_back(std::move(p));
+    }
+  }
+  return text;
+}
+
+class Reader {
+ public:
+  Requirement run(const Operator& op);
+
+ private:
+  void take(const ByteSet& absent, Factors factors);
+  void add_bytes(ClassMask mask);
+  void regex(const Regex& regex);
+
+  Requirement out_;
+  double cost_ = 1;  // of the best text so far
+};
+
+// Letters are in almost every value, and digits in many: nothing is gained by asking for them.
+void Reader::add_bytes(ClassMask mask) {
+  mask = folded(mask);
+  if ((mask & (classes::kLower | classes::kDigits)) != 0 || mask == classes::kAll) return;
+  if (std::find(out_.bytes.begin(), out_.bytes.end(), mask) == out_.bytes.end()) {
+    out_.bytes.push_back(mask);
+  }
+}
+
+void Reader::take(const ByteSet& absent, Factors factors) {
+  const ClassMask present = classes_of(absent);
+  if (!factors.possible) {
+    add_bytes(present);
+    return;
+  }
+  for (const ByteSet& set : factors.bytes)
+    add_bytes(present | classes_of(set));
+  // A text that is not much rarer than one that always holds only costs.
+  constexpr double kBetter = 4;
+  if (factors.pieces.empty() || factors.cost * kBetter > cost_) return;
+  Requirement::Text text = text_of(absent, std::move(factors.pieces));
+  if ((text.unless & (classes::kLower | classes::kUpper)) != 0) return;
+  if (text.pieces.empty()) {
+    add_bytes(text.unless);
+    return;
+  }
+  cost_ = factors.cost;
+  out_.texts.push_back(std::move(text));
+}
+
+void Reader::regex(const Regex& regex) {
+  const auto tree =
+      RegexTree::parse(regex.pattern(), regex.options().caseless, regex.options().multiline);
+  if (!tree) return;
+  Factors all = factors_of(*tree, {});
+  out_.least = all.least;
+  take({}, std::move(all));
+  constexpr double kRareEnough = 2e-4;
+  for (const ByteSet& absent : rare_sets()) {
+    if (cost_ < kRareEnough) break;
+    if (!absence_matters(*tree, absent)) continue;
+    Factors factors = factors_of(*tree, absent);
+    const bool possible = factors.possible;
+    take(absent, std::move(factors));
+    if (!possible) break;
+  }
+}
+
+Requirement Reader::run(const Operator& op) {
+  if (op.regex() != nullptr) {
+    regex(*op.regex());
+    if (op.regex()->options().not_empty) out_.least = std::max<std::size_t>(out_.least, 1);
+  } else if (op.phrases() != nullptr) {
+    Factors factors = factors_of_phrases(*op.phrases());
+    out_.least = factors.least;
+    if (!factors.pieces.empty()) {
+      Requirement::Text text = text_of({}, std::move(factors.pieces));
+      if (text.pieces.empty()) {
+        add_bytes(text.unless);
+      } else {
+        out_.texts.push_back(std::move(text));
+      }
+    }
+  }
+  for (const ByteSet& set : op.necessary_bytes())
+    add_bytes(classes_of(set));
+  if (const auto piece = op.necessary_text(); piece && piece->text.size() > 1) {
+    out_.least = std::max(out_.least, piece->text.size());
+    out_.texts.push_back({0, {*piece}});
+  }
+  return std::move(out_);
+}
+
+bool is_word(char c) {
+  return word_bytes()[static_cast<std::uint8_t>(c)];
+}
+
+bool occurs(const Piece& piece, std::string_view text) {
+  for (std::size_t at = text.find(piece.text); at != std::string_view::npos;
+       at = text.find(piece.text, at + 1)) {
+    const std::size_t end = at + piece.text.size();
+    const auto edge = [](Piece::Edge e, bool at_end, char beside) {
+      return e == Piece::Edge::Open || at_end || (e == Piece::Edge::Boundary && !is_word(beside));
+    };
+    if (edge(piece.left, at == 0, at == 0 ? ' ' : text[at - 1]) &&
+        edge(piece.right, end == text.size(), end == text.size() ? ' ' : text[end])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Requirement requirement_of(const Operator& op) {
+  return Reader().run(op);
+}
+
+bool holds(const Requirement& requirement, std::string_view value) {
+  const ClassMask mask = classes_of(value);
+  const std::string text = lower(value);
+  if (value.size() < requirement.least) return false;
+  for (const ClassMask bytes : requirement.bytes) {
+    if ((bytes & mask) == 0) return false;
+  }
+  return std::all_of(requirement.texts.begin(), requirement.texts.end(), [&](const auto& t) {
+    return (t.unless & mask) != 0 || std::any_of(t.pieces.begin(), t.pieces.end(),
+                                                 [&](const Piece& p) { return occurs(p, text); });
+  });
+}
+
+}  // namespace weir::rules

@@ -1,0 +1,32 @@
+// What a value must hold for an operator to match it: classes of bytes, pieces of text, a length.
+// Asked of the operator once, at load.
+//
+// Contract: a value for which the requirement does not hold is not matched. Case is disregarded, so
+// that it is the same for a value and for the value in small letters.
+#pragma once
+
+#include <vector>
+
+#include "rules/byte_classes.h"
+#include "rules/factors.h"
+#include "rules/operators/operator.h"
+
+namespace weir::rules {
+
+struct Requirement {
+  // If no byte of these classes is in the value, one of the pieces is.
+  struct Text {
+    ClassMask unless = 0;
+    std::vector<Piece> pieces;  // each at least two bytes long
+  };
+  std::size_t least = 0;         // bytes
+  std::vector<ClassMask> bytes;  // of each, one class is in the value
+  std::vector<Text> texts;
+};
+
+Requirement requirement_of(const Operator& op);
+
+// Does the requirement hold for `value`? By the definition; what tests compare the prefilter with.
+bool holds(const Requirement& requirement, std::string_view value);
+
+}  // namespace weir::rules

@@ -1,0 +1,199 @@
+#include "rules/transforms/effect.h"
+
+#include <cstring>
+
+namespace weir::rules {
+
+namespace {
+
+constexpr ClassMask of(std::string_view bytes) {
+  ClassMask mask = 0;
+  for (const char c : bytes)
+    mask |= class_of(c);
+  return mask;
+}
+
+constexpr ClassMask kNul = ClassMask{1} << classes::number(0);
+constexpr ClassMask kNoBreak = ClassMask{1} << classes::number(0xa0);
+constexpr ClassMask kSpace = of(" ");
+constexpr ClassMask kBlanks = of(" \t\n\v\f\r");
+constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
+
+bool has(std::string_view value, std::string_view text) {
+  return memmem(value.data(), value.size(), text.data(), text.size()) != nullptr;
+}
+
+// Is there a space followed by one of these (the second and third may repeat the first)?
+bool space_before(std::string_view value, char a, char b, char c) {
+  const char* const p = value.data();
+  const std::size_t n = value.size();
+  std::size_t i = 0;
+  constexpr std::size_t kBlock = 16;  // of fixed length and without a branch: becomes vector code
+  for (; i + kBlock < n; i += kBlock) {
+    int any = 0;
+    for (std::size_t k = i; k < i + kBlock; ++k) {
+      any |= static_cast<int>(p[k] == ' ') &
+             (static_cast<int>(p[k + 1] == a) | static_cast<int>(p[k + 1] == b) |
+              static_cast<int>(p[k + 1] == c));
+    }
+    if (any != 0) return true;
+  }
+  for (; i + 1 < n; ++i) {
+    if (p[i] == ' ' && (p[i + 1] == a || p[i + 1] == b || p[i + 1] == c)) return true;
+  }
+  return false;
+}
+
+// As the transformation itself looks (paths.cc).
+bool path_may_change(std::string_view value, ClassMask present) {
+  if (value.back() == '.') return true;
+  if ((present & of("/")) == 0) return false;
+  for (std::size_t i = value.find('/', 1); i != std::string_view::npos;
+       i = value.find('/', i + 1)) {
+    if (value[i - 1] == '/' || value[i - 1] == '.') return true;
+  }
+  return false;
+}
+
+bool cmd_line_leaves(std::string_view value, ClassMask present) {
+  if ((present & of("\"'\\^,;\t\n\v\f\r")) != 0) return false;
+  const char slash = (present & of("/")) != 0 ? '/' : ' ';
+  const char parenthesis = (present & of("(")) != 0 ? '(' : ' ';
+  return !space_before(value, ' ', slash, parenthesis);
+}
+
+bool is_blank(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+}  // namespace
+
+bool only_case(Transform t) {
+  return t == Transform::None || t == Transform::Lowercase || t == Transform::Uppercase;
+}
+
+bool may_change(Transform t, ClassMask present) {
+  switch (t) {
+    case Transform::None:
+    case Transform::Lowercase:
+    case Transform::Uppercase:
+      return false;
+    case Transform::CmdLine:
+      return (present & (of("\"'\\^,;") | kBlanks)) != 0;
+    case Transform::CompressWhitespace:
+    case Transform::RemoveWhitespace:
+      return (present & (kBlanks | kNoBreak)) != 0;
+    case Transform::CssDecode:
+    case Transform::EscapeSeqDecode:
+    case Transform::JsDecode:
+      return (present & of("\\")) != 0;
+    case Transform::HtmlEntityDecode:
+      return (present & of("&")) != 0;
+    case Transform::NormalisePath:
+      return (present & of("/.")) != 0;
+    case Transform::NormalisePathWin:
+      return (present & of("/.\\")) != 0;
+    case Transform::RemoveComments:
+    case Transform::RemoveCommentsChar:
+      return (present & of("/<-#*")) != 0;
+    case Transform::RemoveNulls:
+    case Transform::ReplaceNulls:
+      return (present & kNul) != 0;
+    case Transform::ReplaceComments:
+      return (present & of("/")) != 0 && (present & of("*")) != 0;
+    case Transform::SqlHexDecode:
+      return (present & classes::kDigits) != 0 && (present & kLetters) != 0;
+    case Transform::Trim:
+    case Transform::TrimLeft:
+    case Transform::TrimRight:
+      return (present & kBlanks) != 0;
+    case Transform::UrlDecode:
+    case Transform::UrlDecodeUni:
+      return (present & of("%+")) != 0;
+    case Transform::UrlEncode:
+      return (present & ~(kLetters | classes::kDigits | of("*"))) != 0;
+    case Transform::Utf8ToUnicode:
+      return (present & (classes::kHigh | kNul)) != 0;
+    default:
+      return true;
+  }
+}
+
+bool leaves(Transform t, std::string_view value, ClassMask present) {
+  if (!may_change(t, present)) return true;
+  if (value.empty()) return false;
+  switch (t) {
+    case Transform::CmdLine:
+      return cmd_line_leaves(value, present);
+    case Transform::CompressWhitespace:
+      return (present & ((kBlanks & ~kSpace) | kNoBreak)) == 0 &&
+             !space_before(value, ' ', ' ', ' ');
+    case Transform::NormalisePath:
+      return !path_may_change(value, present);
+    case Transform::NormalisePathWin:
+      return (present & of("\\")) == 0 && !path_may_change(value, present);
+    case Transform::RemoveCommentsChar:
+    case Transform::RemoveComments:
+      return (present & of("#")) == 0 && !has(value, "--") && !has(value, "/*") &&
+             !has(value, "*/");
+    case Transform::ReplaceComments:
+      return !has(value, "/*");
+    case Transform::Trim:
+      return !is_blank(value.front()) && !is_blank(value.back());
+    case Transform::TrimLeft:
+      return !is_blank(value.front());
+    case Transform::TrimRight:
+      return !is_blank(value.back());
+    default:
+      return false;
+  }
+}
+
+std::size_t result_bound(Transform t, std::string_view value) {
+  if (t != Transform::Base64Decode) return output_bound(t, value.size());
+  // Up to the first byte that is not of the alphabet.
+  constexpr ClassMask kAlphabet = kLetters | classes::kDigits | of("+/");
+  std::size_t n = 0;
+  while (n < value.size() && (kClassOf[static_cast<std::uint8_t>(value[n])] & kAlphabet) != 0)
+    ++n;
+  return output_bound(t, n);
+}
+
+ClassMask outcome(Transform t, ClassMask present) {
+  switch (t) {
+    case Transform::None:
+    case Transform::NormalisePath:
+    case Transform::RemoveCommentsChar:
+    case Transform::RemoveNulls:
+    case Transform::RemoveWhitespace:
+    case Transform::Trim:
+    case Transform::TrimLeft:
+    case Transform::TrimRight:
+      return present;
+    case Transform::CmdLine:
+    case Transform::CompressWhitespace:
+    case Transform::ReplaceComments:
+    case Transform::ReplaceNulls:
+      return lowered(present) | present | kSpace;
+    case Transform::RemoveComments:
+      return present | kSpace | kNul;
+    case Transform::NormalisePathWin:
+      return present | of("/");
+    case Transform::Lowercase:
+      return lowered(present);
+    case Transform::Uppercase:
+      return present | classes::kUpper;
+    case Transform::Length:
+      return classes::kDigits;
+    case Transform::HexEncode:
+      return classes::kDigits | classes::kLower;
+    case Transform::Utf8ToUnicode:
+      return present | of("%") | classes::kDigits | classes::kLower;
+    case Transform::UrlEncode:
+      return present | of("%+") | classes::kDigits | classes::kLower;
+    default:
+      return classes::kAll;
+  }
+}
+
+}  // namespace weir::rules

@@ -1,0 +1,31 @@
+// What a transformation can do to a value, told from the classes of bytes in it: most leave most
+// values as they are, and then the value need not be looked at again.
+//
+// "But for case": capitals and small letters count as the same here, because what asks
+// (prefilter.h) does not tell them apart either.
+#pragma once
+
+#include <string_view>
+
+#include "rules/byte_classes.h"
+#include "rules/transforms/transform.h"
+
+namespace weir::rules {
+
+// Changes letters' case and nothing else.
+[[nodiscard]] bool only_case(Transform t);
+
+// False: `t` leaves every value with these classes of bytes as it is, but for case.
+[[nodiscard]] bool may_change(Transform t, ClassMask present);
+
+// True: `t` leaves this value as it is, but for case. `present` are its classes. Quick, and may say
+// false where nothing would change.
+[[nodiscard]] bool leaves(Transform t, std::string_view value, ClassMask present);
+
+// A bound of the result's length, closer than output_bound() where a look at the value tells more.
+[[nodiscard]] std::size_t result_bound(Transform t, std::string_view value);
+
+// Classes of bytes that the result may hold, for a value that holds (some of) `present`.
+[[nodiscard]] ClassMask outcome(Transform t, ClassMask present);
+
+}  // namespace weir::rules

@@ -1,0 +1,59 @@
+// Pattern, NUL, value: what a pattern requires, and what the scanner finds of it, against PCRE2. A
+// value that matches holds what is required.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "rules/match_re.h"
+#include "rules/piece_scan.h"
+#include "rules/requirement.h"
+
+using namespace weir::rules;
+
+namespace {
+
+class Rx : public Operator {
+ public:
+  explicit Rx(const Regex& regex) : regex_(regex) {}
+  bool match(std::string_view, OperatorContext&) const override { return false; }
+  const Regex* regex() const override { return &regex_; }
+
+ private:
+  const Regex& regex_;
+};
+
+// As the prefilter asks.
+bool scanner_agrees(const Requirement& r, std::string_view value) {
+  for (const Requirement::Text& t : r.texts) {
+    if ((t.unless & classes_of(value)) != 0) continue;
+    PieceScanner scanner;
+    scanner.build(t.pieces);
+    bool found = false;
+    scanner.scan(value, true, [&](std::uint32_t) { found = true; });
+    if (!found) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string all(reinterpret_cast<const char*>(data), size);
+  const std::size_t cut = all.find('\0');
+  if (cut == std::string::npos || cut == 0 || cut > 256 || size > 4096) return 0;
+  const std::string pattern = all.substr(1, cut - 1);
+  const std::string value = all.substr(cut + 1);
+  auto regex =
+      Regex::compile(pattern, {.caseless = (data[0] & 1) != 0, .multiline = (data[0] & 2) != 0});
+  if (!regex) return 0;
+  const Requirement r = requirement_of(Rx(**regex));
+  const bool may = holds(r, value);
+  static ReScratch re;
+  const bool matches = (*regex)->search(value, re, {}) == ReResult::Match;
+  if ((may || !matches) && (!may || scanner_agrees(r, value))) return 0;
+  std::fprintf(stderr, "pattern '%s': the requirement says %d\n", pattern.c_str(),
+               static_cast<int>(may));
+  std::abort();
+}

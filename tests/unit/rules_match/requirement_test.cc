@@ -1,0 +1,317 @@
+// What rules operators out: no requirement may fail for a value that matches. Tables, every small
+// pattern on every short value, and random ones.
+#include "rules/requirement.h"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "rules/ascii.h"
+#include "rules/piece_scan.h"
+#include "rules/transforms/effect.h"
+#include "tests/unit/rules_match/test_context.h"
+
+namespace weir::rules {
+namespace {
+
+using std::string_literals::operator""s;
+
+Requirement requirement(const std::string& pattern) {
+  TestOperator op("rx", pattern);
+  EXPECT_NE(op.op, nullptr) << pattern << ": " << op.error;
+  return op.op == nullptr ? Requirement{} : requirement_of(*op.op);
+}
+
+struct Case {
+  const char* pattern;
+  std::size_t least;
+  const char* absent;   // a value that is ruled out, or null
+  const char* present;  // one that survives
+};
+
+TEST(Requirement, KnowsWhatAPatternNeeds) {
+  const Case cases[] = {
+      {"abc", 3, "abd", "xabcx"},
+      {"(?i)abc", 3, "abd", "ABC"},
+      {"(?:union|select)\\s+x", 7, "union;;y", "union   x"},
+      {"a?b*c+", 1, "", "c"},
+      {"a{0,3}b{2,}", 2, "b", "bb"},
+      {"[^a]", 1, "", "b"},
+      {"[(;]x", 2, "ax", "(x"},
+      {"\\x41\\x{42}", 2, "ac", "AB"},
+      {"a(?=b)", 1, "", "ab"},
+      {"(?<=x)y", 1, "", "xy"},
+      {"\\bfoo\\b", 3, "xfoo", "a foo."},
+      {"\\bfoo\\b", 3, "food", "foo"},
+      {"foo\\W", 4, "food", "foo!"},
+      {"(a)\\1", 1, "", "aa"},
+      {"^$", 0, nullptr, ""},
+      {"^get$", 3, "getx", "GET"},
+      {"^get", 3, "xget", "getx"},
+      {"get$", 3, "getx", "xget"},
+      {"\\d+-\\w", 3, "1a2", "1-a"},
+      {"[\\]x]{2}", 2, "]", "]x"},
+      {"a.c", 3, "ac", "a\nc"},
+      {"\\Qa.b\\E", 0, nullptr, "a.b"},  // not understood: survives
+      {"a++b", 2, "a", "ab"},
+      {"x{,3}", 5, "x{,4}", "x{,3}"},
+      {"sleep\\s*\\(", 6, "sleep 5", "SLEEP (5"},
+      {"c[\"'\\\\]*a[\"'\\\\]*t", 3, nullptr, "c'a\"t"},
+      {"c[\"'\\\\]*a[\"'\\\\]*t", 3, "dog", "cat"},
+      {"(?m)^abc$", 3, "abd", "x\nabc\ny"},
+      {"\\0ab", 3, "ab", nullptr},
+      {"(?:abc|^)def", 3, "adef", "def"},
+      {"a\\bb", 0, "ab", nullptr},
+  };
+  for (const Case& c : cases) {
+    const Requirement r = requirement(c.pattern);
+    EXPECT_EQ(r.least, c.least) << c.pattern;
+    if (c.present != nullptr) {
+      EXPECT_TRUE(holds(r, c.present)) << c.pattern << " on " << c.present;
+    }
+    if (c.absent != nullptr) {
+      EXPECT_FALSE(holds(r, c.absent)) << c.pattern << " on " << c.absent;
+    }
+  }
+}
+
+TEST(Requirement, OtherOperatorsToo) {
+  const auto of = [](const char* name, const char* argument) {
+    return requirement_of(*TestOperator(name, argument).op);
+  };
+  EXPECT_FALSE(holds(of("pm", "cat dog"), "a cow"));
+  EXPECT_TRUE(holds(of("pm", "cat dog"), "hotDOGs"));
+  EXPECT_FALSE(holds(of("streq", "GET /"), "GET /x"));
+  EXPECT_TRUE(holds(of("streq", "GET /"), "GET /"));
+  EXPECT_FALSE(holds(of("beginswith", "app/"), "x app/"));
+  EXPECT_TRUE(holds(of("endswith", ".pdf"), "x.pdf"));
+  EXPECT_FALSE(holds(of("endswith", ".pdf"), "x.pdf.txt"));
+  EXPECT_FALSE(holds(of("contains", "<?php"), "php"));
+  EXPECT_FALSE(holds(of("validatebyterange", "1-255"), "abc"));
+  EXPECT_TRUE(holds(of("validatebyterange", "1-255"), "a\0c"s));
+  EXPECT_FALSE(holds(of("validateurlencoding", ""), "abc"));
+  EXPECT_FALSE(holds(of("validateutf8encoding", ""), "abc"));
+  EXPECT_TRUE(holds(of("validateutf8encoding", ""), "\xff"));
+  // An operator of which nothing is known lets everything through.
+  EXPECT_TRUE(holds(of("within", "a b"), ""));
+  EXPECT_TRUE(holds(of("contains", ""), ""));
+}
+
+// All values over an alphabet up to a length.
+std::vector<std::string> all_values(const std::string& alphabet, std::size_t longest) {
+  std::vector<std::string> out{""};
+  for (std::size_t from = 0, n = 0; n < longest; ++n) {
+    const std::size_t to = out.size();
+    for (; from < to; ++from) {
+      for (const char c : alphabet)
+        out.push_back(out[from] + c);
+    }
+  }
+  return out;
+}
+
+// Every requirement, and the factors for every set of absent bytes, against PCRE2.
+void check(const std::string& pattern, const std::vector<std::string>& values,
+           const std::vector<ByteSet>& absent_sets, std::size_t& ruled_out) {
+  auto regex = Regex::compile(pattern, {});
+  if (!regex) return;
+  TestOperator op("rx", pattern);
+  const Requirement r = requirement_of(*op.op);
+  const auto tree = RegexTree::parse(pattern, false, false);
+  std::vector<Factors> factors;
+  for (const ByteSet& absent : absent_sets) {
+    if (tree) factors.push_back(factors_of(*tree, absent));
+  }
+  static ReScratch scratch;
+  for (const std::string& value : values) {
+    const bool match = (*regex)->search(value, scratch, {}) == ReResult::Match;
+    if (!match) {
+      ruled_out += holds(r, value) ? 0U : 1U;
+      continue;
+    }
+    ASSERT_TRUE(holds(r, value)) << pattern << " on '" << value << "'";
+    ByteSet present;
+    for (const char c : value)
+      present[static_cast<std::uint8_t>(c)] = true;
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      if ((present & absent_sets[i]).any()) continue;
+      const Factors& f = factors[i];
+      Requirement own;
+      own.least = f.least;
+      if (!f.pieces.empty()) own.texts.push_back({0, f.pieces});
+      ASSERT_TRUE(f.possible && holds(own, value)) << pattern << " on '" << value << "', set " << i;
+      for (ByteSet bytes : f.bytes) {
+        fold_case(bytes);
+        ASSERT_TRUE((bytes & present).any()) << pattern << " on '" << value << "', set " << i;
+      }
+    }
+  }
+}
+
+const std::string kAlphabet = "ab'( ";
+
+std::vector<ByteSet> small_sets() {
+  std::vector<ByteSet> out(4);
+  out[1]['\''] = out[2]['('] = out[3]['\''] = out[3]['('] = out[3][' '] = true;
+  return out;
+}
+
+TEST(Requirement, EverySmallPatternOnEveryShortValue) {
+  const std::vector<std::string> values = all_values(kAlphabet, 4);
+  const std::vector<std::string> atoms = {"a",    "b",   "'",   "\\(", " ", "[ab]", "[^a]",
+                                          "['(]", "\\s", "\\W", "\\b", "^", "$",    "."};
+  const std::vector<std::string> after = {"", "*", "+", "?", "{2}", "{1,2}"};
+  std::vector<std::string> items;
+  for (const std::string& atom : atoms) {
+    for (const std::string& q : after)
+      items.push_back(atom + q);
+  }
+  std::size_t ruled_out = 0;
+  std::size_t patterns = 0;
+  for (const std::string& x : items) {
+    check(x, values, small_sets(), ruled_out);
+    for (const std::string& y : atoms) {
+      for (const char* joint : {"", "|"}) {
+        check(x + joint + y, values, small_sets(), ruled_out);
+        ++patterns;
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(ruled_out, patterns * values.size() / 8);
+}
+
+std::string random_pattern(std::mt19937& random, int depth) {
+  const auto pick = [&](std::initializer_list<const char*> list) {
+    return std::string(list.begin()[random() % list.size()]);
+  };
+  if (depth == 0 || random() % 4 == 0) {
+    return pick({"a",    "b",    "ab",    "ba",    "'",     "\\(",   " ", "[ab]",
+                 "[^a]", "['(]", "\\s",   "\\W",   "\\w",   "\\b",   "^", "$",
+                 ".",    "a'b",  "(?i)A", "(?=a)", "(?!b)", "[^'( ]"});
+  }
+  const auto inner = [&] { return random_pattern(random, depth - 1); };
+  switch (random() % 4) {
+    case 0:
+      return inner() + inner();
+    case 1:
+      return "(?:" + inner() + "|" + inner() + ")";
+    case 2:
+      return "(?:" + inner() + ")" + pick({"*", "+", "?", "{2}", "{0,2}", "{2,}", "*?", "++"});
+    default:
+      return "(" + inner() + ")" + inner();
+  }
+}
+
+TEST(Requirement, RandomPatterns) {
+  const std::vector<std::string> values = all_values(kAlphabet, 4);
+  std::mt19937 random(3);
+  std::size_t ruled_out = 0;
+  for (int i = 0; i < 1500; ++i) {
+    check(random_pattern(random, 4), values, small_sets(), ruled_out);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(ruled_out, 100000U);
+}
+
+// The scanner against the definition.
+TEST(PieceScan, FindsWhatIsThereAndNothingElse) {
+  std::mt19937 random(5);
+  const std::string alphabet = "abAB_ .\xc3";
+  const auto text = [&](std::size_t n) {
+    std::string s;
+    for (std::size_t i = 0; i < n; ++i)
+      s += alphabet[random() % alphabet.size()];
+    return s;
+  };
+  std::size_t found_in_all = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::vector<Piece> pieces;
+    for (std::size_t i = 0; i < 1 + random() % 40; ++i) {
+      const auto edge = [&] { return static_cast<Piece::Edge>(random() % 3); };
+      pieces.push_back({lower(text(2 + random() % 6)), edge(), edge()});
+    }
+    PieceScanner scanner;
+    scanner.build(pieces);
+    for (int i = 0; i < 40; ++i) {
+      const std::string value = text(random() % 40);
+      std::vector<bool> found(pieces.size());
+      scanner.scan(value, true, [&](std::uint32_t p) { found[p] = true; });
+      for (std::size_t p = 0; p < pieces.size(); ++p) {
+        Requirement one;
+        one.texts.push_back({0, {pieces[p]}});
+        ASSERT_EQ(found[p], holds(one, value)) << pieces[p].text << " in '" << value << "'";
+        found_in_all += found[p] ? 1U : 0U;
+      }
+    }
+  }
+  EXPECT_GT(found_in_all, 1000U);
+}
+
+constexpr std::size_t kTransforms = static_cast<std::size_t>(Transform::Utf8ToUnicode) + 1;
+
+void check_effect(Transform t, const std::string& value, std::size_t& left) {
+  base::Arena arena;
+  const ClassMask present = classes_of(value);
+  const Transformed out = apply(t, value, arena, nullptr);
+  ASSERT_LE(out.value.size(), result_bound(t, value))
+      << transform_name(t) << " of '" << value << "'";
+  const bool same = fold_equal(out.value, value);
+  if (!may_change(t, present)) {
+    ASSERT_TRUE(same) << transform_name(t) << " of '" << value << "'";
+  }
+  if (leaves(t, value, present)) {
+    ASSERT_TRUE(same) << transform_name(t) << " of '" << value << "'";
+    ++left;
+  }
+  if (!same) {
+    ASSERT_EQ(lowered(classes_of(out.value)) & ~lowered(present | outcome(t, present)), 0U)
+        << transform_name(t) << " of '" << value << "'";
+  }
+}
+
+TEST(TransformEffect, IsNeverLessThanTold) {
+  const std::string alphabet("aA0 \t%+/.\\*&#x-\0\xc3\xa0\",(<!u=^"s);
+  std::size_t left = 0;
+  for (const std::string& value : all_values(alphabet, 2)) {
+    for (std::size_t t = 0; t < kTransforms; ++t)
+      check_effect(static_cast<Transform>(t), value, left);
+  }
+  std::mt19937 random(9);
+  for (int i = 0; i < 20000; ++i) {
+    // Few kinds of bytes at a time, so that much of what could happen does not.
+    std::string few;
+    for (std::size_t k = 0; k < 1 + random() % 4; ++k)
+      few += alphabet[random() % alphabet.size()];
+    std::string value;
+    for (std::size_t k = 0; k < random() % 40; ++k)
+      value += few[random() % few.size()];
+    for (std::size_t t = 0; t < kTransforms; ++t)
+      check_effect(static_cast<Transform>(t), value, left);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(left, 20000U * kTransforms / 4);
+}
+
+TEST(ByteClasses, EverySignIsItsOwn) {
+  ClassMask all = 0;
+  for (unsigned b = 0; b < 256; ++b) {
+    const ClassMask mask = kClassOf[b];
+    EXPECT_EQ(mask & (mask - 1), 0U);
+    all |= mask;
+    const bool sign = b > ' ' && b < 127 && !std::isalnum(static_cast<int>(b));
+    if (sign || b == ' ' || b == 0) {
+      EXPECT_EQ(bytes_of(mask).count(), 1U) << b;
+    }
+    EXPECT_TRUE(bytes_of(mask)[b]);
+  }
+  EXPECT_EQ(all, classes::kAll);
+  EXPECT_EQ(classes_of("aZ9"), classes::kLower | classes::kUpper | classes::kDigits);
+  EXPECT_EQ(lowered(classes::kUpper), classes::kLower);
+}
+
+}  // namespace
+}  // namespace weir::rules
