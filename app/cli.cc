@@ -55,6 +55,16 @@ constexpr const char* kInspectExamples =
     "Exit status: 0 fine, 1 --fail-on-block saw a transaction that the rules refuse, 2 usage or rule error,\n"
     "3 a file that cannot be read or written (what could be read is reported), 70 a bug of Weir's";
 
+constexpr const char* kRunExamples =
+    "Runs until SIGTERM or SIGINT. SIGHUP opens log files anew and reads configuration and rules again; what cannot\n"
+    "be used changes nothing. SIGUSR1 prints a line of figures. docs/CONFIG.md describes the file.\n"
+    "\n"
+    "Examples:\n"
+    "  weir check -c weir.yaml && weir run -c weir.yaml\n"
+    "\n"
+    "Exit status: 0 stopped as asked, 2 something is wrong with the configuration or the rules, 3 a queue, an\n"
+    "interface or a file cannot be had, 70 a bug of Weir's";
+
 constexpr const char* kTestExamples =
     "Each test's request goes through the HTTP parser and the rules as on the wire, with an answering back end\n"
     "of Weir's own; what would be logged is held to what the test expects.\n"
@@ -120,12 +130,13 @@ CLI::Validator one_of(std::vector<std::string> words) {
 
 // Raw texts of the options, before they become typed.
 struct Raw {
+  RunOptions run;
   InspectOptions inspect;
   CheckOptions check;
   TestOptions test;
   ExplainOptions explain;
   std::string test_format = "text", explain_format = "text";
-  std::string audit_format, audit_which;
+  std::string audit_format, audit_which, semantics;
   std::string format = "text", mode, color = "auto", checksums = "verify", filter;
   unsigned paranoia = 0, inbound = 0, outbound = 0;
   std::vector<std::string> arguments;
@@ -136,7 +147,7 @@ void add_rule_options(CLI::App& command, RuleOptions& rules, Raw& raw) {
   command
       .add_option("--rules", rules.rules,
                   "SecLang file, or directory of a CRS release as unpacked; may be given several times, "
-                  "loaded in order (default: Debian's modsecurity-crs)")
+                  "loaded in order; none: without rules (default: Debian's modsecurity-crs)")
       ->type_name("PATH")
       ->expected(1)
       ->allow_extra_args(false)
@@ -154,6 +165,11 @@ void add_rule_options(CLI::App& command, RuleOptions& rules, Raw& raw) {
                   "anomaly score from which a response is refused (default: 4)")
       ->type_name("N")
       ->check(number_between(1, 1'000'000));
+  command
+      .add_option("--semantics", raw.semantics,
+                  "modsecurity2 or modsecurity3: whom to follow where the two differ (default: modsecurity2)")
+      ->type_name("ENGINE")
+      ->check(one_of({"modsecurity2", "modsecurity3"}));
   command.add_option("--cache", rules.cache_directory, "directory for compiled patterns (default: the cache of the user or the system)")
       ->type_name("DIR");
   command.add_flag("--no-cache", raw.no_cache, "neither read nor write compiled patterns on disk");
@@ -295,6 +311,7 @@ void finish_rules(const CLI::App& command, RuleOptions& rules, const Raw& raw) {
   if (command.count("--paranoia") != 0) rules.paranoia = raw.paranoia;
   if (command.count("--inbound-threshold") != 0) rules.inbound_threshold = raw.inbound;
   if (command.count("--outbound-threshold") != 0) rules.outbound_threshold = raw.outbound;
+  rules.modsecurity3 = raw.semantics == "modsecurity3";
   rules.prefilter = !raw.no_prefilter;
   rules.cache = !raw.no_cache;
 }
@@ -448,6 +465,10 @@ Command parse_command_line(int argc, const char* const* argv) {
   app.footer(kMainExamples);
   app.get_formatter()->column_width(34);
   Raw raw;
+  CLI::App* run = app.add_subcommand("run", "inspect live traffic, in the wire or on a mirror port");
+  run->footer(kRunExamples);
+  run->add_option("-c,--config", raw.run.config, "the configuration file (default: /etc/weir/weir.yaml)")->type_name("FILE");
+  add_color_option(*run, raw);
   CLI::App* inspect = app.add_subcommand("inspect", "judge the HTTP transactions of captures");
   inspect->footer(kInspectExamples);
   add_inspect(*inspect, raw);
@@ -470,9 +491,9 @@ Command parse_command_line(int argc, const char* const* argv) {
   bool print_version = false;
   app.add_flag("--version", print_version, "print the version");
   app.get_option("--help")->description("print this help and leave");
-  for (CLI::App* command : {&app, inspect, check, test, explain, version}) command->allow_extras();
+  for (CLI::App* command : {&app, run, inspect, check, test, explain, version}) command->allow_extras();
 
-  if (argc < 2) return usage_error("", "say what to do: inspect, check, test, explain or version");
+  if (argc < 2) return usage_error("", "say what to do: run, inspect, check, test, explain or version");
   if (const std::string first = argv[1]; !first.empty() && first[0] != '-') {
     const std::vector<std::string> names = command_names(app);
     if (std::find(names.begin(), names.end(), first) == names.end()) {
@@ -500,6 +521,11 @@ Command parse_command_line(int argc, const char* const* argv) {
     return usage_error(current, reworded(error.what()));
   }
   if (print_version || *version) return VersionOptions{};
+  if (*run) {
+    if (raw.run.config.empty()) raw.run.config = "/etc/weir/weir.yaml";
+    raw.run.color = color_of(raw);
+    return raw.run;
+  }
   if (*inspect) return finish_inspect(*inspect, raw);
   if (*test) return finish_test(*test, raw);
   if (*explain) return finish_explain(*explain, raw);
@@ -513,7 +539,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     raw.check.color = color_of(raw);
     return raw.check;
   }
-  return usage_error("", "say what to do: inspect, check, test, explain or version");
+  return usage_error("", "say what to do: run, inspect, check, test, explain or version");
 }
 
 }  // namespace weir::app

@@ -33,6 +33,7 @@ ExitCode leave(const Leave& message) {
 ExitCode run(int argc, char** argv) {
   const Command command = parse_command_line(argc, argv);
   if (const auto* message = std::get_if<Leave>(&command)) return leave(*message);
+  if (const auto* run = std::get_if<RunOptions>(&command)) return run_run(*run);
   if (const auto* inspect = std::get_if<InspectOptions>(&command)) return run_inspect(*inspect);
   if (const auto* check = std::get_if<CheckOptions>(&command)) return run_check(*check);
   if (const auto* test = std::get_if<TestOptions>(&command)) return run_test(*test);

@@ -24,6 +24,7 @@ struct RuleOptions {
   std::optional<unsigned> detection_paranoia;
   std::optional<bool> early_blocking;
   std::string settings;         // SecLang that has the last word; from the configuration file
+  bool modsecurity3 = false;    // where the engines differ: as libmodsecurity 3, not as mod_security2
   bool prefilter = true;
   bool cache = true;
   std::string cache_directory;  // empty: the user's or the system's cache
@@ -72,6 +73,11 @@ struct CheckOptions {
   ColorChoice color = ColorChoice::Auto;
 };
 
+struct RunOptions {
+  std::string config;
+  ColorChoice color = ColorChoice::Auto;
+};
+
 enum class TestFormat : std::uint8_t { Text, Json, Junit, Github };
 
 struct TestOptions {
@@ -110,7 +116,7 @@ struct Leave {
   std::string text;  // for standard output if code is 0; else a sentence for standard error
 };
 
-using Command = std::variant<Leave, InspectOptions, CheckOptions, TestOptions, ExplainOptions, VersionOptions>;
+using Command = std::variant<Leave, RunOptions, InspectOptions, CheckOptions, TestOptions, ExplainOptions, VersionOptions>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

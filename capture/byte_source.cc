@@ -13,7 +13,7 @@
 namespace weir::capture {
 namespace {
 
-constexpr std::size_t kBuffer = 256 * 1024;
+constexpr std::size_t kBuffer = 2 * ByteSource::kMostTaken;
 
 }  // namespace
 
@@ -52,6 +52,7 @@ ByteSource::~ByteSource() {
 bool ByteSource::fill() {
   if (ended_) return false;
   if (begin_ != 0) {
+    // Views that take() gave are over.
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
@@ -73,6 +74,15 @@ Bytes ByteSource::peek(std::size_t n) {
   while (end_ - begin_ < n && fill()) {
   }
   return Bytes(buffer_).subspan(begin_, std::min(n, end_ - begin_));
+}
+
+Bytes ByteSource::take(std::size_t n) {
+  while (end_ - begin_ < n && fill()) {
+  }
+  const Bytes bytes = Bytes(buffer_).subspan(begin_, std::min(n, end_ - begin_));
+  begin_ += bytes.size();
+  taken_ += bytes.size();
+  return bytes;
 }
 
 std::size_t ByteSource::read(std::span<std::uint8_t> out) {

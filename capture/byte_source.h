@@ -29,6 +29,10 @@ class ByteSource {
 
   // The next bytes without taking them; fewer than n at the end only. n <= 4096.
   [[nodiscard]] Bytes peek(std::size_t n);
+  // The next bytes, taken; fewer than n at the end only. They stay where they are until the next call
+  // of any function that reads. n <= kMostTaken.
+  static constexpr std::size_t kMostTaken = 256 * 1024;
+  [[nodiscard]] Bytes take(std::size_t n);
   // Reads up to out.size() bytes; fewer at the end only.
   std::size_t read(std::span<std::uint8_t> out);
   // false: the input ended before n bytes.

@@ -24,8 +24,11 @@ constexpr int kAnswerTimeout = 5'000;  // ms
 
 std::string sentence(std::uint16_t queue, int error) {
   const std::string name = "queue " + std::to_string(queue);
-  if (error == EPERM || error == EACCES) return name + " cannot be bound: CAP_NET_ADMIN is needed";
-  if (error == EBUSY) return name + " is another program's: see /proc/net/netfilter/nfnetlink_queue";
+  // The kernel says the same of both.
+  if (error == EPERM || error == EBUSY) {
+    return read_queue_counters(queue) ? name + " is another program's: see /proc/net/netfilter/nfnetlink_queue"
+                                      : name + " cannot be bound: CAP_NET_ADMIN is needed";
+  }
   return name + " cannot be set up: " + std::generic_category().message(error);
 }
 

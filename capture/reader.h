@@ -1,5 +1,5 @@
-// CaptureReader: the packets of one capture, whatever its format. pcap is read by libpcap, pcapng
-// by capture/pcapng.h (docs/decisions/pcapng-reader.md says why).
+// CaptureReader: the packets of one capture, whatever its format: capture/pcap.h, capture/pcapng.h
+// (docs/decisions/pcapng-reader.md says why not libpcap).
 #pragma once
 
 #include <cstdint>

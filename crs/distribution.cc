@@ -23,6 +23,7 @@ using rules::Source;
 
 constexpr std::size_t kMostFiles = 4096;
 constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+constexpr std::string_view kNoRules = "none";
 
 bool is_directory(const std::string& path) {
   std::error_code error;
@@ -279,7 +280,8 @@ Distribution find_distribution(const DistributionOptions& options) {
   Collector collected(out);
   check_tuning(options.tuning, out.errors);
   if (options.rules.empty()) add_debian(options.root, collected);
-  for (const std::string& name : options.rules) {
+  const bool none = options.rules.size() == 1 && options.rules.front() == kNoRules;
+  for (const std::string& name : none ? std::vector<std::string>{} : options.rules) {
     if (is_directory(name)) {
       add_directory(name, collected);
     } else if (is_file(name)) {
@@ -299,7 +301,12 @@ Distribution find_distribution(const DistributionOptions& options) {
         "paranoia levels and anomaly thresholds are settings of the CRS, but no CRS is among the "
         "rules");
   }
-  assemble(options, collected, found, out);
+  if (none) {
+    out.sources.push_back(Source::memory(std::string(kEngineSource), "SecRuleEngine On\n"));
+    out.sources.push_back(Source::memory(std::string(kModeSource), mode_text(options.mode)));
+  } else {
+    assemble(options, collected, found, out);
+  }
   return out;
 }
 

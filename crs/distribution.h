@@ -5,6 +5,7 @@
 //
 // What `rules` may name, in the order in which it is read:
 //   nothing      Debian's package modsecurity-crs
+//   "none"       alone: no rules at all; traffic is parsed and recorded, bodies are not kept
 //   a file       SecLang; if it only holds Includes (Debian's owasp-crs.load), what it includes
 //   a directory  an unpacked CRS release (crs-setup.conf, or else crs-setup.conf.example; plugins;
 //                rules), or any directory of *.conf files

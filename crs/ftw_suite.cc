@@ -7,6 +7,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "rules/body/message.h"
 #include "rules/include.h"
 
 namespace weir::crs {
@@ -245,6 +246,15 @@ FtwTest test_of(const YAML::Node& map, std::uint32_t rule_id, std::size_t number
   return out;
 }
 
+// "file:line: what is wrong". What is wrong may quote the file, which may hold anything.
+std::string located(const std::string& file, std::size_t line, const std::string& what) {
+  return file + ":" + std::to_string(line) + ": " + rules::body::printable(what, 400);
+}
+
+std::size_t line_of(const YAML::Exception& error) {
+  return error.mark.is_null() ? 0 : static_cast<std::size_t>(error.mark.line) + 1;
+}
+
 void read_document(const YAML::Node& document, const std::string& file, FtwSuite& out) {
   if (document.IsNull()) return;  // CRS ships an empty file
   if (!document.IsMap()) wrong(document, "the document is no map");
@@ -267,7 +277,7 @@ void read_document(const YAML::Node& document, const std::string& file, FtwSuite
       test.enabled = enabled;
       out.tests.push_back(std::move(test));
     } catch (const Wrong& error) {
-      out.errors.push_back(file + ":" + std::to_string(error.line) + ": " + error.what);
+      out.errors.push_back(located(file, error.line, error.what));
     }
   }
 }
@@ -278,18 +288,14 @@ void read_ftw(std::string_view yaml, const std::string& file, FtwSuite& out) {
   try {
     read_document(YAML::Load(std::string(yaml)), file, out);
   } catch (const Wrong& error) {
-    out.errors.push_back(file + ":" + std::to_string(error.line) + ": " + error.what);
+    out.errors.push_back(located(file, error.line, error.what));
   } catch (const YAML::Exception& error) {
-    const int line = error.mark.is_null() ? 0 : error.mark.line + 1;
-    out.errors.push_back(file + ":" + std::to_string(line) + ": " + error.msg);
+    out.errors.push_back(located(file, line_of(error), error.msg));
   }
 }
 
 Result<std::vector<FtwOverride>> read_ftw_overrides(std::string_view yaml,
                                                     const std::string& file) {
-  const auto at = [&file](int line, const std::string& what) {
-    return fail(file + ":" + std::to_string(line) + ": " + what);
-  };
   std::vector<FtwOverride> out;
   try {
     const YAML::Node document = YAML::Load(std::string(yaml));
@@ -314,9 +320,9 @@ Result<std::vector<FtwOverride>> read_ftw_overrides(std::string_view yaml,
       one.output = output_of(entry["output"]);
     }
   } catch (const Wrong& error) {
-    return at(static_cast<int>(error.line), error.what);
+    return fail(located(file, error.line, error.what));
   } catch (const YAML::Exception& error) {
-    return at(error.mark.is_null() ? 0 : error.mark.line + 1, error.msg);
+    return fail(located(file, line_of(error), error.msg));
   }
   return out;
 }

@@ -137,6 +137,7 @@ Result<std::string> repeat(const std::vector<Token>& arguments) {
   const std::string& piece = arguments[1].text;
   if (times * piece.size() > kMostOutput) return fail("the template's output is too long");
   std::string out;
+  if (piece.empty()) return out;  // however often
   out.reserve(times * piece.size());
   for (std::size_t i = 0; i < times; ++i)
     out += piece;
@@ -186,6 +187,8 @@ Result<std::string> evaluate(std::string_view text) {
     if (carried) step.push_back(*carried);
     auto result = call(name, step);
     if (!result) return result;
+    // Every step, since base64 grows at each.
+    if (result->size() > kMostOutput) return fail("the template's output is too long");
     carried = Token{Token::Kind::Text, std::move(*result)};
   }
   return carried->text;

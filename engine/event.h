@@ -99,6 +99,7 @@ struct WafPart {
   std::uint64_t decision_rule = 0;                 // the rule that took it; 0: none (pass, or a violation)
   WafMode mode = WafMode::Detect;
   std::uint16_t status = 0;                        // what the client is answered; 0: nothing of ours
+  std::string_view transaction_id;                 // UNIQUE_ID; what a block page shows
   std::string_view redirect;                       // DecisionKind::Redirect: the Location
   std::int64_t inbound_score = 0, outbound_score = 0;
   std::uint8_t paranoia = 1;

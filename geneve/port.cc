@@ -110,6 +110,7 @@ void GenevePort::arrived(std::size_t message, std::uint32_t index, std::uint8_t 
   slot.outer.from = names_[message].sin_addr;
   slot.outer.source_port = names_[message].sin_port;
   slot.outer.lane = lane;
+  slot.outer.to = listening_;  // unless the kernel says which
   for (cmsghdr* c = CMSG_FIRSTHDR(&head); c != nullptr; c = CMSG_NXTHDR(&head, c)) {
     if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo info;
@@ -134,6 +135,8 @@ void GenevePort::arrived(std::size_t message, std::uint32_t index, std::uint8_t 
   if (!slot.self_test && !may_send(slot.outer.from.s_addr)) {
     counters_.foreign += parts;
     slot.length = 0;  // nothing to walk
+  } else if (slot.length == 0) {
+    ++counters_.faults[static_cast<std::size_t>(Fault::Short)];
   }
   received_.push_back(index);
 }
@@ -455,6 +458,7 @@ void GenevePort::flush() {
     run.data = slot.data + p.at;
     run.length = p.length;
     run.part = p.part;
+    run.headroom = p.slot < kReceiveSlots && p.at == 0;
     sender_->add(run);
   }
   sender_->flush();

@@ -105,6 +105,7 @@ class GenevePort final : public PacketPort {
   void replace(const Packet& packet, Bytes bytes) override;
   void release(const Packet& packet, Release what) override;
   Result<void> inject(const Packet& like, Towards towards, Bytes frame) override;
+  // `forwarded` includes what was echoed without the engine.
   [[nodiscard]] PortStats stats() const override;
 
   // Everything is echoed from the next receive() on, whatever it is. Any thread.
@@ -126,6 +127,7 @@ class GenevePort final : public PacketPort {
   static constexpr std::size_t kReceiveSlots = 64;
   static constexpr std::size_t kSlotStride = 69'696;  // not a multiple of what one cache set covers
   static constexpr std::size_t kSlotBytes = 65'536;
+  static constexpr std::size_t kBefore = 64;  // of a slot: headroom, and a cache line kept whole
   static constexpr std::size_t kMostPending = 1'024;
   static constexpr std::size_t kMostWaiting = 256;  // fragments that wait for their first
 
@@ -231,6 +233,7 @@ class GenevePort final : public PacketPort {
   std::array<int, 2> sockets_{-1, -1};
   std::size_t lanes_ = 1;
   std::array<in_port_t, 2> lane_ports_{};  // network order
+  in_addr listening_{};
   std::unique_ptr<Sender> sender_;
   std::vector<std::uint64_t> inspected_;                          // a bit for each TCP port
   std::vector<std::pair<std::uint32_t, std::uint32_t>> sources_;  // address and mask, network order

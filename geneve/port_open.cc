@@ -65,7 +65,7 @@ GenevePort::GenevePort(std::shared_ptr<const PortOptions> options, std::uint32_t
       connections_(options_->connections, options_->key),
       routes_(1024, options_->key) {
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-    slots_[i].data = i < kReceiveSlots ? receive_memory_.get() + i * kSlotStride
+    slots_[i].data = i < kReceiveSlots ? receive_memory_.get() + i * kSlotStride + kBefore
                                        : copy_memory_.get() + (i - kReceiveSlots) * kMostCopied;
   }
   // Taken from the back: in rising order.
@@ -84,6 +84,7 @@ GenevePort::GenevePort(std::shared_ptr<const PortOptions> options, std::uint32_t
     const std::uint32_t mask = source.length == 0 ? 0 : htonl(0xffffffffU << (32 - source.length));
     sources_.emplace_back(network_order(source.address) & mask, mask);
   }
+  if (options_->address.version == 4) listening_.s_addr = network_order(options_->address);
   if (options_->self_test.version == 4) self_test_ = network_order(options_->self_test);
   if (options_->tunnel == Tunnel::Geneve) {
     lane_ports_ = {htons(options_->port), htons(options_->port)};
@@ -100,7 +101,7 @@ Result<void> GenevePort::listen() {
     sockets_[lane] = s;
     set(s, SOL_SOCKET, SO_REUSEPORT, 1);
     set(s, SOL_SOCKET, SO_RXQ_OVFL, 1);
-    set(s, IPPROTO_IP, IP_PKTINFO, 1);
+    if (options_->address.version == 0) set(s, IPPROTO_IP, IP_PKTINFO, 1);
     set(s, SOL_UDP, UDP_GRO, 1);  // kernels before 5.0 do not merge, and lose nothing
     if (set(s, SOL_SOCKET, SO_RCVBUFFORCE, options_->receive_buffer) != 0) {
       set(s, SOL_SOCKET, SO_RCVBUF, options_->receive_buffer);

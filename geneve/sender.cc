@@ -107,13 +107,17 @@ void Sender::queue_raw(const Run& run, const std::uint8_t* data, std::size_t siz
   if (queued_ == kBatch) flush_raw();
   const std::size_t i = queued_++;
   queued_ports_ |= std::uint64_t{1} << (run.source_port >> 8 & 63);  // its low byte
-  write_headers(headers_[i].data(), run, size);
-  pieces_[i][0] = {headers_[i].data(), kHeaders};
-  pieces_[i][1] = {const_cast<std::uint8_t*>(data), size};
+  const bool in_place = run.headroom && data == run.data;
+  auto* bytes = const_cast<std::uint8_t*>(data);
+  std::uint8_t* headers = in_place ? bytes - kHeaders : headers_[i].data();
+  write_headers(headers, run, size);
+  pieces_[i][0] = {headers, in_place ? kHeaders + size : kHeaders};
+  pieces_[i][1] = {bytes, size};
   names_[i] = {};
   names_[i].sin_family = AF_INET;
   names_[i].sin_addr = run.to;
-  messages_[i].msg_hdr = {&names_[i], sizeof names_[i], pieces_[i].data(), 2, nullptr, 0, 0};
+  messages_[i].msg_hdr = {
+      &names_[i], sizeof names_[i], pieces_[i].data(), in_place ? 1U : 2U, nullptr, 0, 0};
 }
 
 void Sender::flush() {

@@ -36,13 +36,16 @@ struct Run {
   const std::uint8_t* data = nullptr;
   std::uint32_t length = 0;
   std::uint32_t part = 0;
-  in_addr to{};    // where they go
-  in_addr from{};  // the address of ours
+  bool headroom = false;  // kHeadroom bytes before `data` may be written: headers go there
+  in_addr to{};           // where they go
+  in_addr from{};         // the address of ours
   in_port_t source_port = 0;
   in_port_t destination_port = 0;
 
   [[nodiscard]] std::uint32_t count() const { return part == 0 ? 1 : (length + part - 1) / part; }
 };
+
+inline constexpr std::size_t kHeadroom = 28;  // headers of IPv4 and UDP
 
 struct SenderOptions {
   bool raw = true;                      // false: never use a raw socket

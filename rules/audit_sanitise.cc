@@ -101,6 +101,8 @@ SanitisedRecord::SanitisedRecord(const AuditRecord& original) : record_(original
                                         : hide_in_body(original.request_body, in_query);
   record_.response_body =
       s.response_body ? hide_all(original.response_body) : hide_in_text(original.response_body);
+  record_.method = hide_in_text(original.method);
+  record_.http_version = hide_in_text(original.http_version);
   hide_in_headers(original.request_headers, s.request_headers, request_headers_);
   hide_in_headers(original.response_headers, s.response_headers, response_headers_);
   record_.request_headers = request_headers_;
@@ -121,6 +123,7 @@ void SanitisedRecord::hide_arguments_and_files(const AuditRecord& original) {
     const bool hide = all || is_hidden_argument(f.name);
     f.filename = hide ? hide_all(f.filename) : hide_in_text(f.filename);
     f.name = hide_in_text(f.name);
+    f.content_type = hide_in_text(f.content_type);
     files_.push_back(f);
   }
   record_.files = files_;
@@ -301,6 +304,7 @@ void SanitisedRecord::hide_in_headers(std::span<const AuditField> headers,
                                       std::vector<AuditField>& out) {
   for (const AuditField& h : headers) {
     AuditField field = h;
+    field.name = hide_in_text(h.name);
     if (is_listed(h.name, names)) {
       field.value = hide_all(h.value);
     } else {
@@ -313,6 +317,7 @@ void SanitisedRecord::hide_in_headers(std::span<const AuditField> headers,
 void SanitisedRecord::hide_in_messages() {
   for (AuditMessage m : record_.messages) {
     const bool hidden = is_hidden_target(m.target);
+    m.target = hide_in_text(m.target);
     m.data = hidden ? hide_all(m.data) : hide_pieces(m.data);
     m.value = hidden ? hide_all(m.value) : hide_pieces(m.value);
     if (!m.fixed_message) m.message = hidden ? hide_all(m.message) : hide_pieces(m.message);

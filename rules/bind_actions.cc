@@ -224,8 +224,21 @@ bool RuleBuilder::control_value(CtlAction& ctl, const syntax::Action& action) {
       ctl.number = static_cast<std::int64_t>(*limit);
       return true;
     }
+    case Ctl::ParseXmlIntoArgs:
+      return one_of({{"on", n(Settings::XmlArgs::On)},
+                     {"off", n(Settings::XmlArgs::Off)},
+                     {"onlyargs", n(Settings::XmlArgs::OnlyArgs)}},
+                    "On, Off or OnlyArgs");
+    case Ctl::DebugLogLevel:
+      messages_.note(action.position, "without-effect",
+                     "ctl:debugLogLevel has no effect: weir explain tells what rules do");
+      return true;
+    case Ctl::ResponseBodyProcessor:
+      messages_.note(action.position, "without-effect",
+                     "ctl:responseBodyProcessor has no effect: Weir does not parse the bodies of responses");
+      return true;
     case Ctl::RequestBodyProcessor:
-      if (v != "URLENCODED" && v != "MULTIPART" && v != "XML" && v != "JSON") {
+      if (v != "URLENCODED" && v != "MULTIPART" && v != "XML" && v != "JSON" && v != "RAW") {
         messages_.warning(action.argument_position, "unknown-body-processor",
                           "there is no body processor " + quoted(v) +
                               ": requests will have REQBODY_ERROR set");

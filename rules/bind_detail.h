@@ -49,6 +49,9 @@ class Messages {
   void warning(Position at, std::string code, std::string message) {
     add(Severity::Warning, at, std::move(code), std::move(message));
   }
+  void note(Position at, std::string code, std::string message) {
+    add(Severity::Note, at, std::move(code), std::move(message));
+  }
   void add(Severity severity, Position at, std::string code, std::string message) {
     out_.push_back(diagnose(unit_, at, severity, std::move(code), std::move(message)));
   }

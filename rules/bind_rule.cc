@@ -65,8 +65,12 @@ RuleBuilder::RuleBuilder(Program& program, Messages& messages)
 bool RuleBuilder::disruptive(const syntax::Action& action, const ActionList& defaults, Rule& rule) {
   using D = Rule::Disruption;
   switch (action.name) {
-    case ActionName::Pass:
-    case ActionName::Pause: rule.disruption = D::Pass; return true;
+    case ActionName::Pause:
+      messages_.note(action.position, "without-effect",
+                     "pause has no effect: Weir holds no traffic up, which would cost it and not the client");
+      rule.disruption = D::Pass;
+      return true;
+    case ActionName::Pass: rule.disruption = D::Pass; return true;
     case ActionName::Deny: rule.disruption = D::Deny; return true;
     case ActionName::Drop: rule.disruption = D::Drop; return true;
     case ActionName::Redirect:

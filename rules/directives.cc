@@ -7,7 +7,7 @@ namespace weir::rules {
 
 namespace {
 
-constexpr std::string_view kStoreInMemory = "Weir keeps persistent collections in memory";
+constexpr std::string_view kStoreInMemory = "where persistent collections are kept is the command line's or configuration's matter (--collections)";
 constexpr std::string_view kOwnLog = "Weir's own log is set up in its configuration";
 constexpr std::string_view kInterceptOnError =
     "a rule that fails while it runs counts as not matching";
@@ -18,6 +18,7 @@ constexpr std::string_view kMetrics = "Weir measures rules in its metrics";
 constexpr std::string_view kNotAServer = "Weir is not the web server";
 constexpr std::string_view kStatusEngine = "Weir reports to nobody";
 constexpr std::string_view kStream = "Weir inspects parsed bodies and does not rewrite the stream";
+constexpr std::string_view kNoLookups = "Weir asks no name server for each request: @rbl never matches";
 constexpr std::string_view kNoFiles = "Weir stores no uploaded file";
 constexpr std::string_view kKeepFiles =
     "Weir stores no uploaded file; put body parts into the audit log";
@@ -66,7 +67,7 @@ constexpr auto make_table() {
     {D::SecDebugLog, "SecDebugLog", 1, 1, F::Any, S::WithoutEffect, kOwnLog},
     {D::SecDebugLogLevel, "SecDebugLogLevel", 1, 1, F::NumberOrZero, S::WithoutEffect, kOwnLog},
     {D::SecGeoLookupDb, "SecGeoLookupDb", 1, 1, F::Any, S::Supported, {}},
-    {D::SecHttpBlKey, "SecHttpBlKey", 1, 1, F::Any, S::Supported, {}},
+    {D::SecHttpBlKey, "SecHttpBlKey", 1, 1, F::Any, S::WithoutEffect, kNoLookups},
     {D::SecInterceptOnError, "SecInterceptOnError", 1, 1, F::OnOff, S::OffOnly, kInterceptOnError},
     {D::SecParseXmlIntoArgs, "SecParseXmlIntoArgs", 1, 1, F::OnlyArgs, S::Supported, {}},
     {D::SecPcreMatchLimit, "SecPcreMatchLimit", 1, 1, F::Number, S::Supported, {}},
@@ -164,6 +165,8 @@ struct OtherLeftOut {
   std::string_view why;
 };
 
+constexpr std::string_view kPdf = "ModSecurity itself dropped it in version 2.6";
+
 // Known to ModSecurity or Coraza, without an enumerator here.
 constexpr std::array kOthersLeftOut = {
     OtherLeftOut{"SecUnicodeCodePage", "name the code page in SecUnicodeMapFile"},
@@ -174,7 +177,11 @@ constexpr std::array kOthersLeftOut = {
     OtherLeftOut{"SecFilter", "this is a directive of ModSecurity 1"},
     OtherLeftOut{"SecFilterEngine", "this is a directive of ModSecurity 1"},
     OtherLeftOut{"SecFilterSelective", "this is a directive of ModSecurity 1"},
-    OtherLeftOut{"SecPdfProtect", "ModSecurity itself dropped it in version 2.6"},
+    OtherLeftOut{"SecPdfProtect", kPdf},
+    OtherLeftOut{"SecPdfProtectMethod", kPdf},
+    OtherLeftOut{"SecPdfProtectSecret", kPdf},
+    OtherLeftOut{"SecPdfProtectTimeout", kPdf},
+    OtherLeftOut{"SecPdfProtectTokenName", kPdf},
 };
 
 bool is_number(std::string_view text, bool zero) {

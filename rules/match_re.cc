@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <mutex>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -33,13 +35,32 @@ std::string message(int code, std::size_t offset) {
 }  // namespace
 
 struct Regex::Code {
-  Code(pcre2_code* c, bool j) : code(c), jit(j) {}
+  Code(pcre2_code* c, bool j) : code(c), jit(j) {
+    if (!jit) ready = code;
+  }
   ~Code() { pcre2_code_free(code); }
   Code(const Code&) = delete;
   Code& operator=(const Code&) = delete;
 
-  pcre2_code* code;
-  bool jit;
+  // To search with. Nobody has it before the machine code is made.
+  const pcre2_code* use() {
+    const pcre2_code* c = ready.load(std::memory_order_acquire);
+    return c != nullptr ? c : finish();
+  }
+  const pcre2_code* finish() {
+    const std::lock_guard lock(finishing);
+    if (ready.load(std::memory_order_relaxed) == nullptr) {
+      // Where the JIT is not to be had, the interpreter does.
+      jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+      ready.store(code, std::memory_order_release);
+    }
+    return code;
+  }
+
+  pcre2_code* const code;
+  std::atomic<const pcre2_code*> ready{nullptr};
+  std::mutex finishing;  // guards the making of `jit`
+  bool jit;              // wanted; once ready, there
 };
 
 struct ReScratch::State {
@@ -122,7 +143,10 @@ Regex::Regex(std::string pattern, const ReOptions& options, std::unique_ptr<Code
 
 Regex::~Regex() = default;
 
+void Regex::warm() const { (void)code_->use(); }
+
 bool Regex::jit() const {
+  warm();
   return code_->jit;
 }
 
@@ -133,10 +157,8 @@ Result<std::unique_ptr<Regex>> Regex::compile(std::string_view pattern, const Re
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.empty() ? "" : pattern.data()),
                     pattern.size(), compile_flags(options), &error, &offset, nullptr);
   if (code == nullptr) return fail(message(error, offset));
-  // Where the JIT is not to be had (a kernel that forbids executable pages), the interpreter does.
-  const bool jit = options.jit && pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
   return std::unique_ptr<Regex>(
-      new Regex(std::string(pattern), options, std::make_unique<Code>(code, jit)));
+      new Regex(std::string(pattern), options, std::make_unique<Code>(code, options.jit)));
 }
 
 ReResult Regex::search(std::string_view subject, ReScratch& scratch, const ReLimits& limits,
@@ -148,10 +170,11 @@ ReResult Regex::search(std::string_view subject, ReScratch& scratch, const ReLim
   s.use(limits);
   const auto* text = reinterpret_cast<PCRE2_SPTR>(subject.empty() ? "" : subject.data());
   const std::uint32_t flags = options_.not_empty ? PCRE2_NOTEMPTY : 0;
-  int rc = pcre2_match(code_->code, text, subject.size(), start, flags, s.data, s.context);
+  const pcre2_code* code = code_->use();
+  int rc = pcre2_match(code, text, subject.size(), start, flags, s.data, s.context);
   if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
     // The interpreter keeps its state on the heap; its own limits apply.
-    rc = pcre2_match(code_->code, text, subject.size(), start, flags | PCRE2_NO_JIT, s.data,
+    rc = pcre2_match(code, text, subject.size(), start, flags | PCRE2_NO_JIT, s.data,
                      s.context);
   }
   if (rc == PCRE2_ERROR_NOMATCH) return ReResult::NoMatch;

@@ -51,7 +51,9 @@ struct ReOptions {
   bool jit = true;         // not worth its cost for a pattern that is used once
 };
 
-// Immutable; shared by threads.
+// Shared by threads. Compiled by PCRE2 when it is made, to machine code when it is first searched with (or
+// warm() is called): that is most of the cost, and of a large rule set most patterns wait long for a value
+// that they have to look at. Whoever comes meanwhile waits, so that a search never depends on who was first.
 class Regex {
  public:
   // The error is PCRE2's message with the byte offset in the pattern.
@@ -68,6 +70,9 @@ class Regex {
 
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
   [[nodiscard]] const ReOptions& options() const { return options_; }
+  // Makes the machine code now.
+  void warm() const;
+  // Whether there is any (a kernel may forbid executable pages).
   [[nodiscard]] bool jit() const;
 
  private:

@@ -12,7 +12,7 @@ namespace {
 
 // In the order of the enumerators (held by a test).
 // clang-format off
-constexpr std::array<std::string_view, 113> kVariables = {
+constexpr std::array<std::string_view, 106> kVariables = {
     "ARGS", "ARGS_COMBINED_SIZE", "ARGS_GET", "ARGS_GET_NAMES", "ARGS_NAMES", "ARGS_POST",
     "ARGS_POST_NAMES", "AUTH_TYPE", "DURATION", "ENV", "FILES", "FILES_COMBINED_SIZE",
     "FILES_NAMES", "FILES_SIZES", "FILES_TMPNAMES", "FILES_TMP_CONTENT", "FULL_REQUEST",
@@ -32,8 +32,7 @@ constexpr std::array<std::string_view, 113> kVariables = {
     "REQUEST_HEADERS_NAMES", "REQUEST_LINE", "REQUEST_METHOD", "REQUEST_PROTOCOL", "REQUEST_URI",
     "REQUEST_URI_RAW", "RESOURCE", "RESPONSE_BODY", "RESPONSE_CONTENT_LENGTH",
     "RESPONSE_CONTENT_TYPE", "RESPONSE_HEADERS", "RESPONSE_HEADERS_NAMES", "RESPONSE_PROTOCOL",
-    "RESPONSE_STATUS", "RULE", "SCRIPT_BASENAME", "SCRIPT_FILENAME", "SCRIPT_GID",
-    "SCRIPT_GROUPNAME", "SCRIPT_MODE", "SCRIPT_UID", "SCRIPT_USERNAME", "SDBM_DELETE_ERROR",
+    "RESPONSE_STATUS", "RULE", "SDBM_DELETE_ERROR",
     "SERVER_ADDR", "SERVER_NAME", "SERVER_PORT", "SESSION", "SESSIONID", "STATUS", "STATUS_LINE",
     "TIME", "TIME_DAY", "TIME_EPOCH", "TIME_HOUR", "TIME_MIN", "TIME_MON", "TIME_SEC", "TIME_WDAY",
     "TIME_YEAR", "TX", "UNIQUE_ID", "URLENCODED_ERROR", "USER", "USERAGENT_IP", "USERID",
@@ -47,10 +46,10 @@ constexpr std::array<std::string_view, 47> kActions = {
     "sanitiseRequestHeader", "sanitiseResponseHeader", "setenv", "setrsc", "setsid", "setuid",
     "setvar", "severity", "skip", "skipAfter", "status", "t", "tag", "ver", "xmlns",};
 
-constexpr std::array<std::string_view, 20> kCtls = {
+constexpr std::array<std::string_view, 21> kCtls = {
     "auditEngine", "auditLogParts", "debugLogLevel", "forceRequestBodyVariable",
-    "forceResponseBodyVariable", "hashEnforcement", "hashEngine", "requestBodyAccess",
-    "requestBodyLimit", "requestBodyProcessor", "responseBodyAccess", "responseBodyLimit",
+    "forceResponseBodyVariable", "hashEnforcement", "hashEngine", "parseXmlIntoArgs",
+    "requestBodyAccess", "requestBodyLimit", "requestBodyProcessor", "responseBodyAccess", "responseBodyLimit",
     "responseBodyProcessor", "ruleEngine", "ruleRemoveById", "ruleRemoveByMsg", "ruleRemoveByTag",
     "ruleRemoveTargetById", "ruleRemoveTargetByMsg", "ruleRemoveTargetByTag",};
 // clang-format on
@@ -86,6 +85,8 @@ constexpr std::string_view kStream =
     "Weir inspects parsed bodies; use REQUEST_BODY or RESPONSE_BODY instead";
 constexpr std::string_view kPerf = "Weir measures itself in its metrics, not in variables";
 
+constexpr std::string_view kScript = "Weir runs beside the web server and does not see its files";
+
 constexpr std::array kVariablesLeftOut = {
     LeftOut{"STREAM_INPUT_BODY", kStream},
     LeftOut{"STREAM_OUTPUT_BODY", kStream},
@@ -109,7 +110,18 @@ constexpr std::array kVariablesLeftOut = {
     LeftOut{"REQUEST_XML", "Weir puts XML bodies of requests into XML"},
     LeftOut{"RESPONSE_XML", "Weir does not parse the bodies of responses"},
     LeftOut{"RESPONSE_ARGS", "Weir does not parse the bodies of responses"},
+    LeftOut{"RES_BODY_ERROR", "Weir does not parse the bodies of responses"},
+    LeftOut{"RES_BODY_ERROR_MSG", "Weir does not parse the bodies of responses"},
     LeftOut{"RES_BODY_PROCESSOR", "Weir does not parse the bodies of responses"},
+    LeftOut{"RES_BODY_PROCESSOR_ERROR", "Weir does not parse the bodies of responses"},
+    LeftOut{"RES_BODY_PROCESSOR_ERROR_MSG", "Weir does not parse the bodies of responses"},
+    LeftOut{"SCRIPT_BASENAME", kScript},
+    LeftOut{"SCRIPT_FILENAME", kScript},
+    LeftOut{"SCRIPT_GID", kScript},
+    LeftOut{"SCRIPT_GROUPNAME", kScript},
+    LeftOut{"SCRIPT_MODE", kScript},
+    LeftOut{"SCRIPT_UID", kScript},
+    LeftOut{"SCRIPT_USERNAME", kScript},
 };
 
 constexpr std::array kActionsLeftOut = {

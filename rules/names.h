@@ -27,8 +27,7 @@ enum class Variable : std::uint8_t {
   REQUEST_COOKIES, REQUEST_COOKIES_NAMES, REQUEST_FILENAME, REQUEST_HEADERS, REQUEST_HEADERS_NAMES,
   REQUEST_LINE, REQUEST_METHOD, REQUEST_PROTOCOL, REQUEST_URI, REQUEST_URI_RAW, RESOURCE,
   RESPONSE_BODY, RESPONSE_CONTENT_LENGTH, RESPONSE_CONTENT_TYPE, RESPONSE_HEADERS,
-  RESPONSE_HEADERS_NAMES, RESPONSE_PROTOCOL, RESPONSE_STATUS, RULE, SCRIPT_BASENAME,
-  SCRIPT_FILENAME, SCRIPT_GID, SCRIPT_GROUPNAME, SCRIPT_MODE, SCRIPT_UID, SCRIPT_USERNAME,
+  RESPONSE_HEADERS_NAMES, RESPONSE_PROTOCOL, RESPONSE_STATUS, RULE,
   SDBM_DELETE_ERROR, SERVER_ADDR, SERVER_NAME, SERVER_PORT, SESSION, SESSIONID, STATUS, STATUS_LINE,
   TIME, TIME_DAY, TIME_EPOCH, TIME_HOUR, TIME_MIN, TIME_MON, TIME_SEC, TIME_WDAY, TIME_YEAR, TX,
   UNIQUE_ID, URLENCODED_ERROR, USER, USERAGENT_IP, USERID, WEBAPPID, XML,
@@ -68,7 +67,7 @@ enum class Directive : std::uint8_t {
 // ctl:… options.
 enum class Ctl : std::uint8_t {
   AuditEngine, AuditLogParts, DebugLogLevel, ForceRequestBodyVariable, ForceResponseBodyVariable,
-  HashEnforcement, HashEngine, RequestBodyAccess, RequestBodyLimit, RequestBodyProcessor,
+  HashEnforcement, HashEngine, ParseXmlIntoArgs, RequestBodyAccess, RequestBodyLimit, RequestBodyProcessor,
   ResponseBodyAccess, ResponseBodyLimit, ResponseBodyProcessor, RuleEngine, RuleRemoveById,
   RuleRemoveByMsg, RuleRemoveByTag, RuleRemoveTargetById, RuleRemoveTargetByMsg,
   RuleRemoveTargetByTag,

@@ -99,7 +99,8 @@ class RuleSet {
 
   // Databases that would speed this set up and are not there yet.
   [[nodiscard]] std::size_t scanners_missing() const;
-  // Compiles them (seconds of CPU time), saves them to the cache and puts them to use: transactions that
+  // Makes the machine code of all patterns (which is otherwise made when it is first needed), compiles
+  // the databases (seconds of CPU time), saves them to the cache and puts them to use: transactions that
   // begin from then on are scanned with them. Any thread; may be called at any time while others run
   // transactions. `stop` (may be null) is looked at between two databases. True: none is missing.
   bool compile_scanners(const std::atomic<bool>* stop = nullptr) const;

@@ -189,6 +189,7 @@ void use_settings(TransactionState& tx, std::optional<EngineMode> mode) {
   tx.response_body_limit = s.response_body_limit;
   tx.request_limit_action = s.request_body_limit_action;
   tx.response_limit_action = s.response_body_limit_action;
+  tx.xml_into_args = s.xml_into_args;
   tx.audit_engine = s.audit.engine;
   tx.audit_parts = s.audit.parts;
   tx.sanitise.clear();
@@ -399,6 +400,15 @@ const Decision& Transaction::decision() const { return state_->decision; }
 EngineMode Transaction::mode() const { return state_->mode; }
 std::uint64_t Transaction::work() const { return state_->work; }
 void Transaction::trace_to(TraceSink* trace) { state_->trace = trace; }
+
+std::optional<std::string_view> Transaction::tx(std::string_view key) const {
+  if (state_->program == nullptr) return std::nullopt;
+  return first_value(*state_, Variable::TX, true, key, fold_hash(key));
+}
+
+bool Transaction::data_error() const {
+  return state_->request.inbound_error || state_->response.outbound_error;
+}
 
 std::optional<std::string_view> Transaction::variable(std::string_view collection,
                                                       std::string_view key) const {

@@ -110,6 +110,10 @@ class Transaction {
   // A value such as variable("TX", "anomaly_score"); nullopt if it does not exist. Names in any case.
   [[nodiscard]] std::optional<std::string_view> variable(std::string_view collection,
                                                          std::string_view key) const;
+  // The same of TX, without a look for the collection.
+  [[nodiscard]] std::optional<std::string_view> tx(std::string_view key) const;
+  // INBOUND_DATA_ERROR or OUTBOUND_DATA_ERROR: a body was not seen to its end.
+  [[nodiscard]] bool data_error() const;
   // Work done since begin(): evaluations and bytes scanned or transformed. For tests of linear cost.
   [[nodiscard]] std::uint64_t work() const;
 

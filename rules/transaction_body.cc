@@ -40,7 +40,8 @@ void BodyReader::start(TransactionState& tx) {
   started_ = true;
   tx_ = &tx;
   const std::string_view p = tx.request.processor;
-  kind_ = p.empty()          ? Kind::None
+  const bool raw = p == "RAW";  // Coraza's: REQUEST_BODY and nothing else
+  kind_ = p.empty() || raw    ? Kind::None
           : p == "URLENCODED" ? Kind::Urlencoded
           : p == "MULTIPART"  ? Kind::Multipart
           : p == "JSON"       ? Kind::Json
@@ -48,7 +49,7 @@ void BodyReader::start(TransactionState& tx) {
                               : Kind::Unknown;
   // Trap 3: REQUEST_BODY is there for URLENCODED only, or by force; ModSecurity 3 always fills it.
   tx.request.body_visible =
-      kind_ == Kind::Urlencoded || tx.force_request_body || tx.program->v3();
+      kind_ == Kind::Urlencoded || raw || tx.force_request_body || tx.program->v3();
   const bool logged = tx.audit_engine != AuditEngine::Off &&
                       tx.audit_parts.find_first_of("CI") != std::string_view::npos;
   keep_ = tx.request.body_visible || logged || reads(tx, Variable::FULL_REQUEST);
@@ -71,9 +72,9 @@ void BodyReader::start(TransactionState& tx) {
     case Kind::Xml: {
       using X = body::XmlArguments;
       xml_.begin(s.body, *this,
-                 s.xml_into_args == Settings::XmlArgs::On         ? X::On
-                 : s.xml_into_args == Settings::XmlArgs::OnlyArgs ? X::OnlyArgs
-                                                                  : X::Off);
+                 tx.xml_into_args == Settings::XmlArgs::On         ? X::On
+                 : tx.xml_into_args == Settings::XmlArgs::OnlyArgs ? X::OnlyArgs
+                                                                   : X::Off);
       break;
     }
     case Kind::Unknown:

@@ -141,6 +141,7 @@ struct TransactionState {
   std::uint64_t response_body_limit = 0;
   LimitAction request_limit_action = LimitAction::Reject;
   LimitAction response_limit_action = LimitAction::Reject;
+  Settings::XmlArgs xml_into_args = Settings::XmlArgs::Off;
   AuditEngine audit_engine = AuditEngine::Off;
   std::string_view audit_parts;
   struct Hidden {

@@ -10,7 +10,8 @@
 #   tests/slow.sh all
 #
 # WEIR_CRS4_DIR names an unpacked CRS 4 release with its tests, WEIR_SECRULES_TESTS the folder of
-# ModSecurity's secrules-language-tests; what is not named is left out, and said so.
+# ModSecurity's secrules-language-tests, WEIR_MRTS_DIR that of OWASP MRTS; what is not named is left out, and
+# said so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -75,6 +76,16 @@ suites() {
   else
     say "WEIR_CRS4_DIR is not set: CRS 4 is left out"
   fi
+  if [ -n "${WEIR_MRTS_DIR:-}" ]; then
+    python3 tests/e2e/mrts.py $weir "$WEIR_MRTS_DIR" --apache
+  else
+    say "WEIR_MRTS_DIR is not set: MRTS is left out"
+  fi
+  if [ -n "${WEIR_SECRULES_TESTS:-}" ]; then
+    build/dev/tests/unit/rules_match/rules_match_test --gtest_filter="LanguageTests.*"
+  else
+    say "WEIR_SECRULES_TESTS is not set: the language tests are left out"
+  fi
 }
 
 mkdir -p build
@@ -91,7 +102,7 @@ case "${1:-}" in
     suites
     ;;
   *)
-    sed -n '2,15p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac

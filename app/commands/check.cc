@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -21,6 +22,7 @@
 #include "capture/filter.h"
 #include "capture/link_type.h"
 #include "engine/inspect/ceiling.h"
+#include "geneve/flows.h"
 
 namespace weir::app {
 namespace {
@@ -96,6 +98,15 @@ std::string inputs(const Config& config) {
     for (const std::string& name : config.mirror->interfaces) names += (names.empty() ? "" : ", ") + name;
     out += line("input", "mirror, interface " + names + " (detects only)");
   }
+  if (config.geneve) {
+    static constexpr std::array<std::string_view, 4> kProfiles{"aws", "generic", "azure", "mirror (detects only)"};
+    std::string sources;
+    for (const IpPrefix& source : config.geneve->sources) {
+      sources += (sources.empty() ? "" : ", ") + source.address.to_string() + "/" + std::to_string(source.length);
+    }
+    out += line("input", "gateway load balancer, profile " +
+                             std::string(kProfiles[static_cast<std::size_t>(config.geneve->profile)]) + ", from " + sources);
+  }
   if (out.empty()) out = line("input", "none configured");
   return out;
 }
@@ -120,11 +131,21 @@ std::vector<std::string> surroundings(const Config& config) {
   return wrong;
 }
 
+// Of one worker, its socket's buffer included.
+std::uint64_t gateway_memory(const GatewayConfig& gateway) {
+  constexpr std::uint64_t kSlots = 64ULL * 69'696;
+  constexpr std::uint64_t kCopy = 9'472;
+  constexpr std::uint64_t kInbox = 256 * (kCopy + 20);
+  return kSlots + gateway.copies * kCopy + kInbox + gateway.connections * sizeof(geneve::Connection) +
+         gateway.receive_buffer;
+}
+
 std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   std::uint64_t rules = 0;
   for (const LoadedRules& set : loaded.sets) rules += set.rules->stats().memory_bytes + set.rules->scanner_stats().bytes;
   const unsigned workers = std::max(config.workers(), 1U);
-  const inspect::Stance stance = config.nfqueue ? inspect::Stance::Inline : inspect::Stance::Passive;
+  const bool echo = config.geneve && config.geneve->profile != GatewayProfile::Mirror;
+  const inspect::Stance stance = config.nfqueue || echo ? inspect::Stance::Inline : inspect::Stance::Passive;
   const inspect::InspectorOptions options = inspector_options(config, stance);
   inspect::Ceiling one = inspect::ceiling(options, nullptr);
   for (const LoadedRules& set : loaded.sets) {
@@ -132,6 +153,7 @@ std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   }
   std::uint64_t input = config.nfqueue ? config.nfqueue->socket_buffer : 0;
   if (config.mirror) input = std::max(input, config.mirror->buffer * config.mirror->interfaces.size());
+  if (config.geneve) input = std::max(input, gateway_memory(*config.geneve));
   const std::uint64_t worker = one.sum() + config.events.buffer + input;
   std::string out = line("memory ceiling", mebibytes(worker * workers + rules * (1 + workers)));
   out += line("  workers", std::to_string(workers) + ", for each:");

@@ -6,6 +6,7 @@
 
 namespace weir::app {
 
+ExitCode run_run(const RunOptions& options);
 ExitCode run_inspect(const InspectOptions& options);
 ExitCode run_check(const CheckOptions& options);
 ExitCode run_test(const TestOptions& options);

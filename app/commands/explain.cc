@@ -16,6 +16,7 @@
 #include "app/commands/commands.h"
 #include "app/commands/rule_loading.h"
 #include "app/explain/curl.h"
+#include "app/explain/request.h"
 #include "app/explain/trace.h"
 #include "app/formats/colors.h"
 #include "app/report/report.h"
@@ -72,21 +73,6 @@ Result<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail("cannot read " + path);
   return std::string{std::istreambuf_iterator<char>(in), {}};
-}
-
-// A request written by hand has line feeds only: its head gets what the wire has.
-std::string with_crlf(std::string bytes) {
-  if (bytes.find('\r') != std::string::npos) return bytes;
-  const std::size_t end = bytes.find("\n\n");
-  const std::string head = bytes.substr(0, end);
-  const std::string body = end == std::string::npos ? "" : bytes.substr(end + 2);
-  std::string out;
-  for (const char c : head) {
-    if (c == '\n') out += '\r';
-    out += c;
-  }
-  while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
-  return out + "\r\n\r\n" + body;
 }
 
 inspect::InspectorOptions options_for(const ExplainOptions& options, const LoadedRules& loaded) {
@@ -226,7 +212,7 @@ ExitCode run_explain(const ExplainOptions& options) {
       complain(read.error().message);
       return ExitCode::Environment;
     }
-    *bytes = with_crlf(std::move(*read));
+    *bytes = request_bytes(*read);
   }
   if (!options.capture.empty()) {
     if (const PortResult readable = open_capture(options.capture); !readable) {

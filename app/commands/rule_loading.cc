@@ -82,6 +82,7 @@ LoadedRules load_rules(const RuleOptions& options, crs::Mode mode, bool suite,
     sources.push_back(rules::Source::memory(std::string(kSettingsSource), options.settings));
   }
   rules::LoadOptions load;
+  if (options.modsecurity3) load.semantics = rules::Semantics::ModSecurity3;
   load.optimisations.prefilter = options.prefilter;
   load.cache_directory = cache_directory(options);
   load.scanners_later = true;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/config/gateway.h"
 #include "app/config/units.h"
 #include "engine/base/ip_address.h"
 #include "engine/event.h"
@@ -119,6 +120,9 @@ struct Config {
   std::string file;  // where it was read
   std::optional<NfqueueConfig> nfqueue;
   std::optional<MirrorConfig> mirror;
+  std::optional<GatewayConfig> geneve;
+  HealthConfig health;
+  Duration drain;
   CpuChoice cpus;
   std::vector<std::uint16_t> ports;  // of servers to look at; empty: all
   PolicyConfig policy;
@@ -131,6 +135,7 @@ struct Config {
   TimeoutsConfig timeouts;
   EventsConfig events;
   Duration stats_interval = seconds(60);
+  Duration watchdog = seconds(5);
   std::string cache_directory;  // of compiled patterns; empty: the usual place
 
   [[nodiscard]] unsigned workers() const;

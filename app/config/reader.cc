@@ -55,6 +55,7 @@ class Reader {
   // `prefix` is "" or ends with a dot. The depth is that of the table.
   void section(const Node& node, const std::string& prefix);
   void check();
+  void take_up_midstream();
   void warn(Place at, std::string code, std::string message) {
     add(rules::Severity::Warning, at, std::move(code), std::move(message));
   }
@@ -242,6 +243,15 @@ void Reader::sections(const Node& node, const std::string& path, const SectionLi
   }
 }
 
+// A gateway load balancer moves connections between appliances whenever it likes; each of these causes is then
+// nothing out of the ordinary.
+void Reader::take_up_midstream() {
+  FailurePolicies& failures = draft_.config.failures;
+  for (const FailureCause cause : {FailureCause::Midstream, FailureCause::Asymmetric, FailureCause::Unseen}) {
+    if (!failures.chosen[static_cast<std::size_t>(cause)]) failures.choose(cause, FailureAction::Pass);
+  }
+}
+
 // What no single field can know.
 void Reader::check() {
   const Config& config = draft_.config;
@@ -265,9 +275,18 @@ void Reader::check() {
   if (config.limits.flow.direction_bytes > config.limits.flow.buffered_bytes) {
     error(place("limits.direction_buffered"), "bad-value", "'direction_buffered' must not exceed 'buffered'");
   }
-  if (config.mirror && !config.nfqueue && config.policy.mode == WafMode::Block) {
+  const bool echo = config.geneve && config.geneve->profile != GatewayProfile::Mirror;
+  if ((config.mirror || config.geneve) && !config.nfqueue && !echo && config.policy.mode == WafMode::Block) {
     error(place("mode"), "bad-value", "a mirror cannot block; 'mode' must be detect or off");
   }
+  if (echo) take_up_midstream();
+  if (config.health.certificate.empty() != config.health.key.empty()) {
+    error(place("health"), "missing-key", "'certificate' and 'key' are said together");
+  }
+  const HealthConfig& h = config.health;
+  const bool same = (h.http_port != 0 && (h.http_port == h.https_port || h.http_port == h.tcp_port)) ||
+                    (h.https_port != 0 && h.https_port == h.tcp_port);
+  if (same) error(place("health"), "bad-value", "each kind of health check needs a port of its own");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "app/config/schema_gateway.h"
 #include "app/config/units.h"
 
 namespace weir::app {
@@ -398,6 +399,8 @@ Fields limits() {
        "Past its handshake. Not less than that of a load balancer in front."},
       {"timeouts.closed", DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.timeouts.closed = t; }}, "30s",
        "Closed."},
+      {"watchdog", DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.watchdog = t; }}, "5s",
+       "A worker that does nothing for so long is ended, and another takes its place."},
       {"cache",
        TextField{"path", true,
                  [](Draft& d, const std::string& path) {
@@ -443,7 +446,7 @@ Fields events() {
 
 Fields all() {
   Fields fields;
-  for (const auto& part : {inputs(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events()}) {
+  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;
@@ -509,6 +512,7 @@ unsigned Config::workers() const {
   unsigned sum = 0;
   if (nfqueue) sum += static_cast<unsigned>(nfqueue->queues.size());
   if (mirror) sum += mirror->workers;
+  if (geneve) sum += geneve->workers;
   return sum;
 }
 

@@ -12,7 +12,8 @@ namespace weir::app {
 
 // Which capture an event's packet came from.
 struct EventSource {
-  std::string_view capture;  // as named on the command line; "-" is standard input
+  std::string_view capture = {};  // as named on the command line; "-" is standard input; empty: a live input
+  std::string_view input = {};    // with no capture: which, "nfqueue:0", "eth1"
 };
 
 class Format {

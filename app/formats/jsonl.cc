@@ -35,8 +35,12 @@ void write_common(JsonWriter& json, const Event& event, const EventSource& sourc
   if (at.flow_id != 0) json.field("flow_id", at.flow_id);
   json.field("event_type", type);
   if (event.type == EventType::Http) json.field("tx_id", event.http.tx_id);
-  json.field("pcap_filename", source.capture);
-  json.field("pcap_cnt", at.packet_number);
+  if (source.capture.empty()) {
+    if (!source.input.empty()) json.field("in_iface", source.input);
+  } else {
+    json.field("pcap_filename", source.capture);
+    json.field("pcap_cnt", at.packet_number);
+  }
   if (at.client.version != 0) {
     json.field("src_ip", at.client.to_string());
     json.field("src_port", at.client_port);
@@ -84,6 +88,7 @@ void write_waf(JsonWriter& json, const WafPart& waf) {
   json.field("decision", decision_name(waf.decision));
   json.field("mode", mode_name(waf.mode));
   if (waf.status != 0) json.field("status", waf.status);
+  json.field("transaction_id", waf.transaction_id);
   json.key("score");
   json.begin_object();
   json.field("inbound", waf.inbound_score);

@@ -68,7 +68,9 @@ std::string summary(const inspect::InspectorCounters& c, const RunFacts& facts, 
   if (!more.text().empty()) out += ", " + more.text();
   out += "\n";
   if (facts.inline_mode) {
-    out += counted(c.dropped_packets, "packet", "packets") + " not let through\n";
+    out += counted(c.dropped_packets, "packet", "packets") + " not let through";
+    if (c.injected > 0) out += ", " + grouped(c.injected) + " sent to answer them";
+    out += "\n";
   }
   if (const std::string lost = losses(c); !lost.empty()) out += painted("note: ", Color::Yellow, colored) + lost + "\n";
   return out;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "engine/base/siphash.h"
@@ -42,8 +43,11 @@ class AuditCollector final : public inspect::TransactionSink, private rules::Aud
     std::string path, file;  // concurrent: the entry, and where it goes
     [[nodiscard]] auto key() const { return std::tie(packet, time, flow, tx); }
   };
-  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
-  void clear() { entries_.clear(); }
+  // Changes what has been collected for `empty`.
+  void take(std::vector<Entry>& empty) {
+    empty.clear();
+    std::swap(empty, entries_);
+  }
 
  private:
   Result<void> append(std::string_view bytes) override;

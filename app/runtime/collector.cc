@@ -11,10 +11,10 @@ void Collector::write(const Event& event) {
   line.time = event.origin.time.ns;
   line.flow = event.origin.flow_id;
   line.tx = event.http.tx_id;
-  line.from = text_.size();
-  format_->append(placed, {place.file}, text_);
-  line.length = text_.size() - line.from;
-  if (line.length > 0) lines_.push_back(line);
+  line.from = lines_.bytes.size();
+  format_->append(placed, {place.file}, lines_.bytes);
+  line.length = lines_.bytes.size() - line.from;
+  if (line.length > 0) lines_.lines.push_back(line);
 }
 
 }  // namespace weir::app

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "app/formats/format.h"
@@ -36,21 +37,28 @@ class Collector final : public EventSink {
     std::size_t from = 0, length = 0;  // in text()
     [[nodiscard]] auto key() const { return std::tie(packet, time, flow, tx); }
   };
-  [[nodiscard]] const std::vector<Line>& lines() const { return lines_; }
-  [[nodiscard]] std::string_view text(const Line& line) const {
-    return std::string_view(text_).substr(line.from, line.length);
-  }
-  void clear() {
-    lines_.clear();
-    text_.clear();
+  struct Lines {
+    std::vector<Line> lines;
+    std::string bytes;
+    [[nodiscard]] std::string_view text(const Line& line) const {
+      return std::string_view(bytes).substr(line.from, line.length);
+    }
+    void clear() {
+      lines.clear();
+      bytes.clear();
+    }
+  };
+  // Changes what has been collected for `empty`, whose memory goes on being used.
+  void take(Lines& empty) {
+    empty.clear();
+    std::swap(empty, lines_);
   }
 
  private:
   std::unique_ptr<Format> format_;
   std::shared_ptr<const FileMap> files_;
   std::uint64_t packet_ = 0;
-  std::vector<Line> lines_;
-  std::string text_;
+  Lines lines_;
 };
 
 }  // namespace weir::app

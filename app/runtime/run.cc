@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace weir::app {
+namespace {
+
+// Packets after which a single worker hands its lines over.
+constexpr std::uint64_t kDeliverAfter = 4096;
+
+}  // namespace
 
 Run::Run(unsigned workers, const inspect::InspectorOptions& options,
          std::shared_ptr<const rules::RuleSet> rules, const Workers::MakeFormat& make_format,
@@ -11,18 +17,19 @@ Run::Run(unsigned workers, const inspect::InspectorOptions& options,
       kept_(extras.store),
       audit_(extras.audit_output),
       workers_(inline_ ? 1 : workers, options, std::move(rules), kept_ != nullptr ? kept_ : &memory_,
-               make_format, extras.audit),
+               make_format, [this](std::span<const WorkerOutput> outputs) { deliver(outputs); }, extras.audit),
       line_(std::move(line)),
       ingress_(options),
       files_(std::make_shared<FileMap>()) {}
 
 void Run::begin_file(const std::string& name) {
   // Workers may be reading the old map: it stays as it is.
-  submit();
+  if (workers_.count() > 1) workers_.submit();
   before_ = last_;
   auto files = std::make_shared<FileMap>(*files_);
   files->add(name, before_);
   files_ = std::move(files);
+  if (workers_.count() == 1) workers_.files(files_);
 }
 
 void Run::packets(std::span<const Packet> packets, PacketPort& port) {
@@ -33,53 +40,57 @@ void Run::packets(std::span<const Packet> packets, PacketPort& port) {
     now_ = packet.time;
     if (inline_) {
       inspect_inline(numbered, port);
-      continue;
-    }
-    const inspect::Ingress::Result in = ingress_.on_packet(numbered, ingress_counters_);
-    if (in.segment != nullptr) {
-      const auto worker = static_cast<unsigned>(inspect::connection_hash(*in.segment) % workers_.count());
-      filling_.add(packet.time, last_, *in.segment, worker);
+    } else if (workers_.count() == 1) {
+      inspect_here(numbered, port);
     } else {
-      filling_.add(packet.time, last_);
+      inspect_elsewhere(numbered, port);
     }
-    port.settle(packet, Fate::Forward);
-    if (filling_.full()) submit();
   }
 }
 
-void Run::finish_batch() {
-  if (!busy_) return;
-  workers_.finish();
-  busy_ = false;
-  transactions_ = workers_.counters().transactions;
-  deliver();
+void Run::inspect_here(const Packet& packet, PacketPort& port) {
+  workers_.at(packet.number);
+  const inspect::Ingress::Result in = ingress_.on_packet(packet, ingress_counters_);
+  if (in.segment != nullptr) {
+    workers_.inspector().on_segment(*in.segment);
+  } else {
+    (void)workers_.inspector().on_time(packet.time);
+  }
+  port.settle(packet, Fate::Forward);
+  if (last_ - delivered_ >= kDeliverAfter) workers_.deliver_now();
 }
 
-void Run::deliver() {
+void Run::inspect_elsewhere(const Packet& packet, PacketPort& port) {
+  const inspect::Ingress::Result in = ingress_.on_packet(packet, ingress_counters_);
+  Batch& batch = workers_.filling();
+  if (batch.empty()) batch.files = files_;
+  if (in.segment != nullptr) {
+    const auto worker = static_cast<unsigned>(inspect::connection_hash(*in.segment) % workers_.count());
+    batch.add(packet.time, packet.number, *in.segment, worker);
+  } else {
+    batch.add(packet.time, packet.number);
+  }
+  port.settle(packet, Fate::Forward);
+  if (batch.full()) workers_.submit();
+}
+
+void Run::deliver(std::span<const WorkerOutput> outputs) {
   delivered_ = last_;
+  transactions_ = 0;
+  for (const WorkerOutput& output : outputs) transactions_ += output.transactions;
   if (kept_ != nullptr) {
     if (const Result<void> synced = kept_->sync(now_); !synced && store_trouble_.empty()) {
       store_trouble_ = synced.error().message;
     }
   }
   if (audit_ != nullptr) {
-    workers_.drain_audit([this](const AuditCollector::Entry& entry) { audit_->write(entry); });
+    drain_audit(outputs, [this](const AuditCollector::Entry& entry) { audit_->write(entry); });
   }
-  workers_.drain(line_);
-}
-
-void Run::submit() {
-  finish_batch();
-  if (filling_.empty()) return;
-  std::swap(filling_, working_);
-  filling_.clear();
-  working_.files = files_;
-  workers_.start(working_);
-  busy_ = true;
+  drain_lines(outputs, line_);
 }
 
 void Run::inspect_inline(const Packet& packet, PacketPort& port) {
-  workers_.at(packet.number, files_);
+  workers_.at(packet.number);
   const inspect::Verdict time = workers_.inspector().on_time(packet.time);
   settle_held(time.held, port);
   inject(time.inject, port);
@@ -94,7 +105,7 @@ void Run::inspect_inline(const Packet& packet, PacketPort& port) {
   }
   inject(verdict.inject, port);
   // Disks are slow: not for every packet.
-  if (kept_ == nullptr || last_ - delivered_ >= Batch::kItems) deliver();
+  if (kept_ == nullptr || last_ - delivered_ >= kDeliverAfter) workers_.deliver_now();
 }
 
 void Run::settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port) {
@@ -120,12 +131,7 @@ void Run::end_file() {
   port_ = nullptr;
 }
 
-void Run::end_of_input() {
-  submit();
-  finish_batch();
-  workers_.end_of_input(last_, files_);
-  deliver();
-}
+void Run::end_of_input() { workers_.end_of_input(last_, files_); }
 
 inspect::InspectorCounters Run::counters() const {
   inspect::InspectorCounters sum = workers_.counters();

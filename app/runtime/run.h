@@ -1,7 +1,8 @@
 // Run: packets of one or more captures through the inspectors, lines out in order.
 //
-// Passive: this thread decodes and puts fragments together, workers inspect batches meanwhile. Inline:
-// every packet waits for its verdict, so one inspector does it all in this thread.
+// Passive with several workers: this thread decodes and puts fragments together, they inspect batches meanwhile.
+// Inline every packet waits for its verdict, so one inspector does it all in this thread; so does a single
+// worker, which saves it the copying.
 #pragma once
 
 #include <cstdint>
@@ -55,9 +56,9 @@ class Run {
   [[nodiscard]] inspect::InspectorCounters counters() const;
 
  private:
-  void submit();
-  void finish_batch();
-  void deliver();
+  void deliver(std::span<const WorkerOutput> outputs);
+  void inspect_here(const Packet& packet, PacketPort& port);
+  void inspect_elsewhere(const Packet& packet, PacketPort& port);
   void inspect_inline(const Packet& packet, PacketPort& port);
   void settle_held(std::span<const inspect::HeldFate> fates, PacketPort& port);
   void inject(std::span<const inspect::Injection> frames, PacketPort& port);
@@ -70,13 +71,11 @@ class Run {
   LineSink line_;
   inspect::Ingress ingress_;
   inspect::InspectorCounters ingress_counters_;
-  Batch filling_, working_;
-  bool busy_ = false;                 // `working_` is being inspected
   std::shared_ptr<const FileMap> files_;
   std::uint64_t before_ = 0;          // packets of the files before this one
   std::uint64_t last_ = 0;            // number of the latest packet through all files
   std::uint64_t transactions_ = 0;
-  std::uint64_t delivered_ = 0;       // inline: the packet after which lines were written last
+  std::uint64_t delivered_ = 0;       // one worker: the packet after which lines were written last
   Timestamp now_;                     // of the latest packet
   std::string store_trouble_;
   std::map<std::uint64_t, Packet> held_;  // inline: fragments that wait, by number

@@ -5,12 +5,35 @@
 
 namespace weir::app {
 
+void drain_audit(std::span<const WorkerOutput> outputs,
+                 const std::function<void(const AuditCollector::Entry&)>& entry) {
+  std::vector<const AuditCollector::Entry*> all;
+  for (const WorkerOutput& output : outputs) {
+    for (const AuditCollector::Entry& one : output.audit) all.push_back(&one);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->key() < b->key(); });
+  for (const auto* one : all) entry(*one);
+}
+
+void drain_lines(std::span<const WorkerOutput> outputs, const std::function<void(std::string_view)>& line) {
+  std::vector<std::pair<const Collector::Lines*, const Collector::Line*>> all;
+  for (const WorkerOutput& output : outputs) {
+    for (const Collector::Line& one : output.lines.lines) all.emplace_back(&output.lines, &one);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    return a.second->key() < b.second->key();
+  });
+  for (const auto& [lines, one] : all) line(lines->text(*one));
+}
+
 Workers::Workers(unsigned count, const inspect::InspectorOptions& options,
                  std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store,
-                 const MakeFormat& make_format, const std::optional<AuditShape>& audit) {
+                 const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit)
+    : deliver_(std::move(deliver)) {
   for (unsigned i = 0; i < std::max(count, 1U); ++i) {
     workers_.push_back(std::make_unique<Worker>(options, rules, store, make_format(), audit));
   }
+  for (Slot& slot : slots_) slot.outputs.resize(workers_.size());
   if (workers_.size() == 1) return;
   for (unsigned i = 0; i < workers_.size(); ++i) {
     workers_[i]->thread = std::thread([this, i] { run(i); });
@@ -28,6 +51,12 @@ Workers::~Workers() {
   }
 }
 
+void Workers::Worker::take(WorkerOutput& output) {
+  collector.take(output.lines);
+  if (audit) audit->take(output.audit);
+  output.transactions = inspector.counters().transactions;
+}
+
 void Workers::inspect_batch(Worker& worker, unsigned index, const Batch& batch) {
   worker.collector.files(batch.files);
   for (const Batch::Item& item : batch.items()) {
@@ -41,84 +70,76 @@ void Workers::inspect_batch(Worker& worker, unsigned index, const Batch& batch) 
 }
 
 void Workers::run(unsigned index) {
-  std::uint64_t seen = 0;
-  for (;;) {
-    const Batch* batch = nullptr;
+  Worker& worker = *workers_[index];
+  for (std::uint64_t turn = 0;; ++turn) {
     {
       std::unique_lock lock(mutex_);
-      started_.wait(lock, [&] { return leaving_ || generation_ != seen; });
+      started_.wait(lock, [&] { return leaving_ || published_ > turn; });
       if (leaving_) return;
-      seen = generation_;
-      batch = batch_;
     }
+    Slot& slot = slots_[turn % kSlots];
+    std::exception_ptr failure;
     try {
-      inspect_batch(*workers_[index], index, *batch);
+      inspect_batch(worker, index, slot.batch);
+      worker.take(slot.outputs[index]);
     } catch (...) {
-      workers_[index]->failure = std::current_exception();
+      failure = std::current_exception();
     }
-    {
-      const std::lock_guard lock(mutex_);
-      --running_;
-    }
-    done_.notify_one();
+    const std::lock_guard lock(mutex_);
+    if (failure) worker.failure = failure;
+    if (--slot.running == 0) done_.notify_one();
   }
 }
 
-void Workers::start(const Batch& batch) {
-  if (workers_.size() == 1) {
-    inspect_batch(*workers_.front(), 0, batch);
-    return;
+void Workers::finish_oldest() {
+  Slot& slot = slots_[delivered_ % kSlots];
+  {
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return slot.running == 0; });
+    for (const auto& worker : workers_) {
+      if (worker->failure) std::rethrow_exception(worker->failure);
+    }
   }
+  ++delivered_;
+  deliver_(slot.outputs);
+}
+
+bool Workers::oldest_is_done() {
+  const std::lock_guard lock(mutex_);
+  return slots_[delivered_ % kSlots].running == 0;
+}
+
+void Workers::submit() {
+  if (filling().empty()) return;
   {
     const std::lock_guard lock(mutex_);
-    batch_ = &batch;
-    running_ = static_cast<unsigned>(workers_.size());
-    ++generation_;
+    slots_[next_ % kSlots].running = count();
+    published_ = next_ + 1;
   }
   started_.notify_all();
+  ++next_;
+  while (delivered_ < next_ && (next_ - delivered_ == kSlots || oldest_is_done())) finish_oldest();
+  filling().clear();
 }
 
-void Workers::finish() {
-  if (workers_.size() > 1) {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return running_ == 0; });
-  }
-  for (const auto& worker : workers_) {
-    if (worker->failure) std::rethrow_exception(worker->failure);
-  }
+void Workers::deliver_now() {
+  workers_.front()->take(slots_[0].outputs[0]);
+  deliver_(slots_[0].outputs);
 }
 
 void Workers::end_of_input(std::uint64_t last, const std::shared_ptr<const FileMap>& files) {
-  for (const auto& worker : workers_) {
-    worker->collector.files(files);
-    worker->at(last + 1);
-    worker->inspector.end_of_input();
+  if (workers_.size() > 1) {
+    submit();
+    while (delivered_ < next_) finish_oldest();
   }
-}
-
-void Workers::drain_audit(const std::function<void(const AuditCollector::Entry&)>& entry) {
-  std::vector<const AuditCollector::Entry*> all;
-  for (const auto& worker : workers_) {
-    if (!worker->audit) continue;
-    for (const AuditCollector::Entry& one : worker->audit->entries()) all.push_back(&one);
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    worker.collector.files(files);
+    worker.at(last + 1);
+    worker.inspector.end_of_input();
+    worker.take(slots_[0].outputs[i]);
   }
-  std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->key() < b->key(); });
-  for (const auto* one : all) entry(*one);
-  for (const auto& worker : workers_) {
-    if (worker->audit) worker->audit->clear();
-  }
-}
-
-void Workers::drain(const std::function<void(std::string_view)>& line) {
-  std::vector<std::pair<const Collector*, const Collector::Line*>> all;
-  for (const auto& worker : workers_) {
-    for (const Collector::Line& one : worker->collector.lines()) all.emplace_back(&worker->collector, &one);
-  }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return a.second->key() < b.second->key();
-  });
-  for (const auto& [collector, one] : all) line(collector->text(*one));
-  for (const auto& worker : workers_) worker->collector.clear();
+  deliver_(slots_[0].outputs);
 }
 
 inspect::InspectorCounters Workers::counters() const {

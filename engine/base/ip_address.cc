@@ -44,8 +44,16 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 std::string IpAddress::to_string() const {
   char z[INET6_ADDRSTRLEN] = "";
   if (version == 0) return {};
-  inet_ntop(version == 4 ? AF_INET : AF_INET6, bytes.data(), z, sizeof z);
-  return z;
+  if (version == 6) {
+    inet_ntop(AF_INET6, bytes.data(), z, sizeof z);
+    return z;
+  }
+  char* at = z;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (i > 0) *at++ = '.';
+    at = std::to_chars(at, z + sizeof z, bytes[i]).ptr;
+  }
+  return {z, static_cast<std::size_t>(at - z)};
 }
 
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {

@@ -1,5 +1,6 @@
 #include "engine/base/json_writer.h"
 
+#include <array>
 #include <cassert>
 #include <charconv>
 #include <cmath>
@@ -30,8 +31,15 @@ void append_special(std::string& out, char c) {
   }
 }
 
+// What is written as it is. A table: texts are long, and a look costs less than four comparisons.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x7F; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
 bool plain(unsigned char c) {
-  return c >= 0x20U && c < 0x7FU && c != '"' && c != '\\';
+  return kPlain[c];
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 // from sequence numbers by their signed distance to the next expected one (RFC 9293 3.4). Offsets are
 // signed because segments may name sequence numbers before the start.
 //
-// Flows live in a pool of the Tracker. `user` and `busy` belong to the listener; the rest is the model's,
-// and read-only outside. An idle connection without buffered data costs sizeof(Flow).
+// Flows live in a pool of the Tracker. `user`, `answer` and `busy` belong to the listener, who may also set
+// `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only outside. An idle connection without buffered data costs sizeof(Flow).
 #pragma once
 
 #include <array>
@@ -31,6 +31,7 @@ struct HalfStream {
   std::int64_t edge = 0;       // highest right edge of the window the receiver ever offered
   std::int64_t fin = kNever;   // offset of the FIN
   std::int64_t urgent = kNever;  // offset of the urgent byte, if it is still ahead
+  std::int64_t cut = kNever;     // inline: nothing from here on is let through (Tracker::cut)
   std::int64_t removed = 0;      // urgent bytes taken out so far
   std::int64_t hole_since = 0;   // packet time (ns) at which the present hole was first seen
   PageList pages;
@@ -48,6 +49,7 @@ struct HalfStream {
   std::uint16_t mss = 0;          // of the sender's SYN; 0 = unknown
   std::uint8_t scale = kNoScale;  // of the windows that the sender offers
   std::uint8_t refusals = 0;      // segments refused since the receiver was last seen
+  std::uint8_t ttl = 0;           // of the sender's last accepted segment, as it came by here
   bool anchored : 1 = false;      // origin is known from a segment of the sender
   bool origin_known : 1 = false;  // origin is known from the handshake
   bool ack_known : 1 = false;     // the receiver has acknowledged something: acked and edge are known
@@ -90,6 +92,7 @@ class Flow {
   std::uint32_t lru_next = base::kNone;
   std::uint32_t hash = 0;
   std::uint32_t successor = base::kNone;  // half-open connection that would replace this one
+  std::uint32_t answer = base::kNone;     // the listener's
   std::int64_t lru_time = 0;
   std::int64_t state_time = 0;  // packet time (ns) at which `state` was entered
   std::uint32_t anomalies = 0;  // bits by Anomaly
@@ -101,7 +104,7 @@ class Flow {
   bool lossy = false;           // the capture has proved to lack segments
   bool closed = false;          // on_close was called; `user` is no longer the listener's
   bool busy = false;            // the listener's: a transaction is running; evicted last
-  bool refused = false;         // the listener's, also after on_close: no segment of it may pass any more
+  bool refused = false;         // Tracker::refuse_flow: no segment of it may pass any more
   Direction reset_from = Direction::ToServer;  // direction of the RST
 
   [[nodiscard]] HalfStream& half(Direction d) { return halves[static_cast<std::size_t>(d)]; }

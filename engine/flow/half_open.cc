@@ -11,6 +11,7 @@ SynRecord record_of(const net::TcpSegment& s) {
   SynRecord r;
   r.seq = s.seq;
   r.window = s.window;
+  r.ttl = s.ttl;
   if (s.options.mss) r.mss = *s.options.mss;
   if (s.options.window_scale) r.scale = *s.options.window_scale;
   if (s.options.timestamps) {

@@ -23,6 +23,7 @@ struct SynRecord {
   std::uint16_t mss = 0;
   std::uint16_t window = 0;    // never scaled (RFC 7323 2.2)
   std::uint8_t scale = 0xff;   // 0xff = no option
+  std::uint8_t ttl = 0;
   bool has_timestamp = false;
 };
 

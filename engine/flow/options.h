@@ -44,6 +44,7 @@ struct FlowTimeouts {
   Duration closed = seconds(30);        // how long a closed connection is remembered
   Duration reset = seconds(10);  // passive: how long a reset may still prove not to have been received
   Duration hole = seconds(5);    // one-sided capture: how long a hole may be waited for
+  Duration refused = seconds(120);  // how long after its last packet a refused connection is remembered
 };
 
 struct FlowOptions {

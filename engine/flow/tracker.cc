@@ -99,6 +99,8 @@ SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
       return on_half_open(successor, s, k.from_low);
     }
     if (s.has(net::kSyn)) return on_syn(f, d, s);
+    if (f.refused) return on_refused(f, d);
+    if (f.half(d).cut != kNever) return on_cut(f, d, s);
     return on_flow(f, d, s);
   }
   if (bad != DropReason::None) return SegmentVerdict::drop(bad);
@@ -215,7 +217,7 @@ Timestamp Tracker::deadline(const Flow& f) const {
     case FlowState::Open:
       break;
   }
-  return f.last_time + options_.timeouts.established;
+  return f.last_time + (f.refused ? options_.timeouts.refused : options_.timeouts.established);
 }
 
 // Asks for the flow at its deadline, or earlier while a hole of a one-sided flow is waited for.
@@ -296,6 +298,28 @@ void Tracker::end_of_input() noexcept {
   counters_.flows_now = 0;
   counters_.half_open_now = 0;
   counters_.buffered_now = std::uint64_t{pages_.pages_used()} * sizeof(Page);
+}
+
+void Tracker::refuse_flow(Flow& f, bool keep_sent) noexcept {
+  f.refused = true;
+  f.busy = false;
+  f.last_time = now_;
+  if (f.state != FlowState::Open) {
+    f.state = FlowState::Open;  // remembered longer than what has closed by itself
+  }
+  release_buffers(f.half(Direction::ToServer));
+  if (!keep_sent) release_buffers(f.half(Direction::ToClient));
+  table_.touch(f, LruClass::Idle, now_);
+  arm(f);
+}
+
+SegmentVerdict Tracker::on_refused(Flow& f, Direction d) {
+  f.last_time = now_;
+  table_.touch(f, LruClass::Idle, now_);
+  SegmentVerdict v = SegmentVerdict::drop(DropReason::Refused);
+  v.flow = &f;
+  v.direction = d;
+  return v;
 }
 
 void Tracker::note(Flow& f, Direction d, Anomaly a) {

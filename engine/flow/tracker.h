@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/flow/flow.h"
@@ -50,6 +51,21 @@ class Tracker {
   // No segment will follow: ends and closes every flow.
   void end_of_input() noexcept;
 
+  // Of a connection of which nothing else is known: by its ports.
+  [[nodiscard]] bool sent_by_client(const net::TcpSegment& s) const;
+
+  // Inline, for the listener, between calls of on_segment().
+  // No segment of the flow passes any more; it is remembered while segments come, and for a while after.
+  // `keep_sent`: the bytes towards the client that it has not acknowledged stay for copy().
+  void refuse_flow(Flow& f, bool keep_sent) noexcept;
+  // From `offset` on, nothing of direction `d` passes: later segments are trimmed (SegmentVerdict::trimmed),
+  // acknowledgements go on. What was delivered beyond is taken back from the model.
+  // REQUIRES: nothing beyond was let through.
+  void cut(Flow& f, Direction d, std::int64_t offset) noexcept;
+  // Copies bytes of direction `d` from `offset` on, as far as they are still kept; returns how many.
+  [[nodiscard]] std::size_t copy(const Flow& f, Direction d, std::int64_t offset,
+                                 std::span<std::uint8_t> out) const noexcept;
+
   [[nodiscard]] const FlowCounters& counters() const { return counters_; }
   [[nodiscard]] const FlowOptions& options() const { return options_; }
   // The most memory this tracker will ever use, in bytes.
@@ -64,7 +80,6 @@ class Tracker {
   SegmentVerdict classify(const net::TcpSegment& s);
   SegmentVerdict on_unknown(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash);
   SegmentVerdict adopt(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash);
-  [[nodiscard]] bool sent_by_client(const net::TcpSegment& s) const;
   void pass_time(std::size_t budget);
   [[nodiscard]] Timestamp deadline(const Flow& f) const;
   void on_timer(Flow& f);
@@ -96,6 +111,8 @@ class Tracker {
 
   // tracker_segment.cc
   SegmentVerdict on_flow(Flow& f, Direction d, const net::TcpSegment& s);
+  SegmentVerdict on_cut(Flow& f, Direction d, const net::TcpSegment& s);
+  SegmentVerdict on_refused(Flow& f, Direction d);
   SegmentVerdict on_reset(Flow& f, Direction d, const net::TcpSegment& s);
   SegmentVerdict after_reset(Flow& f, Direction d, const net::TcpSegment& s);
   [[nodiscard]] DropReason unacceptable(const Flow& f, Direction d, const net::TcpSegment& s) const;

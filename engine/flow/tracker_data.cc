@@ -383,6 +383,33 @@ void Tracker::release_acknowledged(HalfStream& h) {
   if (h.pieces != kNone) pieces_.release_below(h.pieces, h.next);
 }
 
+void Tracker::cut(Flow& f, Direction d, std::int64_t offset) noexcept {
+  HalfStream& h = f.half(d);
+  h.cut = offset;
+  if (h.next > offset) h.next = offset;
+  if (h.sent > offset) h.sent = offset;
+  if (h.fin != kNever && h.fin >= offset) {
+    h.fin = kNever;
+    h.fin_reached = false;
+  }
+  h.behind = 0;
+  h.segments_behind = 0;
+}
+
+std::size_t Tracker::copy(const Flow& f, Direction d, std::int64_t offset,
+                          std::span<std::uint8_t> out) const noexcept {
+  std::size_t n = 0;
+  while (n < out.size() && offset >= 0) {
+    const Bytes run = pages_.run_at(f.half(d).pages, offset);
+    if (run.empty()) break;
+    const std::size_t length = std::min(run.size(), out.size() - n);
+    std::copy_n(run.begin(), length, out.begin() + static_cast<std::ptrdiff_t>(n));
+    n += length;
+    offset += static_cast<std::int64_t>(length);
+  }
+  return n;
+}
+
 void Tracker::stop_delivery(HalfStream& h) {
   h.skip = true;
   release_buffers(h);

@@ -161,6 +161,7 @@ void Tracker::take_handshake(Flow& f, const std::optional<SynRecord>& client,
     h.origin = syn.seq + 1;
     h.anchored = true;
     h.mss = syn.mss;
+    h.ttl = syn.ttl;
     h.window = h.offered = syn.window;
     h.timestamp = syn.timestamp;
     h.has_timestamp = syn.has_timestamp;
@@ -193,6 +194,7 @@ void Tracker::take_handshake(Flow& f, const std::optional<SynRecord>& client,
 SegmentVerdict Tracker::on_syn(Flow& f, Direction d, const net::TcpSegment& s) {
   HalfStream& h = f.half(d);
   const bool repeated = h.anchored && s.seq + 1 == h.origin && f.state == FlowState::Open;
+  if (f.refused && (repeated || s.has(net::kAck))) return on_refused(f, d);
   if (s.has(net::kAck)) {
     if (repeated && (!inline_mode() || s.payload.empty())) return accepted(f, d, s);
     return on_late_synack(f, d, s);

@@ -22,6 +22,24 @@ std::uint32_t whole_seconds(Timestamp t) {
 
 }  // namespace
 
+// What lies beyond the cut is as if the sender had not sent it.
+SegmentVerdict Tracker::on_cut(Flow& f, Direction d, const net::TcpSegment& s) {
+  const HalfStream& h = f.half(d);
+  const std::int64_t offset = h.offset_of(s.seq);
+  const std::int64_t end = offset + static_cast<std::int64_t>(s.payload.size()) + (s.has(net::kFin) ? 1 : 0);
+  if (end <= h.cut || s.has(net::kRst)) return on_flow(f, d, s);
+  net::TcpSegment kept = s;
+  const std::int64_t room = std::max<std::int64_t>(h.cut - offset, 0);
+  if (offset > h.cut) kept.seq = h.seq_of(h.cut);
+  kept.payload = s.payload.first(std::min(s.payload.size(), static_cast<std::size_t>(room)));
+  kept.flags = static_cast<std::uint8_t>(kept.flags & ~net::kFin);
+  SegmentVerdict v = on_flow(f, d, kept);
+  v.trimmed = true;
+  v.seq = kept.seq;
+  v.kept = static_cast<std::uint32_t>(kept.payload.size());
+  return v;
+}
+
 SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) {
   f.half(opposite(d)).refusals = 0;
   if (s.has(net::kRst)) return on_reset(f, d, s);
@@ -43,6 +61,8 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
     h.sent = std::max(h.sent, end + (fin ? 1 : 0));
     if (fin) mark_fin(h, end);  // before the payload: what lies beyond is not read
   }
+  const std::int64_t before = h.expected();
+  const bool ahead = h.sent > before;
   const Placement placed = place(f, d, offset, s.payload);
   if (placed.reason != DropReason::None) return refuse(f, d, s, placed.reason);
   if (inline_mode()) {
@@ -66,6 +86,9 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
   if (h.claimed > h.acked && h.sent >= h.claimed) advance_ack(f, d, h.claimed);
   settle_holes(f, d);
   SegmentVerdict v = accepted(f, d, s);
+  h.ttl = s.ttl;
+  v.before = before;
+  v.ahead = ahead;
   v.retransmission = placed.retransmission;
   if (v.retransmission) ++counters_.retransmissions;
   return v;

@@ -29,6 +29,7 @@ std::string_view name(DropReason reason) {
       "direction-limit",
       "memory-limit",
       "flow-limit",
+      "refused",
   };
   return kNames[static_cast<std::size_t>(reason)];
 }

@@ -41,8 +41,9 @@ enum class DropReason : std::uint8_t {
   DirectionLimit,       // FlowLimits::direction_bytes or direction_segments
   MemoryLimit,          // FlowLimits::buffered_bytes
   FlowLimit,            // FlowLimits::flows or half_open
+  Refused,              // the listener refused the connection before
 };
-inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::FlowLimit) + 1;
+inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::Refused) + 1;
 
 // kebab-case, as in events and metrics: "out-of-window".
 [[nodiscard]] std::string_view name(DropReason reason);
@@ -80,6 +81,14 @@ class SegmentVerdict {
   bool reject = false;           // dropped, and both ends should get a RST (MidstreamPolicy::Reject)
   bool retransmission = false;   // carried payload, all of it known already
   bool opened = false;           // on_open was called for this segment
+  // Inline, with `flow`: the sender's contiguous bytes that were let through before this segment, as an
+  // offset; and whether some beyond them were, too.
+  std::int64_t before = 0;
+  bool ahead = false;
+  // HalfStream::cut: only `kept` bytes of the payload, from `seq` on, may go on, and no FIN.
+  bool trimmed = false;
+  std::uint32_t seq = 0;
+  std::uint32_t kept = 0;
   Flow* flow = nullptr;          // null while half-open or unknown; valid until the next Tracker call
   Direction direction = Direction::ToServer;  // of the segment; only meaningful with `flow`
   std::uint64_t delivered = 0;   // bytes handed to the listener during this call, both directions

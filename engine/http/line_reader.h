@@ -38,6 +38,7 @@ class LineReader {
   // Octets of the unfinished line, as far as they are kept.
   [[nodiscard]] std::string_view partial() const noexcept { return carry_; }
   [[nodiscard]] bool started() const noexcept { return length_ > 0; }
+  [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
 
  private:
   void keep_tail(std::string_view piece) noexcept;

@@ -63,6 +63,19 @@ class Connection {
   [[nodiscard]] SideState state(Side side) const noexcept {
     return side == Side::Request ? requests_.state() : responses_.state();
   }
+  // Where in the stream of this side (octets fed and missing, counted from 0) the message that is under way
+  // began, or the latest one if none is.
+  [[nodiscard]] std::uint64_t message_start(Side side) const noexcept {
+    return side == Side::Request ? requests_.message_start() : responses_.message_start();
+  }
+  // Octets of a message were read whose end was not.
+  [[nodiscard]] bool under_way(Side side) const noexcept {
+    return side == Side::Request ? requests_.under_way() : responses_.under_way();
+  }
+  // The response to a request before `id` is not complete.
+  [[nodiscard]] bool owes_before(ExchangeId id) const noexcept {
+    return !shared_.queue.empty() && shared_.queue.front() < id;
+  }
   // Requests that wait for a response or for its end.
   [[nodiscard]] std::uint64_t waiting() const noexcept { return shared_.queue.size(); }
 

@@ -46,6 +46,7 @@ SideState Reader::state() const noexcept {
 void Reader::feed(std::string_view in) {
   if (in.empty()) return;
   (side_ == Side::Request ? shared_.requests_seen : shared_.responses_seen) = true;
+  fed_ += in.size();
   if (shared_.opaque && !refused()) state_ = State::Opaque;
   while (!in.empty()) {
     switch (state_) {
@@ -121,6 +122,7 @@ std::string_view Reader::line_prefix(std::string_view in, SniffBuffer& buffer) {
 }
 
 void Reader::read_start(std::string_view& in) {
+  line_at_ = fed_ - in.size() - lines_.length();
   if (!sniffed_) {
     SniffBuffer buffer;  // NOLINT: filled as far as it is used
     const std::string_view prefix = line_prefix(in, buffer);
@@ -159,6 +161,7 @@ void Reader::read_start(std::string_view& in) {
 }
 
 void Reader::read_resync(std::string_view& in) {
+  line_at_ = fed_ - in.size() - lines_.length();
   if (skip_line_) {
     const std::size_t lf = in.find('\n');
     const std::size_t skipped = lf == std::string_view::npos ? in.size() : lf + 1;

@@ -57,6 +57,13 @@ class Reader : private ContentSink {
   [[nodiscard]] SideState state() const noexcept;
   [[nodiscard]] Progress& progress() noexcept { return progress_; }
   [[nodiscard]] ExchangeId id() const noexcept { return id_; }
+  [[nodiscard]] std::uint64_t message_start() const noexcept { return line_at_; }
+  // Octets of a message were read, and its end was not. (Between an interim and the final response: no.)
+  [[nodiscard]] bool under_way() const noexcept {
+    return state_ == State::Start ? lines_.started()
+                                  : state_ == State::Headers || state_ == State::Body ||
+                                        state_ == State::Trailers || state_ == State::Refused;
+  }
 
  protected:
   enum class State : std::uint8_t {
@@ -150,6 +157,8 @@ class Reader : private ContentSink {
   bool decoder_lost_ = false;  // a gap cut the coded stream
   bool early_end_ = false;     // the stream ended inside the header section
   std::uint32_t fields_ = 0;
+  std::uint64_t fed_ = 0;      // octets of this side so far, holes included
+  std::uint64_t line_at_ = 0;  // of these, those before the first line of the present or latest message
   std::uint64_t section_bytes_ = 0;
   std::uint64_t remaining_ = 0;  // of a body of known length
   MessageLengths lengths_;

@@ -26,6 +26,7 @@ void Reader::give_up() noexcept {
 
 void Reader::gap(std::uint64_t length) {
   if (length == 0) return;
+  fed_ += length;
   switch (state_) {
     case State::Body:
       gap_in_body(length);

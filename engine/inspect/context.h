@@ -51,6 +51,8 @@ struct Context {
   TransactionSink* transactions = nullptr;  // null: nobody wants them
   Timestamp now;
   std::uint64_t packet_number = 0;
+  http::Side feeding = http::Side::Request;  // whose bytes (or end) are being judged
+  bool at_end = false;                       // … and whether it is the end
 };
 
 }  // namespace weir::inspect

@@ -1,11 +1,13 @@
 #include "engine/inspect/inspector.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "engine/flow/tracker.h"
+#include "engine/inspect/blocking.h"
 #include "engine/inspect/context.h"
 #include "engine/inspect/ingress.h"
 #include "engine/inspect/session.h"
@@ -55,7 +57,9 @@ struct Inspector::State final : public flow::StreamSink {
         std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store)
       : context(options, sink, std::move(rules), store),
         ingress(options),
-        tracker(options.flow_limits, flow_options(options), *this) {}
+        tracker(options.flow_limits, flow_options(options), *this) {
+    if (inline_stance()) blocking.emplace(context, tracker);
+  }
 
   [[nodiscard]] bool inline_stance() const { return context.options.stance == Stance::Inline; }
   void pass_time();
@@ -64,6 +68,7 @@ struct Inspector::State final : public flow::StreamSink {
   Session* take_session();
   flow::StreamAction after(flow::Flow& flow, Session& session, http::Side side,
                            const http::Progress& progress);
+  [[nodiscard]] bool deaf(const flow::Flow& flow, const Session& session, flow::Direction direction) const;
   void rewrite(const Packet& packet, const net::Datagram& datagram, Verdict& verdict);
   void settle(std::span<const HeldFate> held, Verdict& verdict);
   void told_drop(const net::TcpSegment* segment, const flow::Flow* flow, const Verdict& verdict,
@@ -78,7 +83,10 @@ struct Inspector::State final : public flow::StreamSink {
   void on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) override;
   void on_close(flow::Flow& flow) override;
 
-  Verdict on_segment(const net::TcpSegment& segment);
+  // `in`: the packet that brought it; inline always.
+  Verdict on_segment(const net::TcpSegment& segment, const Arrival* in);
+  // What becomes of a segment that the model (or, before, the rules) judged.
+  void decide(const Arrival& in, const flow::SegmentVerdict& judged, Verdict& verdict);
 
   Context context;
   Ingress ingress;
@@ -87,8 +95,10 @@ struct Inspector::State final : public flow::StreamSink {
   net::TcpEdit edit;  // inline: what is to be changed in the packet before it goes on
   std::vector<std::uint8_t> rewritten;
   std::vector<HeldFate> fates;
-  const Session* refused_now = nullptr;  // the session that this packet made us refuse
-  flow::Tracker tracker;  // last: its sink, this object, is whole by then
+  flow::Flow* refused_now = nullptr;  // the flow that this packet made us refuse
+  std::uint64_t drop_rule = 0;
+  flow::Tracker tracker;  // its sink, this object, is whole by then
+  std::optional<Blocking> blocking;  // inline
 };
 
 // --- connections ---
@@ -129,16 +139,14 @@ void Inspector::State::on_open(flow::Flow& flow) {
 
 flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, http::Side side,
                                            const http::Progress& progress) {
+  flow.busy = session.busy();
   if (inline_stance()) {
     if (progress.body_ended && side == http::Side::Request) session.body_ended();
-    if (session.refusal().reason != DropReason::None && refused_now == nullptr) {
-      refused_now = &session;
-      flow.refused = true;
-      session.close();  // nothing more is let through: what is under way is over
+    if (session.refusal().reason != DropReason::None) {
+      if (flow.answer == base::kNone && !flow.refused && refused_now == nullptr) refused_now = &flow;
+      return flow::StreamAction::Continue;  // what was sent before may have to be sent again
     }
   }
-  flow.busy = session.busy();
-  if (session.refusal().reason != DropReason::None) return flow::StreamAction::Skip;
   switch (session.connection().state(side)) {
     case http::SideState::Tunnel:
     case http::SideState::Opaque:
@@ -148,13 +156,20 @@ flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, h
   }
 }
 
+// A refused session hears nothing more, but for the responses that are still owed to earlier requests.
+bool Inspector::State::deaf(const flow::Flow& flow, const Session& session, flow::Direction direction) const {
+  if (session.refusal().reason == DropReason::None) return false;
+  return direction == flow::Direction::ToServer || !blocking || !blocking->queued(flow);
+}
+
 flow::StreamAction Inspector::State::on_bytes(flow::Flow& flow, flow::Direction direction,
                                               const flow::StreamBytes& bytes) {
   auto* session = static_cast<Session*>(flow.user);
-  if (session == nullptr || session->refusal().reason != DropReason::None) {
-    return flow::StreamAction::Skip;
-  }
+  if (session == nullptr) return flow::StreamAction::Skip;
+  if (deaf(flow, *session, direction)) return flow::StreamAction::Continue;
   const http::Side side = side_of(direction);
+  context.feeding = side;
+  context.at_end = false;
   const http::Progress progress = session->connection().on_bytes(side, as_text(bytes.bytes));
   return after(flow, *session, side, progress);
 }
@@ -164,24 +179,28 @@ flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction di
   ++context.counters.gaps;
   context.counters.gap_bytes += gap.length;
   auto* session = static_cast<Session*>(flow.user);
-  if (session == nullptr || session->refusal().reason != DropReason::None) {
-    return flow::StreamAction::Skip;
-  }
+  if (session == nullptr) return flow::StreamAction::Skip;
+  if (deaf(flow, *session, direction)) return flow::StreamAction::Continue;
   const http::Side side = side_of(direction);
+  context.feeding = side;
+  context.at_end = false;
   const http::Progress progress = session->connection().on_gap(side, gap.length);
   return after(flow, *session, side, progress);
 }
 
 void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) {
   auto* session = static_cast<Session*>(flow.user);
-  if (session == nullptr || session->refusal().reason != DropReason::None) return;
+  if (session == nullptr || deaf(flow, *session, direction)) return;
   const http::Side side = side_of(direction);
+  context.feeding = side;
+  context.at_end = true;
   const http::Progress progress = session->connection().on_end(
       side, cause == flow::EndCause::Fin ? http::StreamEnd::Clean : http::StreamEnd::Reset);
   after(flow, *session, side, progress);
 }
 
 void Inspector::State::on_close(flow::Flow& flow) {
+  if (blocking) blocking->forget(flow);
   auto* session = static_cast<Session*>(flow.user);
   if (session == nullptr) return;
   flow.user = nullptr;
@@ -218,45 +237,58 @@ std::uint64_t Inspector::State::ends() const {
   return sum;
 }
 
-Verdict Inspector::State::on_segment(const net::TcpSegment& segment) {
+Verdict Inspector::State::on_segment(const net::TcpSegment& segment, const Arrival* in) {
   refused_now = nullptr;
+  drop_rule = 0;
   edit = {};
   const flow::SegmentVerdict judged = tracker.on_segment(segment);
   InspectorCounters& counters = context.counters;
   Verdict verdict;
-  if (judged.fate() == Fate::Drop) {
+  if (judged.fate() == Fate::Drop && judged.reason() != flow::DropReason::Refused) {
     if (segment.checksum_bad) {
       ++counters.bad_checksum;
     } else {
       ++counters.refused_segments;
     }
   }
-  if (!inline_stance()) return verdict;
-
-  const Session* session = judged.flow == nullptr ? nullptr : static_cast<Session*>(judged.flow->user);
-  std::uint64_t rule = 0;
-  if (refused_now != nullptr) {
-    verdict.reason = refused_now->refusal().reason;
-    verdict.detail = refused_now->refusal().detail;
-    rule = refused_now->refusal().rule_id;
-  } else if (session != nullptr && session->refusal().reason != DropReason::None) {
-    verdict.reason = DropReason::FlowBlocked;
-    verdict.detail = session->refusal().detail;
-    rule = session->refusal().rule_id;
-  } else if (judged.flow != nullptr && judged.flow->refused) {
-    verdict.reason = DropReason::FlowBlocked;  // closed since, but remembered
-    verdict.detail = "closed";
-  } else if (judged.fate() == Fate::Drop) {
-    verdict.reason = reason_of(judged.reason());
-    verdict.detail = flow::name(judged.reason());
-  }
+  if (in == nullptr) return verdict;
+  decide(*in, judged, verdict);
   if (verdict.reason == DropReason::None) {
     edit = {judged.clear_urgent, judged.strip_fast_open};
     return verdict;
   }
   verdict.kind = VerdictKind::Drop;
-  told_drop(&segment, judged.flow, verdict, rule);
+  told_drop(&segment, judged.flow, verdict, drop_rule);
   return verdict;
+}
+
+void Inspector::State::decide(const Arrival& in, const flow::SegmentVerdict& judged, Verdict& verdict) {
+  flow::Flow* flow = judged.flow;
+  auto* session = flow == nullptr ? nullptr : static_cast<Session*>(flow->user);
+  const auto blocked = [&](DropReason reason) {
+    verdict.reason = reason;
+    verdict.detail = session == nullptr ? "closed" : session->refusal().detail;
+    drop_rule = session == nullptr ? 0 : session->refusal().rule_id;
+  };
+  if (flow != nullptr && refused_now == flow && session != nullptr) {
+    if (in.segment.has(net::kRst)) {
+      // The client is gone; what it left of a request was judged, and the reset takes it from the server.
+      tracker.refuse_flow(*flow, false);
+      session->close();
+      return;
+    }
+    blocked(session->refusal().reason);
+    blocking->refused(in, judged, *session);
+  } else if (flow != nullptr && judged.reason() == flow::DropReason::Refused) {
+    blocked(DropReason::FlowBlocked);
+    blocking->on_refused(in, judged);
+  } else if (flow != nullptr && session != nullptr && blocking->queued(*flow)) {
+    if (!blocking->on_queued(in, judged, *session)) blocked(DropReason::FlowBlocked);
+  } else if (judged.fate() == Fate::Drop) {
+    verdict.reason = reason_of(judged.reason());
+    verdict.detail = flow::name(judged.reason());
+    if (judged.reject) blocking->reject(in, judged.reason() == flow::DropReason::Midstream, flow);
+  }
 }
 
 // Urgent data and TCP Fast Open are taken off the wire, so that both ends read what was read here.
@@ -318,7 +350,13 @@ Verdict Inspector::on_packet(const Packet& packet) noexcept {
   state_->pass_time();
   context.packet_number = packet.number;
   const Ingress::Result in = state_->ingress.on_packet(packet, context.counters);
-  Verdict verdict = in.segment != nullptr ? state_->on_segment(*in.segment) : in.verdict;
+  Verdict verdict = in.verdict;
+  if (state_->blocking) state_->blocking->begin();
+  if (in.segment != nullptr) {
+    const Arrival arrival{packet, *in.datagram, *in.segment};
+    verdict = state_->on_segment(*in.segment, state_->blocking ? &arrival : nullptr);
+    if (state_->blocking) verdict.inject = state_->blocking->frames();
+  }
   if (in.segment == nullptr && verdict.kind == VerdictKind::Drop) state_->told_drop(nullptr, nullptr, verdict, 0);
   if (in.segment != nullptr) state_->rewrite(packet, *in.datagram, verdict);
   state_->settle(in.held, verdict);
@@ -329,7 +367,7 @@ Verdict Inspector::on_packet(const Packet& packet) noexcept {
 void Inspector::on_segment(const net::TcpSegment& segment) noexcept {
   (void)on_time(segment.time);
   state_->context.packet_number = segment.packet_number;
-  (void)state_->on_segment(segment);
+  (void)state_->on_segment(segment, nullptr);
 }
 
 Verdict Inspector::on_time(Timestamp now) noexcept {
@@ -338,6 +376,11 @@ Verdict Inspector::on_time(Timestamp now) noexcept {
   state_->pass_time();
   Verdict verdict;
   verdict.held = state_->ingress.on_time(context.now);
+  if (state_->blocking) {
+    state_->blocking->begin();
+    state_->blocking->on_time();
+    verdict.inject = state_->blocking->frames();
+  }
   return verdict;
 }
 

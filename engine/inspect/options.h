@@ -21,7 +21,7 @@ enum class Stance : std::uint8_t {
 // How a refused client is answered (inline).
 struct BlockOptions {
   // The page: the body of every answer of Weir's. `{{transaction_id}}` is replaced by the id that the records
-  // have, `{{status}}` by the status; nothing that the client sent ever gets into it. At most 32 KiB.
+  // have, `{{status}}` by the status; nothing that the client sent ever gets into it. See BlockPage::check().
   std::string page;  // empty: Weir's own short page
   std::string content_type = "text/html; charset=utf-8";
   // false: both ends are reset, no page is sent.
@@ -29,10 +29,9 @@ struct BlockOptions {
   // How long a blocked connection's client may take to read the page, its further data being acknowledged
   // and discarded meanwhile; then it is reset.
   Duration linger = seconds(30);
-  // Connections that are being answered at a time (about 1 KiB each, and the pages). Beyond it both ends are
-  // reset without a page.
+  // Connections that are being answered at a time (less than 2 KiB each, with their pages). Beyond it both
+  // ends are reset without a page.
   std::uint32_t connections = 4096;
-  std::uint64_t page_bytes = 16ULL << 20;
   // Frames that Weir may make in a second, in bursts of as many.
   std::uint32_t frames_per_second = 50'000;
 };

@@ -18,18 +18,13 @@ std::optional<std::string_view> optional_view(const Text& text) {
 
 std::int64_t score(const rules::Transaction& tx, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    const std::optional<std::string_view> value = tx.variable("TX", name);
+    const std::optional<std::string_view> value = tx.tx(name);
     if (!value) continue;
     std::int64_t number = 0;
     std::from_chars(value->data(), value->data() + value->size(), number);
     return number;
   }
   return 0;
-}
-
-bool flag(const rules::Transaction& tx, std::string_view variable) {
-  const std::optional<std::string_view> value = tx.variable(variable, {});
-  return value && *value == "1";
 }
 
 WafMode mode_of(rules::EngineMode mode) {
@@ -89,6 +84,14 @@ void RecordBuilder::hide(Exchange& exchange) {
   }
 }
 
+std::string_view unique_id(IdBuffer& buffer, std::uint64_t flow_id, http::ExchangeId id) {
+  char* const end = buffer.data() + buffer.size();
+  char* at = std::to_chars(buffer.data(), end, flow_id, 16).ptr;
+  *at++ = '-';
+  at = std::to_chars(at, end, id).ptr;
+  return {buffer.data(), static_cast<std::size_t>(at - buffer.data())};
+}
+
 void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
   rules_.clear();
   for (const rules::Match& match : exchange.tx.matches()) {
@@ -133,6 +136,7 @@ const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origi
   waf.mode = options.mode;
   waf.paranoia = options.paranoia;
   waf.truncated = exchange.truncated;
+  waf.transaction_id = unique_id(id_, origin.flow_id, exchange.id);
   if (exchange.judged) {
     const rules::Transaction& tx = exchange.tx;
     const Decision& decision = tx.decision();
@@ -146,7 +150,7 @@ const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origi
     waf.inbound_score = score(tx, options.inbound_score);
     waf.outbound_score = score(tx, options.outbound_score);
     add_rules(exchange, waf);
-    waf.truncated = waf.truncated || flag(tx, "INBOUND_DATA_ERROR") || flag(tx, "OUTBOUND_DATA_ERROR");
+    waf.truncated = waf.truncated || tx.data_error();
     hidden_.reset();
     if (rules::AuditView::hides(exchange.tx)) hide(exchange);
   }

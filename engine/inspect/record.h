@@ -1,6 +1,7 @@
 // From a finished exchange to its event.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,11 @@
 #include "engine/inspect/options.h"
 
 namespace weir::inspect {
+
+// UNIQUE_ID of an exchange: the flow's id in hexadecimal, a dash, the number of the exchange. Same capture,
+// same ids.
+using IdBuffer = std::array<char, 48>;
+[[nodiscard]] std::string_view unique_id(IdBuffer& buffer, std::uint64_t flow_id, http::ExchangeId id);
 
 // Where the exchange's connection is.
 struct SessionOrigin {
@@ -41,6 +47,7 @@ class RecordBuilder {
   std::unique_ptr<Hidden> hidden_;  // the copies that the event points to, if something is hidden
   std::vector<RuleHit> rules_;
   std::vector<std::string_view> violations_;
+  IdBuffer id_{};
 };
 
 }  // namespace weir::inspect

@@ -1,8 +1,6 @@
 #include "engine/inspect/session.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <optional>
 
 namespace weir::inspect {
@@ -15,15 +13,6 @@ bool equals_ignoring_case(std::string_view a, std::string_view lower) {
     if (c != lower[i]) return false;
   }
   return true;
-}
-
-// UNIQUE_ID: the flow's id in hexadecimal, a dash, the number of the exchange. Same capture, same ids.
-std::string_view unique_id(std::array<char, 48>& buffer, std::uint64_t flow, http::ExchangeId id) {
-  char* const end = buffer.data() + buffer.size();
-  char* at = std::to_chars(buffer.data(), end, flow, 16).ptr;
-  *at++ = '-';
-  at = std::to_chars(at, end, id).ptr;
-  return {buffer.data(), static_cast<std::size_t>(at - buffer.data())};
 }
 
 std::optional<rules::EngineMode> engine_mode(WafMode mode) {
@@ -55,6 +44,8 @@ void Session::open(const SessionOrigin& origin, bool midstream) {
   next_ = 0;
   unplaced_.clear();
   refusal_ = {};
+  location_.clear();
+  refused_again_ = earlier_answered_ = false;
   spoke_http_ = tunnel_ = false;
 }
 
@@ -109,7 +100,7 @@ void Session::on_request_line(http::ExchangeId id, const http::RequestLine& line
   exchange->url.set(line.target);
   exchange->protocol.set(line.version);
   exchange->judged = true;
-  std::array<char, 48> buffer{};
+  IdBuffer buffer{};
   rules::Transaction::Peers peers;
   peers.client = origin_.client;
   peers.server = origin_.server;
@@ -283,6 +274,11 @@ void Session::response_done(Exchange& exchange) {
 
 void Session::on_message_done(http::ExchangeId id, http::Side side, http::MessageEnd end,
                               const http::MessageLengths& lengths) {
+  // A response that ended with the connection leaves no room for another one.
+  if (side == http::Side::Response && refusal_.response == ResponseState::Owed &&
+      id + 1 >= refusal_.exchange && end == http::MessageEnd::Complete && !context_.at_end) {
+    earlier_answered_ = true;
+  }
   Exchange* exchange = find(id);
   if (exchange == nullptr) return;
   Exchange::Message& message =
@@ -313,8 +309,9 @@ void Session::on_violation(http::ExchangeId id, http::Side side, http::Violation
     if (exchange != nullptr) exchange->refused = true;
     Decision answer;
     answer.kind = DecisionKind::Deny;
-    answer.status = 400;
-    refuse(DropReason::HttpViolation, http::name(violation), answer);
+    answer.status = side == http::Side::Request ? 400 : 502;
+    refuse(exchange, id, DropReason::HttpViolation, http::name(violation), answer);
+    if (means_no_http(violation)) refusal_.http = false;
   }
 }
 
@@ -327,13 +324,46 @@ void Session::on_tunnel(http::ExchangeId id) {
 void Session::decided(Exchange& exchange, const Decision& decision) {
   if (!decision.disruptive() || exchange.tx.mode() != rules::EngineMode::On) return;
   exchange.stopped = true;
-  if (context_.options.stance == Stance::Inline) refuse(DropReason::Rule, "rule", decision);
+  if (context_.options.stance == Stance::Inline) {
+    refuse(&exchange, exchange.id, DropReason::Rule, "rule", decision);
+  }
 }
 
-void Session::refuse(DropReason reason, std::string_view detail, const Decision& decision) {
-  if (refusal_.reason != DropReason::None) return;
-  refusal_ = {reason, detail, decision.rule_id, decision};
+void Session::refuse(const Exchange* exchange, http::ExchangeId id, DropReason reason,
+                     std::string_view detail, const Decision& decision) {
+  if (refusal_.reason != DropReason::None) {
+    refused_again_ = true;
+    return;
+  }
+  refusal_.reason = reason;
+  refusal_.detail = detail;
+  refusal_.rule_id = decision.rule_id;
+  refusal_.decision = decision;
   refusal_.decision.redirect = {};
+  location_.assign(decision.redirect);
+  refusal_.exchange = id;
+  refusal_.head = exchange != nullptr && exchange->method.value == "HEAD";
+  refusal_.request_start = connection_->message_start(http::Side::Request);
+  refusal_.response_start = connection_->message_start(http::Side::Response);
+  switch (connection_->state(http::Side::Response)) {
+    case http::SideState::Lost:
+    case http::SideState::Tunnel:
+    case http::SideState::Opaque:
+    case http::SideState::Ended: refusal_.response = ResponseState::Unreadable; return;
+    default: break;
+  }
+  if (connection_->owes_before(id)) {
+    refusal_.response = ResponseState::Owed;
+  } else if (context_.feeding == http::Side::Request && exchange != nullptr && exchange->response.done) {
+    refusal_.response = ResponseState::Complete;
+  } else if (connection_->under_way(http::Side::Response) ||
+             (exchange != nullptr && exchange->response.begun)) {
+    refusal_.response = ResponseState::UnderWay;
+  }
+}
+
+void Session::finish_refused() {
+  while (!exchanges_.empty() && exchanges_.back()->id >= refusal_.exchange) finish(*exchanges_.back());
 }
 
 void Session::finish_if_over(Exchange& exchange) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,12 +21,27 @@
 
 namespace weir::inspect {
 
-// Inline: why nothing more of the connection may pass.
+// How far the response to the refused request had come.
+enum class ResponseState : std::uint8_t {
+  None,        // nothing of it, and every earlier response is complete
+  UnderWay,
+  Complete,
+  Owed,        // an earlier response is not complete
+  Unreadable,  // the server's side is not followed as HTTP (any more)
+};
+
+// Inline: why nothing more of the connection may pass, and where in its streams that was.
 struct Refusal {
   DropReason reason = DropReason::None;
   std::string_view detail;    // static
   std::uint64_t rule_id = 0;
   Decision decision;          // what to answer; its views are not kept
+  http::ExchangeId exchange = 0;
+  bool http = true;           // the client speaks HTTP/1: it can be answered
+  bool head = false;          // the refused request's method is HEAD
+  ResponseState response = ResponseState::None;
+  std::uint64_t request_start = 0;   // stream offset of its request line
+  std::uint64_t response_start = 0;  // UnderWay, Complete: of its status line
 };
 
 class Session final : public http::HttpSink {
@@ -51,6 +67,15 @@ class Session final : public http::HttpSink {
   [[nodiscard]] bool tunnel() const { return tunnel_; }
   [[nodiscard]] bool busy() const { return !exchanges_.empty(); }
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
+  // DecisionKind::Redirect: where to. Valid until the next open().
+  [[nodiscard]] std::string_view location() const { return location_; }
+  [[nodiscard]] const SessionOrigin& origin() const { return origin_; }
+  // The refused exchange, and what the client sent after it, is over; earlier responses are still waited for.
+  void finish_refused();
+  // After finish_refused(): every earlier response is complete.
+  [[nodiscard]] bool earlier_answered() const { return earlier_answered_; }
+  // After finish_refused(): an earlier response was refused as well.
+  [[nodiscard]] bool refused_again() const { return refused_again_; }
   // Violations that say that the bytes are no HTTP/1.
   [[nodiscard]] const http::ViolationSet& unplaced() const { return unplaced_; }
 
@@ -79,7 +104,8 @@ class Session final : public http::HttpSink {
   void response_done(Exchange& exchange);
   void replay_early(Exchange& exchange);
   void decided(Exchange& exchange, const Decision& decision);
-  void refuse(DropReason reason, std::string_view detail, const Decision& decision);
+  void refuse(const Exchange* exchange, http::ExchangeId id, DropReason reason, std::string_view detail,
+              const Decision& decision);
   void finish(Exchange& exchange);
   void finish_if_over(Exchange& exchange);
 
@@ -95,6 +121,9 @@ class Session final : public http::HttpSink {
   http::ExchangeId next_ = 0;         // one more than the highest id heard of
   http::ViolationSet unplaced_;       // of bytes that are no HTTP
   Refusal refusal_;
+  std::string location_;
+  bool refused_again_ = false;
+  bool earlier_answered_ = false;
   bool spoke_http_ = false;
   bool tunnel_ = false;
 };

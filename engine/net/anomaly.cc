@@ -95,6 +95,7 @@ Consequence consequence(Anomaly anomaly) {
 
 Anomaly AnomalySet::gravest() const {
   Anomaly found = Anomaly::None;
+  if (empty()) return found;
   for (const Row& row : kRows) {
     if (!has(row.anomaly)) continue;
     if (found == Anomaly::None || row.consequence > consequence(found)) found = row.anomaly;

@@ -149,20 +149,36 @@ std::size_t build_tcp(std::span<std::uint8_t> out, const TcpFrame& frame) noexce
   return total;
 }
 
+std::optional<Route> route_of(const Packet& like, const Datagram& decoded,
+                              LinkDirection direction) noexcept {
+  const std::size_t link = decoded.ip_at;
+  if (decoded.enveloped || decoded.layers != 1 || link > like.bytes.size() || link > Route::kMost) {
+    return std::nullopt;
+  }
+  Route route;
+  route.link = like.link;
+  route.version = decoded.version();
+  route.length = static_cast<std::uint8_t>(link);
+  std::copy_n(like.bytes.data(), link, route.header.data());
+  if (direction == LinkDirection::Reverse && like.link == LinkType::Ethernet) {
+    std::swap_ranges(route.header.data(), route.header.data() + 6, route.header.data() + 6);
+  }
+  return route;
+}
+
+std::size_t build_on(std::span<std::uint8_t> out, const Route& route,
+                     const TcpFrame& frame) noexcept {
+  if (route.length > out.size() || frame.source.address.version != route.version) return 0;
+  const std::size_t n = build_tcp(out.subspan(route.length), frame);
+  if (n == 0) return 0;
+  std::copy_n(route.header.data(), route.length, out.data());
+  return route.length + n;
+}
+
 std::size_t build_like(std::span<std::uint8_t> out, const Packet& like, const Datagram& decoded,
                        LinkDirection direction, const TcpFrame& frame) noexcept {
-  const std::size_t link = decoded.ip_at;
-  if (decoded.enveloped || decoded.layers != 1 || link > like.bytes.size() || link > out.size() ||
-      frame.source.address.version != decoded.version()) {
-    return 0;
-  }
-  const std::size_t n = build_tcp(out.subspan(link), frame);
-  if (n == 0) return 0;
-  std::copy_n(like.bytes.data(), link, out.data());
-  if (direction == LinkDirection::Reverse && like.link == LinkType::Ethernet) {
-    std::swap_ranges(out.data(), out.data() + 6, out.data() + 6);
-  }
-  return link + n;
+  const std::optional<Route> route = route_of(like, decoded, direction);
+  return route ? build_on(out, *route, frame) : 0;
 }
 
 std::size_t rewrite_tcp(std::span<std::uint8_t> out, const Packet& packet, const Datagram& decoded,

@@ -3,6 +3,7 @@
 // cannot be done. Pure, noexcept, no allocation. Tested by tests/unit/net/build_test.cc.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -42,9 +43,25 @@ enum class LinkDirection : std::uint8_t {
   Reverse,  // goes back to where `like` came from: Ethernet addresses are exchanged
 };
 
-// As build_tcp(), behind a copy of the link header of `like`, VLAN tags included. `decoded` is what
-// decode() made of `like` (or the Defragmenter, with `like` as the last fragment). 0 also if `like`
-// is in a tunnel, PPPoE or MPLS, or of the other IP version.
+// The way to one end of a connection: the link header, VLAN tags included, of a packet that went there
+// or came from there. A value: it outlives the packet.
+struct Route {
+  static constexpr std::size_t kMost = 40;
+  LinkType link = LinkType::RawIp;
+  std::uint8_t version = 4;  // of IP
+  std::uint8_t length = 0;
+  std::array<std::uint8_t, kMost> header{};
+};
+
+// `decoded` is what decode() made of `like` (or the Defragmenter, with `like` as the last fragment).
+// nullopt if `like` is in a tunnel, PPPoE or MPLS.
+[[nodiscard]] std::optional<Route> route_of(const Packet& like, const Datagram& decoded,
+                                            LinkDirection direction) noexcept;
+
+// As build_tcp(), behind the link header of `route`. 0 also if the frame is of the other IP version.
+[[nodiscard]] std::size_t build_on(std::span<std::uint8_t> out, const Route& route,
+                                   const TcpFrame& frame) noexcept;
+// Both in one.
 [[nodiscard]] std::size_t build_like(std::span<std::uint8_t> out, const Packet& like,
                                      const Datagram& decoded, LinkDirection direction,
                                      const TcpFrame& frame) noexcept;

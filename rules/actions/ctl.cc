@@ -60,6 +60,9 @@ void apply_ctl(TransactionState& tx, const Rule& rule, std::uint32_t link, const
     case Ctl::ResponseBodyAccess: tx.response_body_access = ctl.number != 0; break;
     case Ctl::ForceRequestBodyVariable: tx.force_request_body = ctl.number != 0; break;
     case Ctl::ForceResponseBodyVariable: tx.force_response_body = ctl.number != 0; break;
+    case Ctl::ParseXmlIntoArgs:
+      tx.xml_into_args = static_cast<Settings::XmlArgs>(ctl.number);
+      break;
     case Ctl::RequestBodyLimit:
       tx.request_body_limit = static_cast<std::uint64_t>(ctl.number);
       break;

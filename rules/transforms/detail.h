@@ -178,6 +178,9 @@ Transformed utf8_to_unicode(std::string_view in, base::Arena& arena);
 // paths.cc
 Transformed normalise_path(std::string_view in, base::Arena& arena, bool windows);
 
+// php_names.cc
+Transformed php_args_names(std::string_view in, base::Arena& arena);
+
 // comments.cc
 Transformed remove_comments(std::string_view in, base::Arena& arena);
 Transformed remove_comments_char(std::string_view in, base::Arena& arena);

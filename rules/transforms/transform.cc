@@ -39,6 +39,7 @@ constexpr std::array kNames = {
     Name{"parityEven7bit", Transform::ParityEven7bit},
     Name{"parityOdd7bit", Transform::ParityOdd7bit},
     Name{"parityZero7bit", Transform::ParityZero7bit},
+    Name{"phpArgsNames", Transform::PhpArgsNames},
     Name{"removeComments", Transform::RemoveComments},
     Name{"removeCommentsChar", Transform::RemoveCommentsChar},
     Name{"removeNulls", Transform::RemoveNulls},
@@ -145,6 +146,8 @@ Transformed apply(Transform t, std::string_view in, base::Arena& arena, const Un
     case Transform::ParityOdd7bit:
     case Transform::ParityZero7bit:
       return detail::parity_7bit(t, in, arena);
+    case Transform::PhpArgsNames:
+      return detail::php_args_names(in, arena);
     case Transform::RemoveComments:
       return detail::remove_comments(in, arena);
     case Transform::RemoveCommentsChar:

@@ -35,6 +35,7 @@ enum class Transform : std::uint8_t {
   ParityEven7bit,
   ParityOdd7bit,
   ParityZero7bit,
+  PhpArgsNames,      // ModSecurity 3.0.13
   RemoveComments,
   RemoveCommentsChar,
   RemoveNulls,

@@ -165,6 +165,10 @@ class PacketBuilder {
     layers_.back().head[13] = static_cast<std::uint8_t>(v);
     return *this;
   }
+  PacketBuilder& set_window(std::uint16_t v) {
+    put16(layers_.back().head, 14, v);
+    return *this;
+  }
   PacketBuilder& urgent(std::uint16_t v) {
     put16(layers_.back().head, 18, v);
     return *this;

@@ -7,18 +7,15 @@
 #include <malloc.h>
 #include <time.h>
 
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "geneve/port.h"
 #include "tests/bench/geneve/udp.h"
+#include "tests/support/allocations.h"
 
 namespace {
-
-std::atomic<std::uint64_t> allocations{0};
 
 weir::Timestamp now() {
   timespec t{};
@@ -27,14 +24,6 @@ weir::Timestamp now() {
 }
 
 }  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 int main(int argc, char** argv) {
   using namespace weir;
@@ -56,7 +45,7 @@ int main(int argc, char** argv) {
   const double end = bench::seconds(CLOCK_MONOTONIC) + length;
   const double cpu = bench::seconds(CLOCK_PROCESS_CPUTIME_ID);
   std::uint64_t receives = 0;
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = test::allocations();
   while (bench::seconds(CLOCK_MONOTONIC) < end) {
     auto received = port.receive(packets, milliseconds(50));
     if (!received) return 70;
@@ -64,12 +53,12 @@ int main(int argc, char** argv) {
     ++receives;
   }
   port.flush();
-  const std::uint64_t after = allocations.load();
+  const std::uint64_t after = test::allocations();
   const auto c = port.counters();
   std::printf(
       "{\"packets\": %llu, \"receives\": %llu, \"cpu\": %.3f, \"seconds\": %.3f, \"allocations\": %llu, "
       "\"merged\": %llu, \"sent_merged\": %llu, \"failed\": %llu}\n",
-      static_cast<unsigned long long>(c.echoed + port.stats().forwarded), static_cast<unsigned long long>(receives),
+      static_cast<unsigned long long>(port.stats().forwarded), static_cast<unsigned long long>(receives),
       bench::seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, length, static_cast<unsigned long long>(after - before),
       static_cast<unsigned long long>(c.merged), static_cast<unsigned long long>(c.sender.merged),
       static_cast<unsigned long long>(c.sender.failed + c.sender.too_large));

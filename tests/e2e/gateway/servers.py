@@ -26,7 +26,7 @@ http {{
     listen {port};
     listen [::]:{port};
     root {site};
-    location = /upload {{ proxy_pass http://127.0.0.1:{port + 10000}; proxy_request_buffering off; }}
+    location = /upload {{ proxy_pass http://127.0.0.1:{port + 10000}; }}  # reads all before it answers
   }}
   server {{
     listen 127.0.0.1:{port + 10000};

@@ -28,8 +28,9 @@ def rule_files(work, paranoia, crs_dir=None, extra=""):
     return [RECOMMENDED, str(setup), str(base / "paranoia.conf")] + [str(p) for p in sorted(rules.glob("*.conf"))]
 
 
-def start(lab, work: pathlib.Path, site, paranoia=4, crs_dir=None, extra="", response_types=True):
-    files = rule_files(work, paranoia, crs_dir, extra)
+def start(lab, work: pathlib.Path, site, paranoia=4, crs_dir=None, extra="", response_types=True, files=None):
+    """files: in place of a CRS; the first is the engine's own configuration."""
+    files = files or rule_files(work, paranoia, crs_dir, extra)
     data = work / "modsec-data"
     data.mkdir(exist_ok=True)
     data.chmod(0o777)

@@ -38,19 +38,22 @@ class Lab:
             sh("ip", "-n", ns, "addr", "add", f"{v4}/24", "dev", device)
             sh("ip", "-n", ns, "addr", "add", f"{v6}/64", "dev", device, "nodad")
 
+    def _inside(self, where, words):
+        # Not `ip netns exec`: that remounts /sys, which a chroot (no mount point at its root) refuses.
+        ns = self.client_ns if where == "client" else self.server_ns
+        return ["nsenter", f"--net=/run/netns/{ns}", "--", *words]
+
     def start(self, where, *words, **options):
         """Starts a process inside a namespace ("client" or "server"); it is ended with the lab."""
-        ns = self.client_ns if where == "client" else self.server_ns
-        process = subprocess.Popen(["ip", "netns", "exec", ns, *words], **options)
+        process = subprocess.Popen(self._inside(where, words), **options)
         self.processes.append(process)
         return process
 
     def run(self, where, *words, **options):
-        ns = self.client_ns if where == "client" else self.server_ns
         options.setdefault("stdout", subprocess.DEVNULL)
         options.setdefault("stderr", subprocess.DEVNULL)
         options.setdefault("timeout", 120)
-        return subprocess.run(["ip", "netns", "exec", ns, *words], **options)
+        return subprocess.run(self._inside(where, words), **options)
 
     def stop(self, process, timeout=10):
         process.terminate()

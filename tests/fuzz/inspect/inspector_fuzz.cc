@@ -11,6 +11,8 @@
 
 #include "app/formats/jsonl.h"
 #include "engine/inspect/inspector.h"
+#include "engine/net/decode.h"
+#include "engine/net/tcp.h"
 #include "tests/unit/inspect/conversation.h"
 
 namespace {
@@ -64,6 +66,9 @@ std::string inspect_all(const std::vector<Frame>& frames, LinkType link, inspect
   options.transactions = 3;
   options.transactions_per_flow = 2;
   options.early_response_bytes = 16;
+  options.block.connections = 2;
+  options.block.frames_per_second = 500;
+  options.block.page = "{{status}} {{transaction_id}}" + std::string(3000, 'p');
   options.flow_limits.flows = 4;
   options.flow_limits.half_open = 4;
   options.flow_limits.handshake_extras = 4;
@@ -74,6 +79,21 @@ std::string inspect_all(const std::vector<Frame>& frames, LinkType link, inspect
   Sink sink;
   inspect::Inspector inspector(options, sink, rule_set());
   std::uint64_t dropped = 0;
+  std::uint64_t injected = 0;
+  // Whatever came in, what Weir makes is right: nothing odd in any header, checksums good, and small.
+  const auto inject = [&injected](const inspect::Verdict& verdict) {
+    for (const inspect::Injection& one : verdict.inject) {
+      ++injected;
+      Packet made = one.like;
+      made.bytes = one.frame;
+      made.wire_length = static_cast<std::uint32_t>(one.frame.size());
+      const net::Decoded decoded = net::decode(made, {});
+      const auto* datagram = std::get_if<net::Datagram>(&decoded);
+      if (datagram == nullptr || one.frame.size() > 1600) broken("an injected frame is no IP packet");
+      if (datagram->anomalies.worst() != net::Consequence::Note) broken("an injected frame is odd");
+      if (net::parse_tcp(*datagram).checksum != net::ChecksumVerdict::Right) broken("an injected checksum is wrong");
+    }
+  };
   for (const Frame& frame : frames) {
     Packet p;
     p.bytes = Bytes(reinterpret_cast<const std::uint8_t*>(frame.bytes.data()), frame.bytes.size());
@@ -81,8 +101,12 @@ std::string inspect_all(const std::vector<Frame>& frames, LinkType link, inspect
     p.link = link;
     p.time = {frame.time_ns};
     p.number = p.token = static_cast<std::uint64_t>(&frame - frames.data()) + 1;
+    const inspect::Verdict before = inspector.on_time(p.time);
+    if (stance == inspect::Stance::Passive && !before.inject.empty()) broken("a passive inspector injects");
+    inject(before);
     const inspect::Verdict v = inspector.on_packet(p);
     if (stance == inspect::Stance::Passive && v.kind != inspect::VerdictKind::Forward) broken("a passive inspector drops");
+    inject(v);
     if (v.kind == inspect::VerdictKind::Drop) {
       ++dropped;
       if (v.reason == DropReason::None) broken("a drop without reason");
@@ -91,6 +115,7 @@ std::string inspect_all(const std::vector<Frame>& frames, LinkType link, inspect
   inspector.end_of_input();
   if (inspector.counters().transactions != sink.events) broken("transactions and records differ");
   if (inspector.counters().dropped_packets != dropped || sink.drops != dropped) broken("drops and records differ");
+  if (inspector.counters().injected != injected) broken("injections are not counted");
   if (inspector.counters().packets != frames.size()) broken("packets are not all counted");
   return sink.text;
 }

@@ -96,6 +96,10 @@ void Balancer::from_host(std::size_t endpoint, bool client) {
     if (n <= 0) return;
     const auto size = static_cast<std::size_t>(n);
     ++(client ? counters_.from_clients : counters_.from_servers);
+    if (!client && settings_.direct_return) {
+      static_cast<void>(::write(tuns_[endpoint][0], buffer_.data(), size) < 0);
+      continue;
+    }
     if (size > settings_.limit) {
       ++counters_.too_large;
       continue;

@@ -23,6 +23,7 @@ when the devices are there. Needs root. Nothing leaves the named namespaces.
   --stickiness 5|3|2      fields of the inner packet that choose the target            (5)
   --ports same|different  outer source ports of the two directions                     (same)
   --cookies same|different                                                             (same)
+  --return target|direct  whether what servers send passes a target                    (target)
   --checksums right|zero  of the outer UDP header                                      (right)
   --options aws|reordered|extra|long|bare   what the header holds                      (aws)
   --health none|tcp|http|https, --health-port N, --health-path P, --interval MS, --timeout MS,
@@ -97,6 +98,8 @@ void set(Settings& s, const std::string& option, const std::string& value) {
     s.different_ports = one_of<bool>(option, value, {{"same", false}, {"different", true}});
   else if (option == "--cookies")
     s.different_cookies = one_of<bool>(option, value, {{"same", false}, {"different", true}});
+  else if (option == "--return")
+    s.direct_return = one_of<bool>(option, value, {{"target", false}, {"direct", true}});
   else if (option == "--checksums")
     s.checksums = one_of<bool>(option, value, {{"right", true}, {"zero", false}});
   else if (option == "--options")

@@ -30,6 +30,7 @@ struct Settings {
   unsigned stickiness = 5;         // 5, 3 or 2 fields
   bool different_ports = false;    // another outer source port for the way back
   bool different_cookies = false;  // another cookie, too
+  bool direct_return = false;     // servers' packets go to the clients without any target
   bool checksums = true;           // of the outer UDP header; false: 0
   Options options = Options::Aws;
   Check check = Check::None;

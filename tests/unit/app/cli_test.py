@@ -101,7 +101,7 @@ class GoodInput(Case):
             self.assertEqual(record["pcap_filename"], str(demo))
         self.assertTrue(any(not record["waf"]["rules"] or record["waf"]["decision"] == "pass" for record in found))
         self.assertTrue(any(record["waf"]["decision"] == "deny" for record in found))
-        keys = ["decision", "mode", "status", "score", "paranoia", "rules", "violations", "truncated"]
+        keys = ["decision", "mode", "status", "transaction_id", "score", "paranoia", "rules", "violations", "truncated"]
         for record in found:
             self.assertEqual([k for k in keys if k in record["waf"]], list(record["waf"]))
 
@@ -163,9 +163,12 @@ class GoodInput(Case):
         refused = [r for r in records(out) if r["event_type"] == "http" and r["waf"]["decision"] == "deny"]
         self.assertTrue(refused)
         total = int(inspect(demo)[1].split("capture, ")[1].split(" packets")[0].replace(",", ""))
+        # What Weir sent of its own is in the capture too: it is what both ends would have got.
+        sent = int(inspect("--inline", demo)[1].split(" sent to answer them")[0].split(", ")[-1])
+        self.assertGreater(sent, 0)
         again = inspect("--format", "jsonl", forwarded)
         left = int(inspect(forwarded)[1].split("capture, ")[1].split(" packets")[0].replace(",", ""))
-        self.assertEqual(total - len(drops), left)
+        self.assertEqual(total - len(drops) + sent, left)
         # No refused request got through whole, every other one did.
         for record in records(again[1]):
             self.assertTrue(record["waf"]["decision"] == "pass" or record["waf"]["truncated"], record)
@@ -420,6 +423,24 @@ tests:
         self.expect(self.run_suite(work / "nowhere.yaml"), 3, "nowhere.yaml")
         self.expect(self.run_suite("--include", "(", self.suite()), 2, "regular expression (")
         self.expect(self.run_suite(self.file("bad.yaml", b"tests: [{stages: 1}]")), 2, "bad.yaml:1:")
+
+
+class Semantics(Case):
+    def test_whom_to_follow(self):
+        json_rules = self.file("json.conf", b"""SecRuleEngine On
+SecRequestBodyAccess On
+SecRule REQUEST_HEADERS:Content-Type "@contains json" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"
+SecRule REQUEST_BODY "@contains here" "id:2,phase:2,pass,log,msg:'body'"
+SecRule ARGS:json.a.a "@streq here" "id:3,phase:2,pass,log,msg:'as in 2'"
+SecRule ARGS:json.a.array_0 "@streq here" "id:4,phase:2,pass,log,msg:'as in 3'"
+""")
+        request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{\"a\":[\"here\"]}"
+        for engine, ids in ((None, {3}), ("modsecurity2", {3}), ("modsecurity3", {2, 4})):
+            option = ["--semantics", engine] if engine else []
+            out = self.expect(run("explain", "--no-cache", *option, "--rules", json_rules, "--format", "json", "--request", "-",
+                                  stdin=request), 0)
+            self.assertEqual({rule["id"] for rule in records(out)[-1]["waf"]["rules"]}, ids, engine)
+        self.expect(run("check", "--semantics", "apache"), 2, "modsecurity2 or modsecurity3")
 
 
 class Explain(Case):

@@ -230,6 +230,53 @@ TEST(Config, UnreadableFileIsTold) {
   EXPECT_TRUE(read_config("/").unreadable);
 }
 
+TEST(Config, AGatewayLoadBalancerAndHealthChecks) {
+  const Config c = good(R"(
+inputs:
+  geneve:
+    profile: azure
+    sources: [10.0.0.0/24, 10.0.1.0/24]
+    address: 10.0.0.5
+    workers: 3
+    external_port: 10901
+    external_vni: 801
+health:
+  http_port: 9080
+  https_port: 9443
+drain: 120s
+mode: block
+)");
+  ASSERT_TRUE(c.geneve);
+  EXPECT_EQ(c.geneve->profile, GatewayProfile::Azure);
+  EXPECT_EQ(c.geneve->sources.size(), 2U);
+  EXPECT_EQ(c.geneve->address->to_string(), "10.0.0.5");
+  EXPECT_EQ(c.geneve->external_port, 10'901);
+  EXPECT_EQ(c.geneve->external_vni, 801U);
+  EXPECT_EQ(c.workers(), 3U);
+  EXPECT_EQ(c.health.https_port, 9'443);
+  EXPECT_EQ(c.drain, seconds(120));
+  // A load balancer moves connections: that is no failure, unless the operator says so.
+  EXPECT_EQ(c.failures.action(FailureCause::Midstream), FailureAction::Pass);
+  EXPECT_EQ(c.failures.action(FailureCause::Unseen), FailureAction::Pass);
+  const Config own = good("inputs: {geneve: {sources: [10.0.0.0/8]}}\nfailures: {midstream: reset}\n");
+  EXPECT_EQ(own.failures.action(FailureCause::Midstream), FailureAction::Reset);
+}
+
+TEST(Config, MistakesAboutAGatewayAreFound) {
+  for (const auto& [text, words] : std::vector<std::pair<std::string, std::string>>{
+           {"inputs: {geneve: {profile: aws}}", "sources"},
+           {"inputs: {geneve: {sources: [\"fd00::/8\"]}}", "IPv4"},
+           {"inputs: {geneve: {sources: [10.0.0.0/8], address: \"::1\"}}", "IPv4 address"},
+           {"inputs: {geneve: {sources: [10.0.0.0/8], profile: mirror}}\nmode: block", "cannot block"},
+           {"health: {http_port: 80, tcp_port: 80}", "port of its own"},
+           {"health: {https_port: 443, certificate: a.pem}", "said together"}}) {
+    const ConfigResult result = parse_config(text, "weir.yaml");
+    EXPECT_FALSE(result.config) << text;
+    ASSERT_FALSE(result.diagnostics.empty()) << text;
+    EXPECT_THAT(result.diagnostics[0].message, HasSubstr(words)) << text;
+  }
+}
+
 // Every default that the table documents is the one that a file without the field has.
 TEST(Schema, InitialValuesAreTheDefaults) {
   for (const Field& field : schema()) {
@@ -247,6 +294,7 @@ TEST(Schema, InitialValuesAreTheDefaults) {
     }
     std::string extra;
     if (path.rfind("inputs.mirror", 0) == 0) extra = indent + "interfaces: [a]\n";
+    if (path.rfind("inputs.geneve", 0) == 0) extra = indent + "sources: [10.0.0.0/8]\n";
     if (path.rfind("client_address.", 0) == 0) continue;  // cannot be said alone
     without = with + (extra.empty() ? "" : extra);
     with += extra + indent + path.substr(at) + ": " + std::string(field.initial) + "\n";
@@ -257,6 +305,9 @@ TEST(Schema, InitialValuesAreTheDefaults) {
     if (!extra.empty()) b = good(without);
     EXPECT_EQ(a.nfqueue, b.nfqueue) << path;
     EXPECT_EQ(a.mirror, b.mirror) << path;
+    EXPECT_EQ(a.geneve, b.geneve) << path;
+    EXPECT_EQ(a.health, b.health) << path;
+    EXPECT_EQ(a.drain, b.drain) << path;
     EXPECT_EQ(a.cpus, b.cpus) << path;
     EXPECT_EQ(a.limits, b.limits) << path;
     EXPECT_EQ(a.timeouts, b.timeouts) << path;

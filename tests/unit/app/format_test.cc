@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -57,6 +59,7 @@ Event example() {
   e.waf.decision_rule = 949110;
   e.waf.mode = WafMode::Detect;
   e.waf.status = 403;
+  e.waf.transaction_id = "2a-3";
   e.waf.inbound_score = 5;
   e.waf.rules = hits;
   e.waf.violations = violations;
@@ -78,7 +81,7 @@ TEST(Jsonl, EveryFieldInOrder) {
       "\"http\":{\"hostname\":\"example.com\",\"url\":\"/a?id=1'%20or%201=1\",\"http_method\":\"GET\","
       "\"protocol\":\"HTTP/1.1\",\"status\":200,\"request_body_len\":0,\"response_body_len\":12,"
       "\"http_user_agent\":\"curl\",\"http_content_type\":\"text/html\"},"
-      "\"waf\":{\"decision\":\"deny\",\"mode\":\"detect\",\"status\":403,\"score\":{\"inbound\":5,\"outbound\":0},"
+      "\"waf\":{\"decision\":\"deny\",\"mode\":\"detect\",\"status\":403,\"transaction_id\":\"2a-3\",\"score\":{\"inbound\":5,\"outbound\":0},"
       "\"paranoia\":1,\"rules\":[{\"id\":942100,\"phase\":2,\"msg\":\"SQL Injection\",\"severity\":\"CRITICAL\","
       "\"tags\":[\"attack-sqli\",\"OWASP_CRS\"],\"target\":\"ARGS:id\",\"value\":{\"text\":\"1' or 1=1 -- \"}}],"
       "\"violations\":[\"bare-lf\"],\"truncated\":false}}\n");
@@ -182,6 +185,23 @@ TEST(Jsonl, StatsNestByTheirNames) {
   EXPECT_THAT(json(e), HasSubstr("\"stats\":{\"uptime\":12,\"packets\":5,\"flow\":{\"now\":1,"
                                  "\"drop\":{\"stream\":2,\"rule\":3},\"closed\":4},"
                                  "\"http\":{\"transactions\":6}}}\n"));
+}
+
+TEST(Timestamps, AreThoseOfTheCLibrary) {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto ns = static_cast<std::int64_t>(random()) >> (i % 3);
+    std::int64_t seconds = ns / 1'000'000'000 - (ns % 1'000'000'000 < 0 ? 1 : 0);
+    const std::time_t whole = seconds;
+    std::tm utc{};
+    ASSERT_NE(gmtime_r(&whole, &utc), nullptr);
+    char want[64];
+    std::strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S", &utc);
+    std::string got;
+    append_timestamp(got, {ns});
+    ASSERT_EQ(got.substr(0, 19), want) << ns;
+    ASSERT_EQ(std::stoll(got.substr(20, 6)), (ns - seconds * 1'000'000'000) / 1000);
+  }
 }
 
 TEST(Timestamps, Ends) {

@@ -91,6 +91,23 @@ TEST_F(DistributionTest, DebianWithoutTuning) {
                      "etc/modsecurity/crs/RESPONSE-999-EXCLUSION-RULES-AFTER-CRS.conf"}));
 }
 
+TEST_F(DistributionTest, NoneIsNoRulesUnlessOthersAreNamed) {
+  DistributionOptions options;
+  options.rules = {"none"};
+  options.mode = Mode::DetectionOnly;
+  const auto d = find_distribution(options);
+  EXPECT_TRUE(d.errors.empty());
+  EXPECT_EQ(names(d), (Strings{"weir:engine", "weir:mode"}));
+  const auto loaded = rules::RuleSet::load(d.sources, {});
+  ASSERT_NE(loaded.rules, nullptr);
+  EXPECT_EQ(loaded.rules->stats().rules, 0U);
+  options.rules = {"none", "none"};
+  EXPECT_EQ(find_distribution(options).errors.size(), 2U);
+  options.rules = {"none"};
+  options.tuning.paranoia_level = 2;
+  EXPECT_EQ(find_distribution(options).errors.size(), 1U);
+}
+
 TEST_F(DistributionTest, AuditLogOnlyWhereItIsWanted) {
   write_debian();
   DistributionOptions options;

@@ -188,5 +188,13 @@ TEST(FtwTemplate, BigBody) {
   EXPECT_NE(built(input).find("Content-Length: 64202\r\n"), std::string::npos);
 }
 
+TEST(FtwTemplate, WorkAndOutputAreBounded) {
+  EXPECT_EQ(*expand_template("a{{ \"\" | repeat 99999999 }}b"), "ab");
+  EXPECT_FALSE(expand_template("{{ \"x\" | repeat 99999999 }}"));
+  std::string growing = "{{ \"x\" | repeat 16000000";
+  for (int i = 0; i < 50; ++i) growing += " | b64enc";  // would be 1,700,000 times as long
+  EXPECT_FALSE(expand_template(growing + " }}"));
+}
+
 }  // namespace
 }  // namespace weir::crs

@@ -49,7 +49,7 @@ class Balancer {
     // What is bound here is never read: it keeps ICMP errors away.
     port_ = 20'000 + static_cast<std::uint16_t>(::getpid() % 20'000);
     for (; port_ < 65'000; ++port_) {
-      holder_ = udp(address, port_);
+      holder_ = udp(address, port_, 1);
       if (holder_ >= 0) break;
     }
     raw_ = ::socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
@@ -79,14 +79,15 @@ class Balancer {
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
   void send(const Octets& datagram, std::uint16_t source_port = 40'000, const char* from = nullptr,
-            std::optional<std::uint16_t> checksum = {}, std::uint16_t to_port = 0) {
+            std::optional<std::uint16_t> checksum = {}, std::uint16_t to_port = 0,
+            const char* appliance = kAppliance) {
     Octets packet = PacketBuilder()
-                        .ipv4(from == nullptr ? address_ : from, kAppliance)
+                        .ipv4(from == nullptr ? address_ : from, appliance)
                         .udp(source_port, to_port == 0 ? port_ : to_port, false)
                         .raw(datagram)
                         .build();
     if (checksum) net::store16(packet.data() + 26, *checksum);
-    sockaddr_in to = at(kAppliance, 0);
+    sockaddr_in to = at(appliance, 0);
     ASSERT_EQ(::sendto(out_, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&to),
                        sizeof to),
               static_cast<ssize_t>(packet.size()))

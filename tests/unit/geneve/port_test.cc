@@ -142,7 +142,7 @@ TEST_F(GenevePortTest, C06C07C08FaultyHeadersAreDroppedAndCounted) {
   EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Version)], 1U);
   EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Control)], 1U);
   EXPECT_EQ(faults[static_cast<std::size_t>(Fault::OptionsPastEnd)], 1U);
-  EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Short)], 1U);
+  EXPECT_EQ(faults[static_cast<std::size_t>(Fault::Short)], 2U);
   expect_echo(port, wrap(kSsh));
 }
 
@@ -487,6 +487,23 @@ TEST_F(GenevePortTest, C27WrongUdpChecksumIsDropped) {
   balancer_.send(wrap(kSsh), 40'000, nullptr, std::uint16_t{0x1234});
   expect_nothing(port);
   EXPECT_EQ(port.counters().datagrams, 0U);  // the kernel dropped it
+}
+
+// Rule G4: the address that it was sent to, whichever of ours that is.
+TEST_F(GenevePortTest, ListeningOnEveryAddressAnswersFromTheRightOne) {
+  PortOptions options = balancer_.options();
+  options.address = {};
+  for (const bool raw : {true, false}) {
+    options.sender.raw = raw;
+    GenevePort& port = open(options);
+    balancer_.send(wrap(kSsh), 40'001, nullptr, {}, 0, "127.0.0.9");
+    EXPECT_TRUE(receive(port).empty());
+    const auto back = balancer_.receive();
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->from.to_string(), "127.0.0.9");
+    EXPECT_EQ(back->source_port, 40'001);
+    ports_.clear();
+  }
 }
 
 TEST_F(GenevePortTest, WithoutARawSocketTheSourcePortIsKeptToo) {

@@ -1,9 +1,9 @@
 // Transactions: limits, decisions, variables, bounds, and what a worker may rely on.
 
 #include "rules/explain.h"
+#include "tests/support/allocations.h"
 #include "tests/unit/rules_core/waf.h"
 
-extern std::size_t allocations;  // allocations.cc
 
 namespace weir::rules::testing {
 namespace {
@@ -219,9 +219,9 @@ SecRule REQUEST_URI "@rx \.\./" "id:5,phase:1,pass,t:normalisePath")~");
   }
   EXPECT_TRUE(waf.matched(2));
   waf.begin();  // formatting the addresses may allocate
-  const std::size_t before = allocations;
+  const std::size_t before = test::allocations();
   request();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::allocations(), before);
   EXPECT_GT(before, 1000U);  // they are counted
 }
 

@@ -98,7 +98,7 @@ TEST(LanguageTests, Transformations) {
       if (name == "cmd_line") name = "cmdLine";
       const auto transform = find_transform(name);
       if (!transform) {
-        EXPECT_EQ(name, "phpArgsNames");  // of ModSecurity 3.0.13 and later
+        ADD_FAILURE() << "there is no transformation " << name;
         ++left_out;
         continue;
       }

@@ -1,0 +1,70 @@
+// weir run: in front of servers, or listening, until it is told to stop.
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "app/commands/commands.h"
+#include "app/config/reader.h"
+#include "app/formats/colors.h"
+#include "app/live/event_writer.h"
+#include "app/live/inputs.h"
+#include "app/live/loader.h"
+#include "app/live/supervisor.h"
+#include "app/report/report.h"
+
+namespace weir::app {
+namespace {
+
+// The same as load_configuration(), with what it has to say in colours and the warnings left to weir check.
+std::shared_ptr<const Loaded> load(const RunOptions& options, ExitCode& exit) {
+  std::ifstream in(options.config, std::ios::binary);
+  if (!in) {
+    complain(options.config + " cannot be read");
+    exit = ExitCode::Environment;
+    return nullptr;
+  }
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const ConfigResult read = parse_config(text, options.config);
+  if (!read.config) {
+    print_error(rendered(read.diagnostics, use_color(options.color, STDERR_FILENO)));
+    exit = ExitCode::Usage;
+    return nullptr;
+  }
+  if (read.config->workers() == 0) {
+    complain(options.config + ": no input is configured: see inputs in docs/CONFIG.md");
+    exit = ExitCode::Usage;
+    return nullptr;
+  }
+  LoadOutcome outcome = load_configuration(text, options.config);
+  if (!outcome.loaded) print_error(outcome.why);
+  exit = outcome.exit;
+  return outcome.loaded;
+}
+
+}  // namespace
+
+ExitCode run_run(const RunOptions& options) {
+  ExitCode exit = ExitCode::Fine;
+  std::shared_ptr<const Loaded> loaded = load(options, exit);
+  if (!loaded) return exit;
+  EventWriter::Options writing;
+  writing.file = loaded->config.events.file;
+  writing.standard_output = loaded->config.events.standard_output;
+  auto writer = EventWriter::open(writing);
+  if (!writer) {
+    complain(writer.error().message);
+    return ExitCode::Environment;
+  }
+  auto inputs = Inputs::open(loaded->config);
+  if (!inputs) {
+    complain(inputs.error().message);
+    return ExitCode::Environment;
+  }
+  Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer));
+  return supervisor.run();
+}
+
+}  // namespace weir::app

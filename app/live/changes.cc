@@ -1,0 +1,22 @@
+#include "app/live/changes.h"
+
+namespace weir::app {
+
+std::string needs_restart(const Config& now, const Config& next) {
+  std::string out;
+  const auto add = [&out](bool differs, const char* name) {
+    if (differs) out += (out.empty() ? "" : ", ") + std::string(name);
+  };
+  add(now.nfqueue != next.nfqueue || now.mirror != next.mirror || now.geneve != next.geneve, "inputs");
+  add(now.health != next.health, "health");
+  add(now.cpus != next.cpus, "cpus");
+  add(now.ports != next.ports, "ports");
+  add(now.limits != next.limits, "limits");
+  add(now.timeouts != next.timeouts, "timeouts");
+  add(now.events.file != next.events.file || now.events.standard_output != next.events.standard_output ||
+          now.events.buffer != next.events.buffer,
+      "events.file, events.stdout and events.buffer");
+  return out;
+}
+
+}  // namespace weir::app

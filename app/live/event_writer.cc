@@ -1,0 +1,177 @@
+#include "app/live/event_writer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "app/live/clock.h"
+#include "app/report/report.h"
+
+namespace weir::app {
+namespace {
+
+constexpr std::size_t kMostPending = std::size_t{1} << 20U;
+constexpr std::size_t kMostOwn = std::size_t{1} << 20U;
+constexpr int kIdle = 200;   // ms
+constexpr int kRetry = 500;  // ms
+constexpr std::int64_t kStopWithin = seconds(5).ns;
+
+std::string error_text(int number) { return std::generic_category().message(number); }
+
+}  // namespace
+
+EventWriter::EventWriter(const Options& options) : event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (!options.file.empty()) {
+    Target& target = targets_.emplace_back();
+    target.name = target.path = options.file;
+  }
+  if (options.standard_output) {
+    Target& target = targets_.emplace_back();
+    target.name = "standard output";
+    target.descriptor = STDOUT_FILENO;
+  }
+}
+
+Result<std::unique_ptr<EventWriter>> EventWriter::open(const Options& options) {
+  std::unique_ptr<EventWriter> writer(new EventWriter(options));
+  if (!writer->event_.valid()) return fail("no event descriptor: " + error_text(errno));
+  for (Target& target : writer->targets_) {
+    if (target.path.empty()) continue;
+    if (const Result<void> opened = writer->open_file(target); !opened) return fail(opened.error().message);
+  }
+  return writer;
+}
+
+Result<void> EventWriter::open_file(Target& target) {
+  const int descriptor = ::open(target.path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+  if (descriptor < 0) return fail("events.file: cannot write " + target.path + ": " + error_text(errno));
+  target.own = Descriptor(descriptor);
+  target.descriptor = descriptor;
+  return {};
+}
+
+EventWriter::~EventWriter() { stop(); }
+
+void EventWriter::start(std::vector<EventRing*> rings) {
+  rings_ = std::move(rings);
+  thread_ = std::thread([this] { run(); });
+}
+
+void EventWriter::wake() const {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(event_.get(), &one, sizeof one) < 0);
+}
+
+bool EventWriter::put(std::string_view line) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (own_.size() + line.size() > kMostOwn) {
+      lost_.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+    own_ += line;
+  }
+  wake();
+  return true;
+}
+
+void EventWriter::reopen() {
+  reopening_.store(true, std::memory_order_release);
+  wake();
+}
+
+void EventWriter::stop() {
+  if (!thread_.joinable()) return;
+  stopping_.store(true, std::memory_order_release);
+  wake();
+  thread_.join();
+}
+
+void EventWriter::wait(int milliseconds) const {
+  pollfd ready{event_.get(), POLLIN, 0};
+  if (::poll(&ready, 1, milliseconds) > 0) {
+    std::uint64_t count = 0;
+    static_cast<void>(::read(event_.get(), &count, sizeof count) < 0);
+  }
+}
+
+// Each ring in turn, so that a loud worker does not silence the others.
+bool EventWriter::fill() {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_ += own_;
+    own_.clear();
+  }
+  for (EventRing* ring : rings_) {
+    if (pending_.size() >= kMostPending) break;
+    ring->take(pending_, std::min(kMostPending, pending_.size() + kMostPending / rings_.size() + 1));
+  }
+  return !pending_.empty();
+}
+
+bool EventWriter::write_to(Target& target) {
+  while (!target.gone && target.done < pending_.size()) {
+    const ssize_t n = ::write(target.descriptor, pending_.data() + target.done, pending_.size() - target.done);
+    if (n >= 0) {
+      target.done += static_cast<std::size_t>(n);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EPIPE) {
+      target.gone = true;
+      complain("events: nobody reads " + target.name + " any more");
+      break;
+    }
+    if (!target.failing) {
+      complain("events: cannot write " + target.name + ": " + error_text(errno) + "; records are lost until it can be written");
+    }
+    target.failing = true;
+    return false;
+  }
+  if (target.failing && !target.gone) complain("events: " + target.name + " can be written again");
+  target.failing = false;
+  return true;
+}
+
+bool EventWriter::write_all() {
+  bool all = true;
+  for (Target& target : targets_) all = write_to(target) && all;
+  if (!all) return false;
+  pending_.clear();
+  for (Target& target : targets_) target.done = 0;
+  return true;
+}
+
+void EventWriter::run() {
+  std::int64_t stop_at = 0;
+  for (;;) {
+    if (reopening_.exchange(false, std::memory_order_acq_rel)) {
+      for (Target& target : targets_) {
+        if (target.path.empty()) continue;
+        // What was begun in the old file is not continued in the new one, but said again from its start.
+        const std::size_t line = pending_.rfind('\n', target.done == 0 ? 0 : target.done - 1);
+        if (target.done > 0) target.done = line == std::string::npos ? 0 : line + 1;
+        if (const Result<void> opened = open_file(target); !opened) complain(opened.error().message);
+      }
+    }
+    const bool stopping = stopping_.load(std::memory_order_acquire);
+    const std::int64_t now = monotonic_now();
+    if (stopping && stop_at == 0) stop_at = now + kStopWithin;
+    const bool any = !pending_.empty() || fill();
+    if (any && !write_all()) {
+      if (stopping && now >= stop_at) return;
+      wait(stopping ? kIdle / 4 : kRetry);
+    } else if (!any) {
+      if (stopping) return;
+      wait(kIdle);
+    }
+  }
+}
+
+}  // namespace weir::app

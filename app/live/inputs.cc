@@ -1,0 +1,86 @@
+#include "app/live/inputs.h"
+
+#include <sys/random.h>
+
+#include <array>
+#include <utility>
+
+#include "app/live/clock.h"
+
+namespace weir::app {
+namespace {
+
+capture::NfqueueOptions nfqueue_options(const NfqueueConfig& config, std::uint32_t queue, std::uint32_t held) {
+  capture::NfqueueOptions options;
+  options.queue = static_cast<std::uint16_t>(queue);
+  options.copy_range = static_cast<std::uint32_t>(config.copy_range);
+  options.queue_length = config.queue_length;
+  options.socket_buffer = config.socket_buffer;
+  options.fail_open = config.fail_open;
+  options.gso = config.gso;
+  options.mark_bit = config.mark_bit;
+  options.most_held = held;
+  options.clock = time_now;
+  return options;
+}
+
+void add_gateway(const Config& config, const std::shared_ptr<GatewayGroup>& group, std::vector<WorkerInput>& workers) {
+  for (std::size_t i = 0; i < group->ports.size(); ++i) {
+    WorkerInput input;
+    input.name = "geneve:" + std::to_string(i);
+    if (config.geneve->profile == GatewayProfile::Mirror) input.stance = inspect::Stance::Passive;
+    input.open = [group, i](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
+      static_cast<void>(stale);  // what an earlier worker left unanswered is gone with it
+      return std::unique_ptr<PacketPort>(std::move(group->ports[i]));
+    };
+    workers.push_back(std::move(input));
+  }
+}
+
+}  // namespace
+
+base::SipKey random_key() {
+  std::array<std::uint64_t, 2> words{};
+  // Before the kernel's pool is ready it waits; it cannot fail otherwise for so few bytes.
+  while (::getrandom(words.data(), sizeof words, 0) != static_cast<ssize_t>(sizeof words)) {
+  }
+  return {words[0], words[1]};
+}
+
+Result<Inputs> Inputs::open(const Config& config) {
+  Inputs inputs;
+  std::string wrong;
+  if (config.nfqueue) {
+    for (const std::uint32_t queue : config.nfqueue->queues) {
+      const capture::NfqueueOptions options =
+          nfqueue_options(*config.nfqueue, queue, config.limits.fragments.packets);
+      auto socket = capture::NfqueueSocket::open(options);
+      if (!socket) {
+        wrong += (wrong.empty() ? "" : "; ") + socket.error().message;
+        continue;
+      }
+      const capture::NfqueueSocket& bound = *inputs.queues_.emplace_back(std::move(*socket));
+      WorkerInput input;
+      input.name = "nfqueue:" + std::to_string(queue);
+      input.open = [options, &bound](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
+        capture::NfqueueOptions own = options;
+        own.stale = stale;
+        own.key = random_key();
+        auto port = capture::NfqueuePort::open(own, bound);
+        if (!port) return fail(port.error().message);
+        return std::unique_ptr<PacketPort>(std::move(*port));
+      };
+      inputs.workers_.push_back(std::move(input));
+    }
+  }
+  if (config.geneve) {
+    auto group = open_gateway(config);
+    if (group) inputs.gateway_ = std::move(*group);
+    else wrong += (wrong.empty() ? "" : "; ") + group.error().message;
+  }
+  if (!wrong.empty()) return fail(wrong);
+  if (inputs.gateway_) add_gateway(config, inputs.gateway_, inputs.workers_);
+  return inputs;
+}
+
+}  // namespace weir::app

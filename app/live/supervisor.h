@@ -1,0 +1,108 @@
+// Supervisor: the process that the operator started. Forks a worker for each part of the inputs, replaces
+// those that die or hang, answers signals, changes the configuration, and writes records.
+// docs/decisions/worker-processes.md says why.
+//
+//   SIGTERM, SIGINT   drain (unready, at work) for as long as the configuration says, then settle what is held, finish
+//                     what is under way, leave; a second one cuts the drain short
+//   SIGHUP, SIGUSR2   open log files anew; read the configuration and rules again
+//   SIGUSR1           one line of figures on standard error
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/exit_code.h"
+#include "app/health/pulse.h"
+#include "app/live/event_ring.h"
+#include "app/live/event_writer.h"
+#include "app/live/figures.h"
+#include "app/live/inputs.h"
+#include "app/live/loader.h"
+#include "app/live/mailbox.h"
+
+namespace weir::app {
+
+class Supervisor {
+ public:
+  Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer);
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+  ~Supervisor();
+
+  ExitCode run();
+
+ private:
+  struct Slot {
+    const WorkerInput* input = nullptr;
+    std::unique_ptr<EventRing> ring;
+    std::optional<SharedMemory> memory;
+    std::optional<Mailbox> mailbox;
+    pid_t process = 0;              // 0: none
+    std::int64_t began = 0;         // monotonic, of the process
+    std::int64_t begin_at = 0;      // when there is none: when to fork the next
+    unsigned quick_deaths = 0;      // in a row
+    std::uint64_t beats = 0;        // last seen
+    std::int64_t beat_at = 0;
+    std::string prepared;           // fingerprint of what it has loaded aside; empty: nothing
+    [[nodiscard]] WorkerShared& shared() const { return *reinterpret_cast<WorkerShared*>(memory->data()); }
+  };
+
+  Result<void> prepare();
+  bool fork_worker(std::size_t index, bool replaces);
+  [[noreturn]] void be_worker(std::size_t index, bool replaces, Mailbox mailbox, pid_t supervisor);
+  ExitCode loop();
+  void wait();
+  void signals();
+  void reap();
+  void died(Slot& slot, std::size_t index, int status);
+  void watch();
+  void mail();
+  void answered(std::size_t index, const Message& message);
+  // Reload
+  void reload();
+  void loaded_aside();
+  void all_prepared();
+  void give_up_reload(const std::string& why);
+  // Figures
+  [[nodiscard]] FigureSums sums() const;
+  void stats_record();
+  void stats_line();
+  // End
+  void begin_drain();
+  void begin_stop();
+  // Health checks and stand-in (app/live/helper.h)
+  void fork_helper();
+  [[noreturn]] void be_helper(pid_t supervisor);
+  [[nodiscard]] bool any_alive() const;
+
+  std::shared_ptr<const Loaded> loaded_;
+  Inputs inputs_;
+  std::unique_ptr<EventWriter> writer_;
+  std::vector<Slot> slots_;
+  Descriptor signals_;
+  Loader loader_;
+  std::shared_ptr<const Loaded> next_;  // being given to the workers
+  std::string next_text_;
+  std::int64_t reload_until_ = 0;
+  std::uint32_t generation_ = 1;
+  FigureSums past_;  // of workers that are gone
+  std::uint64_t restarts_ = 0, stuck_ = 0, reloads_ = 0, reloads_failed_ = 0;
+  std::int64_t began_ = 0;
+  std::int64_t next_stats_ = 0;
+  std::int64_t kill_at_ = 0;
+  std::int64_t drain_until_ = 0;  // 0: not draining
+  std::optional<Pulse> pulse_;
+  pid_t helper_ = 0;
+  std::int64_t helper_began_ = 0;
+  std::int64_t helper_at_ = 0;  // when to fork another
+  bool started_ = false;   // every worker has been running
+  bool stopping_ = false;
+  ExitCode exit_ = ExitCode::Fine;
+};
+
+}  // namespace weir::app

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Large downloads through `weir run` with the Core Rule Set, against a bare echo of the same packets, in one run.
+
+    run_engine.py BUILD_DIRECTORY [--rounds N] [--seconds S] [--body BYTES]
+
+CPU time of the echo, or of Weir's one worker, for a packet; the ratio to (a), a bare recvmmsg/sendmmsg echo, and
+(b), the same merged, is the median over interleaved rounds. The client and the server are played by one
+program, which keeps a window: nothing is lost. Needs root.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from run import Veth  # noqa: E402
+
+CONFIG = """
+mode: block
+ports: "80"
+cpus: none
+inputs:
+  geneve:
+    sources: [10.88.0.0/24]
+    address: 10.88.0.1
+health:
+  http_port: 9080
+"""
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def pins():
+    cpus = sorted(os.sched_getaffinity(0))
+    return [["taskset", "-c", str(cpus[0])], ["taskset", "-c", str(cpus[-1])]]
+
+
+def transfer(lab, build, merge, seconds, body):
+    out = subprocess.run(["ip", "netns", "exec", lab.a, *pins()[0], str(build / "tests/bench/geneve/geneve_transfer"),
+                          "10.88.0.2", "10.88.0.1", "--merge", str(merge), "--seconds", str(seconds), "--body", str(body)],
+                         stdout=subprocess.PIPE, text=True, check=True)
+    result = json.loads(out.stdout)
+    if result["stuck"]:
+        print("  warning: some packets did not come back:", result, file=sys.stderr)
+    return result
+
+
+def of_echo(lab, build, words, merge, seconds, body):
+    server = subprocess.Popen(["ip", "netns", "exec", lab.b, *pins()[1], *words], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    back = transfer(lab, build, merge, seconds, body)
+    out = json.loads(server.communicate(timeout=30)[0])
+    return {"ns": out["cpu"] / out["packets"] * 1e9, "mbit": back["payload"] * 8e-6 / back["seconds"]}
+
+
+def of_weir(lab, build, work, merge, seconds, body):
+    config = work / "weir.yaml"
+    config.write_text(CONFIG)
+    server = subprocess.Popen(["ip", "netns", "exec", lab.b, *pins()[1], str(build / "app/weir"), "run", "-c", str(config)],
+                              stderr=open(work / "log", "w"))
+    try:
+        for _ in range(600):
+            ready = subprocess.run(["ip", "netns", "exec", lab.b, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
+                                    "http://127.0.0.1:9080/readyz"], stdout=subprocess.PIPE, text=True).stdout
+            if ready == "200":
+                break
+            time.sleep(0.1)
+        children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        worker = [p for p in children if pathlib.Path(f"/proc/{p}/comm").read_text().strip() == "weir-0"][0]
+        transfer(lab, build, merge, 0.3, body)  # warm
+        before = cpu_seconds(worker)
+        back = transfer(lab, build, merge, max(seconds, 1.5), body)
+        used = cpu_seconds(worker) - before
+        return {"ns": used / back["back"] * 1e9, "mbit": back["payload"] * 8e-6 / back["seconds"]}
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.8)
+    parser.add_argument("--body", type=int, default=4 << 20)
+    a = parser.parse_args()
+    build = a.build.resolve()
+    bare = str(build / "tests/bench/geneve/geneve_bare_echo")
+    port = str(build / "tests/bench/geneve/geneve_port_echo")
+    length = str(a.seconds + 1.0)
+    print(f"{'sent':>8}  {'':18} {'ns/packet':>10} {'Mbit/s':>8} {'of (a)':>7} {'of (b)':>7}")
+    with Veth() as lab, tempfile.TemporaryDirectory() as work:
+        for merge in (1, 16):
+            rounds = []
+            for _ in range(a.rounds):
+                rounds.append({
+                    "(a) bare": of_echo(lab, build, [bare, "10.88.0.1", "bare", length], merge, a.seconds, a.body),
+                    "(b) merged": of_echo(lab, build, [bare, "10.88.0.1", "gro", length], merge, a.seconds, a.body),
+                    "port, no engine": of_echo(lab, build, [port, "10.88.0.1", "10.88.0.0/24", length, "80"], merge,
+                                               a.seconds, a.body),
+                    "weir run, CRS": of_weir(lab, build, pathlib.Path(work), merge, a.seconds, a.body),
+                })
+            for name in rounds[0]:
+                median = lambda f: statistics.median(f(r) for r in rounds)
+                print(f"{'merged' if merge > 1 else 'single':>8}  {name:18} {median(lambda r: r[name]['ns']):>10.0f} "
+                      f"{median(lambda r: r[name]['mbit']):>8.0f} {median(lambda r: r['(a) bare']['ns'] / r[name]['ns']):>7.2f} "
+                      f"{median(lambda r: r['(b) merged']['ns'] / r[name]['ns']):>7.2f}")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,372 @@
+// The parts of `weir run` that need no packets: rings between processes, the writer, the mailbox, the
+// clock, figures, what a reload may change.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "app/config/reader.h"
+#include "app/live/changes.h"
+#include "app/live/clock.h"
+#include "app/live/event_ring.h"
+#include "app/live/event_writer.h"
+#include "app/live/figures.h"
+#include "app/live/live_sink.h"
+#include "app/live/loader.h"
+#include "app/live/mailbox.h"
+
+namespace weir::app {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::string line_of(std::size_t length, int number) {
+  std::string line = std::to_string(number) + ":";
+  while (line.size() + 1 < length) line.push_back(static_cast<char>('a' + line.size() % 26));
+  return line + "\n";
+}
+
+TEST(Ring, EveryLineComesOutWholeAndInOrder) {
+  auto ring = std::move(*EventRing::make(64 * 1024));
+  std::mt19937 random(7);
+  std::string in;
+  std::string out;
+  int lost = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string line = line_of(1 + random() % 3000, i);
+    if (ring->put(line)) {
+      in += line;
+    } else {
+      ++lost;
+      ring->take(out, out.size() + 1 + random() % 100'000);
+    }
+  }
+  ring->take(out, SIZE_MAX);
+  EXPECT_GT(lost, 0);
+  EXPECT_EQ(in, out);
+  EXPECT_TRUE(ring->empty());
+}
+
+TEST(Ring, FullMeansNoRoomForThisLine) {
+  auto ring = std::move(*EventRing::make(1));
+  EXPECT_EQ(ring->capacity(), 64U * 1024);
+  EXPECT_FALSE(ring->put(std::string(64 * 1024, 'x')));  // no room for its length
+  EXPECT_TRUE(ring->put(std::string(64 * 1024 - 4, 'x')));
+  EXPECT_FALSE(ring->put(""));
+  std::string out;
+  ring->take(out, SIZE_MAX);
+  EXPECT_EQ(out.size(), 64U * 1024 - 4);
+  EXPECT_TRUE(ring->put("y"));
+}
+
+TEST(Ring, AcrossProcessesOneOfWhichIsKilledInTheMiddle) {
+  auto ring = std::move(*EventRing::make(1 << 20));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    for (int i = 0;; ++i) {
+      while (!ring->put(line_of(500 + static_cast<std::size_t>(i % 700), i))) {
+      }
+    }
+  }
+  std::string out;
+  for (int i = 0; i < 50 || out.size() < (4U << 20U); ++i) ring->take(out, out.size() + 100'000);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ring->take(out, SIZE_MAX);
+  int expected = 0;
+  for (std::size_t at = 0; at < out.size(); ++expected) {
+    const std::size_t end = out.find('\n', at);
+    ASSERT_NE(end, std::string::npos);
+    ASSERT_EQ(out.substr(at, end + 1 - at), line_of(500 + static_cast<std::size_t>(expected % 700), expected));
+    at = end + 1;
+  }
+  EXPECT_GT(expected, 1000);
+  EXPECT_TRUE(ring->put("the next worker's\n"));
+}
+
+std::string contents(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void wait_until(const std::function<bool()>& done) {
+  for (int i = 0; i < 500 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(done());
+}
+
+class Writer : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = "/tmp/weir-writer-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+  std::filesystem::path directory_;
+};
+
+TEST_F(Writer, WritesWhatIsInTheRingsAndItsOwnLines) {
+  auto one = std::move(*EventRing::make(1 << 16));
+  auto two = std::move(*EventRing::make(1 << 16));
+  const std::string file = directory_ / "events";
+  auto writer = std::move(*EventWriter::open({file, false}));
+  writer->start({one.get(), two.get()});
+  EXPECT_TRUE(one->put("one\n"));
+  EXPECT_TRUE(two->put("two\n"));
+  EXPECT_TRUE(writer->put("own\n"));
+  wait_until([&] { return contents(file).size() == 12; });
+  EXPECT_TRUE(two->put("last\n"));
+  writer->stop();
+  EXPECT_THAT(contents(file), HasSubstr("last\n"));
+}
+
+TEST_F(Writer, AppendsAndOpensAgainByName) {
+  auto ring = std::move(*EventRing::make(1 << 16));
+  const std::string file = directory_ / "events";
+  std::ofstream(file) << "before\n";
+  auto writer = std::move(*EventWriter::open({file, false}));
+  writer->start({ring.get()});
+  writer->put("a\n");
+  wait_until([&] { return contents(file) == "before\na\n"; });
+  std::filesystem::rename(file, directory_ / "events.1");
+  writer->reopen();
+  wait_until([&] { return std::filesystem::exists(file); });
+  writer->put("b\n");
+  wait_until([&] { return contents(file) == "b\n"; });
+  EXPECT_EQ(contents(directory_ / "events.1"), "before\na\n");
+  writer->stop();
+}
+
+TEST_F(Writer, AFullDiskStopsNobodyAndLeavesWholeLines) {
+  // A small file system of our own would need rights; a limit on the file's size fails in the same way.
+  const std::string file = directory_ / "events";
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    auto ring = std::move(*EventRing::make(1 << 16));
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = 1000;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    auto writer = std::move(*EventWriter::open({file, false}));
+    writer->start({ring.get()});
+    int lost = 0;
+    int put = 0;
+    for (int i = 0; i < 3000; ++i) {
+      if (ring->put(line_of(130, i))) {
+        ++put;
+      } else {
+        ++lost;
+      }
+      if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    limit.rlim_cur = RLIM_INFINITY;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    writer->stop();
+    const std::string text = contents(file);
+    // Everything that found room is there, whole, in order.
+    int lines = 0;
+    int last = -1;
+    for (std::size_t at = 0; at < text.size(); ++lines) {
+      const std::size_t end = text.find('\n', at);
+      if (end == std::string::npos) ::_exit(3);
+      const int number = std::stoi(text.substr(at));
+      if (number <= last || text.substr(at, end + 1 - at) != line_of(130, number)) ::_exit(4);
+      last = number;
+      at = end + 1;
+    }
+    ::_exit(lines == put && lost > 0 ? 0 : 5);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(Writer, AWrongPathIsKnownAtStart) {
+  const auto writer = EventWriter::open({directory_ / "none" / "events", false});
+  ASSERT_FALSE(writer);
+  EXPECT_THAT(writer.error().message, HasSubstr("No such file"));
+}
+
+TEST(Mailboxes, KeepMessagesWholeAndPassDescriptors) {
+  auto pair = std::move(*Mailbox::pair());
+  EXPECT_FALSE(pair.second.receive());
+  EXPECT_FALSE(pair.second.gone());
+  Message message;
+  message.word = Word::Prepare;
+  message.generation = 7;
+  message.text = "some words";
+  message.attachment = Descriptor(::memfd_create("x", 0));
+  ASSERT_EQ(::write(message.attachment.get(), "content", 7), 7);
+  EXPECT_TRUE(pair.first.send(message));
+  Message stop;
+  stop.word = Word::Stop;
+  EXPECT_TRUE(pair.first.send(stop));
+  const auto got = pair.second.receive();
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->word, Word::Prepare);
+  EXPECT_EQ(got->generation, 7U);
+  EXPECT_EQ(got->text, "some words");
+  char text[8] = {};
+  EXPECT_EQ(::pread(got->attachment.get(), text, 7, 0), 7);
+  EXPECT_STREQ(text, "content");
+  EXPECT_EQ(pair.second.receive()->word, Word::Stop);
+  message.text.assign(100'000, 'x');
+  EXPECT_TRUE(pair.second.send(message));
+  EXPECT_EQ(pair.first.receive()->text.size(), kMostText);
+  pair.first.close();
+  EXPECT_FALSE(pair.second.receive());
+  EXPECT_TRUE(pair.second.gone());
+  EXPECT_FALSE(pair.second.send(stop));
+}
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+TEST(Clock, FollowsTheTimeOfDay) {
+  SteadyClock clock;
+  EXPECT_EQ(clock.at(5 * kSecond, 1000 * kSecond).ns, 1000 * kSecond);
+  EXPECT_EQ(clock.at(6 * kSecond, 1001 * kSecond + 7).ns, 1001 * kSecond + 7);
+  // A small correction backwards: it stands still, and goes on when the time has come.
+  EXPECT_EQ(clock.at(6 * kSecond + 10, 1001 * kSecond - 100).ns, 1001 * kSecond + 7);
+  EXPECT_EQ(clock.at(7 * kSecond, 1002 * kSecond).ns, 1002 * kSecond);
+}
+
+TEST(Clock, AStepIsMadeUpForSlowly) {
+  for (const std::int64_t step : {3600 * kSecond, -3600 * kSecond}) {
+    SteadyClock clock;
+    std::int64_t before = clock.at(0, 1'000'000 * kSecond).ns;
+    bool together = false;
+    for (std::int64_t t = kSecond; t < 40'000 * kSecond; t += kSecond) {
+      const std::int64_t of_day = 1'000'000 * kSecond + t + step;
+      const std::int64_t now = clock.at(t, of_day).ns;
+      ASSERT_GE(now, before);
+      ASSERT_LE(now - before, together ? 3 * kSecond : kSecond + kSecond / 8);
+      if (t > 31'000 * kSecond) {
+        ASSERT_EQ(now, of_day) << t;
+      }
+      together = now == of_day || now > of_day - 2 * kSecond;
+      before = now;
+    }
+  }
+}
+
+TEST(Figures, ASnapshotIsWholeOrNotRead) {
+  auto memory = std::move(*SharedMemory::make(sizeof(WorkerShared)));
+  auto* shared = ::new (static_cast<void*>(memory.data())) WorkerShared;
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (std::uint64_t n = 1; !stop; ++n) {
+      Figures f;
+      f.port.packets = f.inspector.packets = f.events = f.alive_ns = n;
+      shared->figures.publish(f);
+    }
+  });
+  int read = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    Figures f;
+    if (!shared->figures.read(f)) continue;
+    ++read;
+    ASSERT_EQ(f.port.packets, f.alive_ns);
+    ASSERT_EQ(f.inspector.packets, f.events);
+    ASSERT_EQ(f.events, f.alive_ns);
+  }
+  stop = true;
+  writer.join();
+  EXPECT_GT(read, 0);
+}
+
+TEST(Figures, GaugesOfADeadWorkerAreGone) {
+  Figures f;
+  f.flow.flows_now = 5;
+  f.port.packets = 7;
+  FigureSums sums;
+  sums.add(f, false);
+  EXPECT_EQ(sums.of("tcp.flows"), 0U);
+  EXPECT_EQ(sums.of("port.packets"), 7U);
+  sums.add(f, true);
+  EXPECT_EQ(sums.of("tcp.flows"), 5U);
+  EXPECT_EQ(sums.of("port.packets"), 14U);
+}
+
+// JsonlFormat nests by prefix and wants the figures of one together.
+TEST(Figures, OnePrefixStandsTogether) {
+  std::vector<std::string> prefixes;
+  for (const Figure& figure : figure_table()) {
+    const std::string prefix(figure.name.substr(0, figure.name.find('.')));
+    if (prefixes.empty() || prefixes.back() != prefix) prefixes.push_back(prefix);
+  }
+  std::vector<std::string> sorted = prefixes;
+  std::sort(sorted.begin(), sorted.end());
+  EXPECT_EQ(std::unique(sorted.begin(), sorted.end()), sorted.end());
+}
+
+Config config_of(const std::string& text) { return *parse_config(text, "/etc/weir.yaml").config; }
+
+TEST(Reload, KnowsWhatNeedsARestart) {
+  const std::string base = "inputs: {nfqueue: {queues: 1}}\n";
+  EXPECT_EQ(needs_restart(config_of(base), config_of(base + "paranoia: 3\nstats_interval: 5s\n")), "");
+  EXPECT_EQ(needs_restart(config_of(base), config_of("inputs: {nfqueue: {queues: 2}}\n")), "inputs");
+  EXPECT_THAT(needs_restart(config_of(base), config_of(base + "cpus: none\nlimits: {flows: 77}\n")), "cpus, limits");
+  EXPECT_THAT(needs_restart(config_of(base), config_of(base + "events: {file: x}\n")), HasSubstr("events.file"));
+}
+
+TEST(Reload, WhatCannotBeLoadedSaysWhy) {
+  Loader loader;
+  loader.start("rules: [/nonexistent/x.conf]\n", "/etc/weir.yaml", 3);
+  wait_until([&] { return loader.ready(); });
+  EXPECT_EQ(loader.generation(), 3U);
+  LoadOutcome outcome = loader.take();
+  EXPECT_EQ(outcome.loaded, nullptr);
+  EXPECT_THAT(outcome.why, HasSubstr("/nonexistent/x.conf"));
+  loader.start("block_page: {file: /nonexistent/page}\n", "/etc/weir.yaml", 4);
+  wait_until([&] { return loader.ready(); });
+  EXPECT_THAT(loader.take().why, HasSubstr("cannot be read"));
+  loader.start("mode: x\n", "/etc/weir.yaml", 5);  // and is not waited for
+}
+
+TEST(Sink, RecordsWhatIsWanted) {
+  auto ring = std::move(*EventRing::make(1 << 16));
+  EventsConfig wanted;
+  wanted.http = EventsConfig::Http::Matched;
+  wanted.drop = false;
+  LiveSink sink(wanted, "nfqueue:3", *ring, -1);
+  Event event;
+  sink.write(event);  // nothing matched
+  event.type = EventType::Drop;
+  sink.write(event);
+  EXPECT_TRUE(ring->empty());
+  event.type = EventType::Http;
+  event.waf.decision = DecisionKind::Deny;
+  sink.write(event);
+  std::string out;
+  ring->take(out, SIZE_MAX);
+  EXPECT_THAT(out, HasSubstr("\"in_iface\":\"nfqueue:3\""));
+  EXPECT_EQ(sink.written(), 1U);
+  for (int i = 0; i < 2000; ++i) sink.write(event);
+  EXPECT_GT(sink.lost(), 0U);
+  EXPECT_EQ(sink.written() + sink.lost(), 2001U);
+}
+
+}  // namespace
+}  // namespace weir::app

@@ -1,0 +1,115 @@
+// Rig: a client, an inline Inspector, a server, and the wires between, which lose what a test wants lost.
+// Time moves from event to event. Both ends are models of strict hosts (tests/support/tcp_peer.h).
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/support/tcp_peer.h"
+#include "tests/unit/inspect/judge.h"
+
+namespace weir::inspect::test {
+
+using weir::test::Octets;
+using weir::test::PeerSetup;
+using weir::test::TcpPeer;
+
+enum class Hop { ClientToWeir, WeirToServer, ServerToWeir, WeirToClient, PageToClient, ResetToServer };
+
+struct RigOptions {
+  InspectorOptions inspector = in_line();
+  PeerSetup client{.address = "192.0.2.7", .other = "198.51.100.2", .port = 40000, .other_port = 80,
+                   .isn = 0xfffffc00U, .ttl = 61};
+  PeerSetup server{.address = "198.51.100.2", .other = "192.0.2.7", .port = 80, .other_port = 40000,
+                   .isn = 0x7ffffff0U, .ts_start = 500, .ttl = 44, .left = false};
+  std::shared_ptr<const rules::RuleSet> rules = rule_set();
+};
+
+inline RigOptions over6() {
+  RigOptions o;
+  o.client.address = o.server.other = "2001:db8::7";
+  o.client.other = o.server.address = "2001:db8:1::2";
+  return o;
+}
+
+class Rig {
+ public:
+  explicit Rig(const RigOptions& options = {})
+      : judge(options.inspector, options.rules), client(options.client), server(options.server) {}
+
+  void open() {
+    server.listen();
+    client.connect(now);
+    run(milliseconds(100));
+  }
+  // Everything that happens within `time`.
+  void run(Duration time) {
+    const Timestamp end = now + time;
+    while (now < end) {
+      const bool busy = move(client, server, true) | move(server, client, false);
+      now = now + (busy ? milliseconds(1) : idle(end));
+      inject(judge.inspector.on_time(now));
+      client.on_time(now);
+      server.on_time(now);
+    }
+  }
+  // The clean server's answers, one for each request whose end it has seen.
+  void serve(const std::string& response) {
+    const std::string mark = "\r\n\r\n";
+    for (std::size_t at = server.received.find(mark, served_); at != std::string::npos;
+         at = server.received.find(mark, served_)) {
+      served_ = at + mark.size();
+      server.write(response);
+    }
+  }
+
+  Judge judge;
+  TcpPeer client, server;
+  Timestamp now{1'700'000'000'000'000'000};
+  std::function<bool(Hop)> lose;      // true: this frame is lost
+  int passed_after_block = 0;         // packets let through once a drop for `rule` or a violation was told
+  std::vector<std::string> injected;  // towards whom, flags
+  Duration step = milliseconds(20);
+
+ private:
+  Duration idle(Timestamp end) const {
+    Timestamp next = std::min(end, now + step);
+    for (const TcpPeer* p : {&client, &server}) {
+      if (p->deadline() && now < *p->deadline()) next = std::min(next, *p->deadline());
+    }
+    return next - now == Duration{0} ? milliseconds(1) : next - now;
+  }
+  bool lost(Hop hop) { return lose && lose(hop); }
+  bool move(TcpPeer& from, TcpPeer& to, bool from_client) {
+    const std::vector<Octets> frames = from.take();
+    for (const Octets& frame : frames) {
+      if (lost(from_client ? Hop::ClientToWeir : Hop::ServerToWeir)) continue;
+      const bool blocked = !judge.recorder.drops.empty();
+      Capture::Frame in{std::string(frame.begin(), frame.end()), now.ns};
+      const Verdict v = judge.feed(in);
+      Octets replacement(v.replacement.begin(), v.replacement.end());
+      const bool forwarded = v.forwarded();
+      const bool replaced = v.kind == VerdictKind::Replace;
+      if (forwarded && blocked) ++passed_after_block;
+      if (forwarded && !lost(from_client ? Hop::WeirToServer : Hop::WeirToClient)) {
+        to.on_frame(replaced ? replacement : frame, now);
+      }
+      inject(v);
+    }
+    return !frames.empty();
+  }
+  void inject(const Verdict& v) {
+    for (const Injection& one : v.inject) {
+      const bool to_client = one.towards == Towards::Client;
+      injected.emplace_back(to_client ? "client" : "server");
+      if (lost(to_client ? Hop::PageToClient : Hop::ResetToServer)) continue;
+      (to_client ? client : server).on_frame(Octets(one.frame.begin(), one.frame.end()), now);
+    }
+  }
+
+  std::size_t served_ = 0;
+};
+
+}  // namespace weir::inspect::test
