@@ -169,7 +169,8 @@ class Behind(unittest.TestCase):
 
     def clean_load(self, process):
         out = process.popen.communicate(timeout=60)[0]
-        self.assertNotIn("Socket errors", out)
+        said = [json.dumps(r) for w in self.weirs for r in w.records("drop") + w.records("anomaly")][:20]
+        self.assertNotIn("Socket errors", out, said)
         self.assertNotIn("Non-2xx", out)
         self.assertGreater(int(out.split("requests in")[0].split()[-1]), 50)
 
@@ -339,11 +340,19 @@ class Failover(Behind):
 
     def test_C26_rebalance_during_requests(self):
         self.begin()
-        load = self.load(5)
+        load = self.load(5, name="small")
         time.sleep(2)
         self.lab.command("rebalance")
         self.clean_load(load)
         self.assertGreater(self.report()["rebalanced"], 3)
+
+    def test_C22_C26_moved_in_the_middle_of_a_response(self):
+        """Whose remainder is bytes without a line end: the next response must be found again."""
+        self.begin()
+        load = self.load(8)
+        time.sleep(1)
+        self.lab.command(f"deregister {self.lab.appliance(0)}")
+        self.clean_load(load)
 
     def test_C26_flows_that_come_back(self):
         """To where half of them were before: what is remembered of them there is old."""
@@ -358,7 +367,7 @@ class Failover(Behind):
     def test_C22_SIGTERM_drains_and_resets_nobody(self):
         self.begin("--health", "http", "--health-port", HTTP, "--health-path", "/readyz", "--interval", "200",
                    drain="4s")
-        load = self.load(8)
+        load = self.load(8, name="small")
         time.sleep(1.5)
         self.weirs[0].process.popen.send_signal(signal.SIGTERM)
         self.assertTrue(self.weirs[0].wait("/readyz", 503, 1))
@@ -398,7 +407,8 @@ class Robust(Behind):
         self.clean_load(load)
         self.assertLessEqual(self.unreturned() - usual, usual + 16)
         log = self.weirs[0].log.read_text()
-        self.assertEqual(log.count("reloaded: "), 2, log)
+        self.assertGreaterEqual(log.count("reloaded: "), 1, log)
+        self.assertNotIn("not reloaded", log)
 
     def test_C21_a_stopped_worker_is_stood_in_for_when_failing_open(self):
         self.begin(on_failure="open")
