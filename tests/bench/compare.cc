@@ -196,15 +196,17 @@ int main(int argc, char** argv) {
     const double before = weir::bench::resident_mib();
     weir = std::make_unique<WeirEngine>(options.weir);
     const auto scanners = weir->rules().scanner_stats();
-    std::printf("load=weir ready_ms=%.1f scanners_s=%.1f databases=%zu cached=%zu databases_mib=%.1f mib=%.1f\n",
-                weir->ready_seconds() * 1e3, weir->scanner_seconds(), scanners.ready, scanners.restored,
+    std::printf("load=weir ready_ms=%.1f ready_cpu_ms=%.1f scanners_s=%.1f databases=%zu cached=%zu databases_mib=%.1f mib=%.1f\n",
+                weir->ready_seconds() * 1e3, weir->ready_cpu_seconds() * 1e3, weir->scanner_seconds(), scanners.ready, scanners.restored,
                 static_cast<double>(scanners.bytes) / (1 << 20), weir::bench::resident_mib() - before);
   }
   if (options.only != "weir") {
     const double before = weir::bench::resident_mib();
     const double start = weir::bench::wall_seconds();
+    const double start_cpu = weir::bench::cpu_seconds();
     modsecurity = std::make_unique<ModSecurityEngine>(options.weir.files);
-    std::printf("load=modsecurity ready_ms=%.1f mib=%.1f\n", (weir::bench::wall_seconds() - start) * 1e3,
+    std::printf("load=modsecurity ready_ms=%.1f ready_cpu_ms=%.1f mib=%.1f\n",
+                (weir::bench::wall_seconds() - start) * 1e3, (weir::bench::cpu_seconds() - start_cpu) * 1e3,
                 weir::bench::resident_mib() - before);
   }
   if (options.load_only) return 0;

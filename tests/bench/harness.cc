@@ -96,8 +96,10 @@ WeirEngine::WeirEngine(const WeirOptions& options) {
   load.cache_directory = options.scanners ? options.cache : std::string();
   load.scanners_later = true;
   const double start = wall_seconds();
+  const double start_cpu = cpu_seconds();
   auto loaded = rules::RuleSet::load(sources, load);
   ready_ = wall_seconds() - start;
+  ready_cpu_ = cpu_seconds() - start_cpu;
   if (!loaded.rules) {
     for (const auto& d : loaded.diagnostics) {
       if (d.severity != rules::Severity::Error) continue;

@@ -51,11 +51,13 @@ class WeirEngine {
   std::size_t run(const Request& request);
   // Wall-clock time until requests could have been served, and CPU time of compiling scanners after that.
   [[nodiscard]] double ready_seconds() const { return ready_; }
+  [[nodiscard]] double ready_cpu_seconds() const { return ready_cpu_; }
   [[nodiscard]] double scanner_seconds() const { return compiling_; }
   [[nodiscard]] const rules::RuleSet& rules() const { return *rules_; }
 
  private:
   double ready_ = 0;
+  double ready_cpu_ = 0;
   double compiling_ = 0;
   std::shared_ptr<const rules::RuleSet> rules_;
   rules::Scratch scratch_;

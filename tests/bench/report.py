@@ -70,8 +70,9 @@ def main():
     loads = {}
     for f in of("state"):
         loads.setdefault((name(f), f["load"], f["state"]), []).append(f)
-    table(["CRS, engine", "state", "ready ms", "scanners CPU s", "databases MiB", "resident MiB"],
+    table(["CRS, engine", "state", "ready ms", "its CPU ms", "scanners CPU s", "databases MiB", "resident MiB"],
           [[f"{key[0]} {key[1]}", key[2], us(statistics.median(float(f["ready_ms"]) for f in group)),
+            us(statistics.median(float(f["ready_cpu_ms"]) for f in group)),
             group[-1].get("scanners_s", ""), group[-1].get("databases_mib", ""), group[-1]["mib"]] for key, group in loads.items()])
     growth = of("growth")
     table(["rules", "more rules", "benign us", "of 1x"],
