@@ -84,6 +84,8 @@ WafMode mode_of(const InspectOptions& options) {
 inspect::InspectorOptions inspector_options(const InspectOptions& options, const LoadedRules& loaded) {
   inspect::InspectorOptions inspector;
   inspector.stance = options.inline_mode ? inspect::Stance::Inline : inspect::Stance::Passive;
+  // A capture begins in the middle of things.
+  inspector.failures.choose(FailureCause::Midstream, FailureAction::Pass);
   inspector.mode = mode_of(options);
   inspector.paranoia = static_cast<std::uint8_t>(options.rules.paranoia.value_or(1));
   if (!loaded.scores.inbound.empty()) inspector.inbound_score = {loaded.scores.inbound};

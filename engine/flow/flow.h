@@ -96,6 +96,7 @@ class Flow {
   std::int64_t lru_time = 0;
   std::int64_t state_time = 0;  // packet time (ns) at which `state` was entered
   std::uint32_t anomalies = 0;  // bits by Anomaly
+  std::uint32_t failures = 0;   // the listener's
   FlowState state = FlowState::Open;
   std::uint8_t lru_class = 0;
   bool client_is_low = false;
@@ -104,6 +105,7 @@ class Flow {
   bool lossy = false;           // the capture has proved to lack segments
   bool closed = false;          // on_close was called; `user` is no longer the listener's
   bool busy = false;            // the listener's: a transaction is running; evicted last
+  bool bypassed = false;        // Tracker::bypass_flow: all of it passes, nothing is followed
   bool refused = false;         // Tracker::refuse_flow: no segment of it may pass any more
   Direction reset_from = Direction::ToServer;  // direction of the RST
 

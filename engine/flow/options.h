@@ -53,6 +53,12 @@ struct FlowOptions {
   MidstreamPolicy midstream = MidstreamPolicy::Adopt;
   // Inline: for so long after the first segment every unknown connection is adopted (restart, failover).
   Duration midstream_grace = {0};
+  // Inline: a connection of which only one direction comes by is followed as far as that goes; else its
+  // segments are dropped (DropReason::OneSided).
+  bool one_sided = false;
+  // Inline: what a server acknowledges although it never came by is a hole in the stream; else the
+  // acknowledgement is dropped (DropReason::Unseen).
+  bool unseen = false;
   UrgentPolicy urgent = UrgentPolicy::OutOfBand;
   FlowTimeouts timeouts;
   // Passive: how many delivered bytes of a direction are kept to compare retransmissions with, at most.

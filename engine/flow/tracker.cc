@@ -100,6 +100,7 @@ SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
     }
     if (s.has(net::kSyn)) return on_syn(f, d, s);
     if (f.refused) return on_refused(f, d);
+    if (f.bypassed) return accepted(f, d, s);
     if (f.half(d).cut != kNever) return on_cut(f, d, s);
     return on_flow(f, d, s);
   }
@@ -311,6 +312,20 @@ void Tracker::refuse_flow(Flow& f, bool keep_sent) noexcept {
   if (!keep_sent) release_buffers(f.half(Direction::ToClient));
   table_.touch(f, LruClass::Idle, now_);
   arm(f);
+}
+
+void Tracker::bypass_flow(Flow& f) noexcept {
+  f.bypassed = true;
+  f.last_time = now_;
+  for (HalfStream& h : f.halves) stop_delivery(h);
+  arm(f);
+}
+
+Tracker::Whose Tracker::find(const net::TcpSegment& s) noexcept {
+  const KeyedSegment k = make_key(s, options_.vlans_in_key);
+  Flow* f = table_.find(k.key, table_.hash_of(k.key)).flow;
+  if (f == nullptr) return {};
+  return {f, k.from_low == f->client_is_low ? Direction::ToServer : Direction::ToClient};
 }
 
 SegmentVerdict Tracker::on_refused(Flow& f, Direction d) {

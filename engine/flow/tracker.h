@@ -58,6 +58,13 @@ class Tracker {
   // No segment of the flow passes any more; it is remembered while segments come, and for a while after.
   // `keep_sent`: the bytes towards the client that it has not acknowledged stay for copy().
   void refuse_flow(Flow& f, bool keep_sent) noexcept;
+  // The flow is not inspected any more; all of it passes until it times out.
+  void bypass_flow(Flow& f) noexcept;
+  struct Whose {
+    Flow* flow = nullptr;  // null: none that is past its handshake
+    Direction direction = Direction::ToServer;
+  };
+  [[nodiscard]] Whose find(const net::TcpSegment& s) noexcept;
   // From `offset` on, nothing of direction `d` passes: later segments are trimmed (SegmentVerdict::trimmed),
   // acknowledgements go on. What was delivered beyond is taken back from the model.
   // REQUIRES: nothing beyond was let through.

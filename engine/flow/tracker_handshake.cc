@@ -84,7 +84,9 @@ SegmentVerdict Tracker::half_open_segment(std::uint32_t index, const net::TcpSeg
   HalfOpen& h = store[index];
   if (!from_client) {
     // The server speaks before the client's ACK was seen: in a capture that ACK was lost.
-    if (inline_mode()) return SegmentVerdict::drop(DropReason::HandshakeIncomplete);
+    if (inline_mode() && !options_.one_sided) {
+      return SegmentVerdict::drop(h.has_syn ? DropReason::HandshakeIncomplete : DropReason::OneSided);
+    }
     const SynRecord* syn = h.has_syn ? store.syn_acked_by(h, s.ack) : nullptr;
     if (syn == nullptr && h.has_syn) {
       // It acknowledges data already; unambiguous if there was one SYN.
@@ -101,9 +103,8 @@ SegmentVerdict Tracker::half_open_segment(std::uint32_t index, const net::TcpSeg
     return promote(index, syn, synack, s, Direction::ToClient);
   }
   if (!h.has_synack) {
-    if (inline_mode() || !h.has_syn) {
-      return SegmentVerdict::drop(DropReason::HandshakeIncomplete);
-    }
+    if (!h.has_syn) return SegmentVerdict::drop(DropReason::HandshakeIncomplete);
+    if (inline_mode() && !options_.one_sided) return SegmentVerdict::drop(DropReason::OneSided);
     // Only the client's side is captured; or this is an early decoy, see on_late_synack().
     const SynRecord* syn = store.syn_with(h, s.seq - 1);
     if (syn == nullptr && h.extra == kNone && s.seq - (h.syn.seq + 1) < kFirstWindow) syn = &h.syn;

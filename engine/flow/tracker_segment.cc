@@ -106,7 +106,11 @@ void Tracker::anchor(Flow& f, Direction d, const net::TcpSegment& s) {
 DropReason Tracker::unacceptable(const Flow& f, Direction d, const net::TcpSegment& s) const {
   if (timestamp_too_old(f, d, s)) return DropReason::OldTimestamp;
   if (!window_allows(f, d, s)) return DropReason::OutOfWindow;
-  if (!ack_acceptable(f, d, s)) return DropReason::BadAck;
+  if (!ack_acceptable(f, d, s)) {
+    const HalfStream& o = f.half(opposite(d));
+    const bool beyond = inline_mode() && d == Direction::ToClient && o.offset_of(s.ack) > o.expected();
+    return beyond ? DropReason::Unseen : DropReason::BadAck;
+  }
   return DropReason::None;
 }
 
@@ -146,7 +150,7 @@ bool Tracker::ack_acceptable(const Flow& f, Direction d, const net::TcpSegment& 
   // Inline the receiver cannot have more than Weir let through without a hole, unless that was before.
   // (Of a direction that is skipped only the highest position is followed.)
   if (inline_mode() && ack > (o.skip ? o.sent : o.expected())) {
-    return !f.handshake_seen && !o.fin_reached;
+    return (!f.handshake_seen || (options_.unseen && d == Direction::ToClient)) && !o.fin_reached;
   }
   if (ack > std::max(o.sent, o.expected())) {
     if (ack > suspects_.highest(o.suspects, o.sent) && !f.lossy) {

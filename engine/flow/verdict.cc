@@ -30,6 +30,8 @@ std::string_view name(DropReason reason) {
       "memory-limit",
       "flow-limit",
       "refused",
+      "one-sided",
+      "unseen",
   };
   return kNames[static_cast<std::size_t>(reason)];
 }

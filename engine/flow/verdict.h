@@ -42,8 +42,10 @@ enum class DropReason : std::uint8_t {
   MemoryLimit,          // FlowLimits::buffered_bytes
   FlowLimit,            // FlowLimits::flows or half_open
   Refused,              // the listener refused the connection before
+  OneSided,             // the other end's part of the handshake never came by
+  Unseen,               // the server acknowledges what never came by
 };
-inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::Refused) + 1;
+inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::Unseen) + 1;
 
 // kebab-case, as in events and metrics: "out-of-window".
 [[nodiscard]] std::string_view name(DropReason reason);

@@ -2,6 +2,7 @@
 // is being answered.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -29,12 +30,20 @@ struct Tracing {
   }
 };
 
+// engine/inspect/policy.h
+[[nodiscard]] http::ParserOptions parser_options(const InspectorOptions& options);
+
+// Below 2^53, so that readers of JSON that know only doubles keep it exact; 0 means "none".
+[[nodiscard]] constexpr std::uint64_t exact_id(std::uint64_t id) {
+  const std::uint64_t cut = id & ((1ULL << 53U) - 1);
+  return cut == 0 ? 1 : cut;
+}
+
 struct Context {
   Context(const InspectorOptions& chosen, EventSink& to, std::shared_ptr<const rules::RuleSet> set,
           rules::CollectionStore* store)
       : options(chosen),
-        parser(chosen.stance == Stance::Inline ? http::ParserOptions::inline_strict()
-                                               : http::ParserOptions::passive()),
+        parser(parser_options(chosen)),
         sink(to),
         rules(std::move(set)),
         pool(options.transactions, store) {}
@@ -49,6 +58,7 @@ struct Context {
   InspectorCounters counters;
   Tracing tracing;
   TransactionSink* transactions = nullptr;  // null: nobody wants them
+  std::array<Timestamp, kFailureCauses> failure_told{};  // of those that belong to no flow
   Timestamp now;
   std::uint64_t packet_number = 0;
   http::Side feeding = http::Side::Request;  // whose bytes (or end) are being judged

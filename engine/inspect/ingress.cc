@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "engine/flow/key.h"
+#include "engine/inspect/policy.h"
 
 namespace weir::inspect {
 namespace {
@@ -17,12 +18,14 @@ constexpr int kNesting = 4;  // reassembled datagrams within each other
 Ingress::Ingress(const InspectorOptions& options)
     : inline_(options.stance == Stance::Inline),
       detect_offload_(options.detect_offload),
+      pass_fragments_(options.failures.action(FailureCause::FragmentMemory) == FailureAction::Pass),
       offload_(kOffloadHosts, {options.table_k0, options.table_k1}),
       fragments_(options.fragment_limits,
                  inline_ ? net::FragmentPolicy::Strict : net::FragmentPolicy::Linux,
                  {options.table_k0, options.table_k1}) {}
 
-Ingress::Result Ingress::refused(DropReason reason, std::string_view detail) const {
+Ingress::Result Ingress::refused(DropReason reason, std::string_view detail,
+                                 std::optional<FailureCause> cause) const {
   Result result;
   if (inline_) {
     result.verdict.kind = VerdictKind::Drop;
@@ -30,12 +33,14 @@ Ingress::Result Ingress::refused(DropReason reason, std::string_view detail) con
     result.verdict.detail = detail;
   }
   result.held = held_;
+  result.cause = cause;
   return result;
 }
 
 void Ingress::lost(std::span<const net::LostPacket> packets) {
   for (const net::LostPacket& one : packets) {
-    held_.push_back({one.packet.token, one.packet.number, Fate::Drop});
+    const bool pass = pass_fragments_ && cause_of(one.cause) == FailureCause::FragmentMemory;
+    held_.push_back({one.packet.token, one.packet.number, pass ? Fate::Forward : Fate::Drop});
   }
 }
 
@@ -57,7 +62,7 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
     }
     if (const auto* malformed = std::get_if<net::Malformed>(&decoded_)) {
       ++(malformed->reason == net::Anomaly::CapturedTooShort ? counters.snapped : counters.malformed);
-      return refused(DropReason::Malformed, net::name(malformed->reason));
+      return refused(DropReason::Malformed, net::name(malformed->reason), FailureCause::MalformedPacket);
     }
     const auto& whole = std::get<net::Datagram>(decoded_);
     if (!whole.fragment.present) return datagram(whole, counters);
@@ -75,7 +80,7 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
         return refused(DropReason::Fragment, "duplicate-fragment");
       case net::Defragmented::Kind::Dropped:
         ++counters.fragments_lost;
-        return refused(DropReason::Fragment, net::name(put.cause));
+        return refused(DropReason::Fragment, net::name(put.cause), cause_of(put.cause));
       case net::Defragmented::Kind::Complete: break;
     }
     for (const net::HeldPacket& part : put.packets) {
@@ -84,7 +89,8 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
     decoded_ = net::decode_reassembled(put.datagram, decoding_);
   }
   ++counters.malformed;
-  return refused(DropReason::Malformed, net::name(net::Anomaly::TooManyLayers));
+  return refused(DropReason::Malformed, net::name(net::Anomaly::TooManyLayers),
+                 FailureCause::MalformedPacket);
 }
 
 Ingress::Result Ingress::datagram(const net::Datagram& datagram, InspectorCounters& counters) {
@@ -95,7 +101,7 @@ Ingress::Result Ingress::datagram(const net::Datagram& datagram, InspectorCounte
   parsed_ = net::parse_tcp(datagram);
   if (!parsed_.ok()) {
     ++(parsed_.malformed == net::Anomaly::CapturedTooShort ? counters.snapped : counters.malformed);
-    return refused(DropReason::Malformed, net::name(parsed_.malformed));
+    return refused(DropReason::Malformed, net::name(parsed_.malformed), FailureCause::MalformedPacket);
   }
   if (detect_offload_) {
     const std::uint64_t before = offload_.accepted();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,8 @@ class Ingress {
     const net::Datagram* datagram = nullptr;
     // The fragments that `segment` was made of: they share its fate.
     std::span<const HeldFate> held;
+    // Where the verdict is a drop: the failure that it is, if it is one.
+    std::optional<FailureCause> cause = std::nullopt;
   };
   Result on_packet(const Packet& packet, InspectorCounters& counters) noexcept;
   // Inline: fragments whose datagram was not completed in time. Views live until the next call.
@@ -43,11 +46,13 @@ class Ingress {
 
  private:
   [[nodiscard]] Result datagram(const net::Datagram& datagram, InspectorCounters& counters);
-  [[nodiscard]] Result refused(DropReason reason, std::string_view detail) const;
+  [[nodiscard]] Result refused(DropReason reason, std::string_view detail,
+                               std::optional<FailureCause> cause = std::nullopt) const;
   void lost(std::span<const net::LostPacket> packets);
 
   bool inline_;
   bool detect_offload_;
+  bool pass_fragments_;  // those for which there is no room
   net::DecodeOptions decoding_;
   net::OffloadDetector offload_;
   net::Defragmenter fragments_;

@@ -9,18 +9,14 @@
 #include "engine/flow/tracker.h"
 #include "engine/inspect/blocking.h"
 #include "engine/inspect/context.h"
+#include "engine/inspect/flow_event.h"
 #include "engine/inspect/ingress.h"
+#include "engine/inspect/policy.h"
 #include "engine/inspect/session.h"
 #include "engine/net/build.h"
 
 namespace weir::inspect {
 namespace {
-
-// Below 2^53, so that readers of JSON that know only doubles keep it exact; 0 means "none".
-std::uint64_t exact_id(std::uint64_t id) {
-  const std::uint64_t cut = id & ((1ULL << 53U) - 1);
-  return cut == 0 ? 1 : cut;
-}
 
 http::Side side_of(flow::Direction direction) {
   return direction == flow::Direction::ToServer ? http::Side::Request : http::Side::Response;
@@ -36,6 +32,7 @@ flow::FlowOptions flow_options(const InspectorOptions& options) {
   flow.table_k0 = options.table_k0;
   flow.table_k1 = options.table_k1;
   flow.server_ports.insert(flow.server_ports.end(), options.ports.begin(), options.ports.end());
+  if (options.stance == Stance::Inline) set_policies(flow, options);
   return flow;
 }
 
@@ -57,6 +54,7 @@ struct Inspector::State final : public flow::StreamSink {
         std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store)
       : context(options, sink, std::move(rules), store),
         ingress(options),
+        forced(options),
         tracker(options.flow_limits, flow_options(options), *this) {
     if (inline_stance()) blocking.emplace(context, tracker);
   }
@@ -70,7 +68,8 @@ struct Inspector::State final : public flow::StreamSink {
                            const http::Progress& progress);
   [[nodiscard]] bool deaf(const flow::Flow& flow, const Session& session, flow::Direction direction) const;
   void rewrite(const Packet& packet, const net::Datagram& datagram, Verdict& verdict);
-  void settle(std::span<const HeldFate> held, Verdict& verdict);
+  // `together`: with the segment that they make up.
+  void settle(std::span<const HeldFate> held, bool together, Verdict& verdict);
   void told_drop(const net::TcpSegment* segment, const flow::Flow* flow, const Verdict& verdict,
                  std::uint64_t rule);
 
@@ -82,14 +81,22 @@ struct Inspector::State final : public flow::StreamSink {
                             const flow::StreamGap& gap) override;
   void on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) override;
   void on_close(flow::Flow& flow) override;
+  void on_anomaly(flow::Flow& flow, flow::Direction direction, flow::Anomaly anomaly) override {
+    tell_anomaly(context, flow, direction, anomaly);
+  }
 
   // `in`: the packet that brought it; inline always.
   Verdict on_segment(const net::TcpSegment& segment, const Arrival* in);
   // What becomes of a segment that the model (or, before, the rules) judged.
   void decide(const Arrival& in, const flow::SegmentVerdict& judged, Verdict& verdict);
+  void model_refused(const Arrival& in, const flow::SegmentVerdict& judged, Verdict& verdict);
+  void force(const Arrival& in, FailureCause cause, Verdict& verdict);
+  // Not inspected any more.
+  void bypass(flow::Flow& flow);
 
   Context context;
   Ingress ingress;
+  ForcedFailure forced;
   std::vector<std::unique_ptr<Session>> all_sessions;
   std::vector<Session*> idle_sessions;
   net::TcpEdit edit;  // inline: what is to be changed in the packet before it goes on
@@ -97,6 +104,7 @@ struct Inspector::State final : public flow::StreamSink {
   std::vector<HeldFate> fates;
   flow::Flow* refused_now = nullptr;  // the flow that this packet made us refuse
   std::uint64_t drop_rule = 0;
+  flow::EndCause ended = flow::EndCause::EndOfInput;  // why the latest direction to end did
   flow::Tracker tracker;  // its sink, this object, is whole by then
   std::optional<Blocking> blocking;  // inline
 };
@@ -133,7 +141,7 @@ void Inspector::State::on_open(flow::Flow& flow) {
   origin.client_port = flow.client().port;
   origin.server = flow.server().address;
   origin.server_port = flow.server().port;
-  session->open(origin, !flow.handshake_seen);
+  session->open(origin, !flow.handshake_seen, &flow);
   flow.user = session;
 }
 
@@ -178,6 +186,7 @@ flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction di
                                             const flow::StreamGap& gap) {
   ++context.counters.gaps;
   context.counters.gap_bytes += gap.length;
+  if (inline_stance() && flow.handshake_seen) fired(context, FailureCause::Unseen, FailureAction::Pass, &flow);
   auto* session = static_cast<Session*>(flow.user);
   if (session == nullptr) return flow::StreamAction::Skip;
   if (deaf(flow, *session, direction)) return flow::StreamAction::Continue;
@@ -189,6 +198,7 @@ flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction di
 }
 
 void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) {
+  ended = cause;
   auto* session = static_cast<Session*>(flow.user);
   if (session == nullptr || deaf(flow, *session, direction)) return;
   const http::Side side = side_of(direction);
@@ -202,9 +212,10 @@ void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow:
 void Inspector::State::on_close(flow::Flow& flow) {
   if (blocking) blocking->forget(flow);
   auto* session = static_cast<Session*>(flow.user);
+  if (session != nullptr) session->close();
+  tell_flow(context, flow, session, ended);
   if (session == nullptr) return;
   flow.user = nullptr;
-  session->close();
   InspectorCounters& counters = context.counters;
   if (session->spoke_http()) {
     ++counters.flows_http;
@@ -241,6 +252,16 @@ Verdict Inspector::State::on_segment(const net::TcpSegment& segment, const Arriv
   refused_now = nullptr;
   drop_rule = 0;
   edit = {};
+  if (in != nullptr) {
+    if (const std::optional<FailureCause> cause = forced.next()) {
+      Verdict verdict;
+      force(*in, *cause, verdict);
+      if (verdict.reason == DropReason::None) return verdict;
+      verdict.kind = VerdictKind::Drop;
+      told_drop(&segment, tracker.find(segment).flow, verdict, 0);
+      return verdict;
+    }
+  }
   const flow::SegmentVerdict judged = tracker.on_segment(segment);
   InspectorCounters& counters = context.counters;
   Verdict verdict;
@@ -281,14 +302,69 @@ void Inspector::State::decide(const Arrival& in, const flow::SegmentVerdict& jud
     blocking->refused(in, judged, *session);
   } else if (flow != nullptr && judged.reason() == flow::DropReason::Refused) {
     blocked(DropReason::FlowBlocked);
-    blocking->on_refused(in, judged);
+    if (session != nullptr && session->take_untold()) {
+      blocking->reset(in, judged, session, true);
+    } else {
+      blocking->on_refused(in, judged);
+    }
   } else if (flow != nullptr && session != nullptr && blocking->queued(*flow)) {
     if (!blocking->on_queued(in, judged, *session)) blocked(DropReason::FlowBlocked);
   } else if (judged.fate() == Fate::Drop) {
-    verdict.reason = reason_of(judged.reason());
-    verdict.detail = flow::name(judged.reason());
-    if (judged.reject) blocking->reject(in, judged.reason() == flow::DropReason::Midstream, flow);
+    model_refused(in, judged, verdict);
+  } else if (flow != nullptr && flow->refused && !in.segment.has(net::kSyn)) {
+    blocked(DropReason::Policy);  // by a failure that this very segment met
+    blocking->reset(in, judged, session, false);
+  } else if (judged.opened && flow != nullptr && !flow->handshake_seen) {
+    fired(context, FailureCause::Midstream, FailureAction::Pass, flow);
   }
+}
+
+void Inspector::State::bypass(flow::Flow& flow) {
+  tracker.bypass_flow(flow);
+  if (auto* session = static_cast<Session*>(flow.user); session != nullptr) session->close();
+  flow.busy = false;
+}
+
+void Inspector::State::model_refused(const Arrival& in, const flow::SegmentVerdict& judged,
+                                     Verdict& verdict) {
+  const std::optional<FailureCause> cause = cause_of(judged.reason());
+  const FailureAction action = cause ? fire(context, *cause, judged.flow) : FailureAction::Drop;
+  if (cause && action == FailureAction::Pass) {
+    // The receiver discards a wrong checksum; what else is let past here the model has no idea of.
+    if (judged.flow != nullptr && *cause != FailureCause::BadChecksum) bypass(*judged.flow);
+    return;
+  }
+  verdict.reason = reason_of(judged.reason());
+  verdict.detail = flow::name(judged.reason());
+  if (action == FailureAction::Reset && judged.flow != nullptr) {
+    // The model did not take the segment: what it expects is what was let through.
+    blocking->reset(in, judged, static_cast<Session*>(judged.flow->user), true);
+    // A server that has more than came by expects another number, which it has just said.
+    if (*cause == FailureCause::Unseen) blocking->reject(in, false, judged.flow);
+  } else if (action == FailureAction::Reset || judged.reject) {
+    blocking->reject(in, action == FailureAction::Reset, judged.flow);
+  }
+}
+
+// As if the failure had happened to this packet, before anybody looked at it.
+void Inspector::State::force(const Arrival& in, FailureCause cause, Verdict& verdict) {
+  const flow::Tracker::Whose whose = tracker.find(in.segment);
+  const FailureAction action = fire(context, cause, whose.flow);
+  if (action == FailureAction::Pass) {
+    if (whose.flow != nullptr) bypass(*whose.flow);
+    return;
+  }
+  verdict.reason = DropReason::Policy;
+  verdict.detail = name(cause);
+  if (action == FailureAction::Drop) return;
+  if (whose.flow == nullptr) {
+    blocking->reject(in, true, nullptr);
+    return;
+  }
+  flow::SegmentVerdict judged;
+  judged.flow = whose.flow;
+  judged.direction = whose.direction;
+  blocking->reset(in, judged, static_cast<Session*>(whose.flow->user), true);
 }
 
 // Urgent data and TCP Fast Open are taken off the wire, so that both ends read what was read here.
@@ -308,10 +384,10 @@ void Inspector::State::rewrite(const Packet& packet, const net::Datagram& datagr
 }
 
 // Fragments share the fate of the segment that they make up.
-void Inspector::State::settle(std::span<const HeldFate> held, Verdict& verdict) {
+void Inspector::State::settle(std::span<const HeldFate> held, bool together, Verdict& verdict) {
   if (held.empty()) return;
   fates.assign(held.begin(), held.end());
-  if (!verdict.forwarded()) {
+  if (together && !verdict.forwarded()) {
     for (HeldFate& fate : fates) fate.fate = Fate::Drop;
   }
   verdict.held = fates;
@@ -357,9 +433,13 @@ Verdict Inspector::on_packet(const Packet& packet) noexcept {
     verdict = state_->on_segment(*in.segment, state_->blocking ? &arrival : nullptr);
     if (state_->blocking) verdict.inject = state_->blocking->frames();
   }
+  if (in.segment == nullptr && verdict.kind == VerdictKind::Drop && in.cause &&
+      fire(context, *in.cause, nullptr) == FailureAction::Pass) {
+    verdict = {};
+  }
   if (in.segment == nullptr && verdict.kind == VerdictKind::Drop) state_->told_drop(nullptr, nullptr, verdict, 0);
   if (in.segment != nullptr) state_->rewrite(packet, *in.datagram, verdict);
-  state_->settle(in.held, verdict);
+  state_->settle(in.held, in.segment != nullptr, verdict);
   if (!verdict.forwarded() && verdict.kind != VerdictKind::Hold) ++context.counters.dropped_packets;
   return verdict;
 }
@@ -385,6 +465,10 @@ Verdict Inspector::on_time(Timestamp now) noexcept {
 }
 
 void Inspector::end_of_input() noexcept { state_->tracker.end_of_input(); }
+
+FailureAction Inspector::failure(FailureCause cause) noexcept {
+  return fire(state_->context, cause, nullptr);
+}
 
 void Inspector::use(std::shared_ptr<const rules::RuleSet> rules) noexcept {
   state_->context.rules = std::move(rules);

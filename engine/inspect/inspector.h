@@ -45,6 +45,9 @@ class Inspector {
   Verdict on_time(Timestamp now) noexcept;
   // No packet follows: everything under way is finished and told.
   void end_of_input() noexcept;
+  // A failure outside: the worker or its port cannot keep up (FailureCause::Overload, QueueFull). Counted;
+  // answers what is to be done.
+  FailureAction failure(FailureCause cause) noexcept;
   // Transactions that begin from now on use `rules`; running ones keep theirs.
   void use(std::shared_ptr<const rules::RuleSet> rules) noexcept;
 

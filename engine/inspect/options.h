@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,11 @@ struct InspectorOptions {
   bool detect_offload = true;
   // What becomes of what cannot be inspected (inline).
   FailurePolicies failures;
+  // Violations of HTTP by name (docs/EVENTS.md) that are noted, no longer refused. Unknown names are ignored.
+  std::vector<std::string> tolerated;
+  // For tests of the policies: every force_every-th TCP packet meets this failure.
+  std::optional<FailureCause> force;
+  std::uint32_t force_every = 0;
   // Inline: for so long after the first packet every unknown connection is taken up, whatever the policy for
   // FailureCause::Midstream says (restart, failover).
   Duration midstream_grace = {0};

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "engine/flow/flow.h"
+#include "engine/inspect/policy.h"
+
 namespace weir::inspect {
 namespace {
 
@@ -36,7 +39,8 @@ bool only_no_http(const std::vector<http::Violation>& violations) {
 
 }  // namespace
 
-void Session::open(const SessionOrigin& origin, bool midstream) {
+void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow) {
+  flow_ = flow;
   connection_.emplace(*this, context_.parser, &context_.decoders);
   if (midstream) connection_->start_midstream();
   origin_ = origin;
@@ -45,7 +49,8 @@ void Session::open(const SessionOrigin& origin, bool midstream) {
   unplaced_.clear();
   refusal_ = {};
   location_.clear();
-  refused_again_ = earlier_answered_ = false;
+  refused_again_ = earlier_answered_ = alerted_ = untold_ = false;
+  transactions_ = 0;
   spoke_http_ = tunnel_ = false;
 }
 
@@ -56,7 +61,22 @@ void Session::close() {
 void Session::evict(Exchange* exchange) {
   exchange->truncated = true;
   ++context_.counters.evicted;
+  // What is left of an unfinished request would go on unjudged.
+  if (inline_stance() && exchange->judged && !exchange->body_judged && refusal_.reason == DropReason::None &&
+      fire(context_, FailureCause::Transactions, flow_) != FailureAction::Pass) {
+    give_up(*exchange, FailureCause::Transactions);
+  }
   finish(*exchange);
+  // Its packet is not at hand: the next one of the flow finds it refused.
+  if (flow_ != nullptr && refusal_.reason != DropReason::None && !flow_->refused) {
+    flow_->refused = untold_ = true;
+  }
+}
+
+void Session::give_up(const Exchange& exchange, FailureCause cause) {
+  Decision decision;
+  decision.kind = DecisionKind::Drop;
+  refuse(&exchange, exchange.id, DropReason::Policy, name(cause), decision);
 }
 
 Exchange* Session::find(http::ExchangeId id) {
@@ -187,6 +207,12 @@ void Session::request_body_done(Exchange& exchange) {
     if (!judging(exchange)) return;
   }
   decided(exchange, exchange.tx.request_body_done(context_.now, cut));
+  if (inline_stance() && judging(exchange) && exchange.tx.variable("TX", "MSC_PCRE_LIMITS_EXCEEDED") &&
+      fire(context_, FailureCause::RuleLimit, flow_) != FailureAction::Pass &&
+      exchange.tx.mode() == rules::EngineMode::On) {
+    exchange.stopped = true;
+    give_up(exchange, FailureCause::RuleLimit);
+  }
 }
 
 // --- the response ---
@@ -305,7 +331,11 @@ void Session::on_violation(http::ExchangeId id, http::Side side, http::Violation
   if (means_no_http(violation)) unplaced_.insert(violation);
   Exchange* exchange = find_or_start(id);
   if (exchange != nullptr) exchange->add(violation);
-  if (context_.options.stance == Stance::Inline && context_.parser.refuses(side, violation)) {
+  const bool refuses = inline_stance() && context_.parser.refuses(side, violation);
+  if (const auto cause = cause_of(violation); cause && inline_stance()) {
+    fired(context_, *cause, refuses ? FailureAction::Reset : FailureAction::Pass, flow_);
+  }
+  if (refuses) {
     if (exchange != nullptr) exchange->refused = true;
     Decision answer;
     answer.kind = DecisionKind::Deny;
@@ -393,7 +423,11 @@ void Session::finish(Exchange& exchange) {
     const Event& event = context_.records.build(exchange, origin_, context_.options);
     InspectorCounters& counters = context_.counters;
     ++counters.transactions;
-    if (!event.waf.rules.empty()) ++counters.matched;
+    ++transactions_;
+    if (!event.waf.rules.empty()) {
+      ++counters.matched;
+      alerted_ = true;
+    }
     const DecisionKind kind = event.waf.decision;
     if (kind != DecisionKind::Continue && kind != DecisionKind::Allow) ++counters.refused;
     if (event.waf.truncated) ++counters.truncated;

@@ -11,9 +11,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/event.h"
+#include "engine/flow/flow.h"
 #include "engine/http/parser.h"
 #include "engine/http/sink.h"
 #include "engine/inspect/context.h"
@@ -49,8 +51,8 @@ class Session final : public http::HttpSink {
   explicit Session(Context& context) : context_(context) {}
   ~Session() override = default;
 
-  // A new connection. midstream: its beginning was not seen.
-  void open(const SessionOrigin& origin, bool midstream);
+  // A new connection. midstream: its beginning was not seen. `flow`: null where there are no packets.
+  void open(const SessionOrigin& origin, bool midstream, flow::Flow* flow = nullptr);
   // REQUIRES: open() was called.
   [[nodiscard]] http::Connection& connection() { return *connection_; }
   // Inline: the last chunk is there, but not the end of the trailer section. Some servers act on it, so
@@ -65,6 +67,9 @@ class Session final : public http::HttpSink {
 
   [[nodiscard]] bool spoke_http() const { return spoke_http_; }
   [[nodiscard]] bool tunnel() const { return tunnel_; }
+  // Recorded so far, and whether one of them had a logged rule.
+  [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
+  [[nodiscard]] bool alerted() const { return alerted_; }
   [[nodiscard]] bool busy() const { return !exchanges_.empty(); }
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
   // DecisionKind::Redirect: where to. Valid until the next open().
@@ -74,6 +79,8 @@ class Session final : public http::HttpSink {
   void finish_refused();
   // After finish_refused(): every earlier response is complete.
   [[nodiscard]] bool earlier_answered() const { return earlier_answered_; }
+  // Refused while no packet of it was at hand: neither end has been told. Says so once.
+  [[nodiscard]] bool take_untold() { return std::exchange(untold_, false); }
   // After finish_refused(): an earlier response was refused as well.
   [[nodiscard]] bool refused_again() const { return refused_again_; }
   // Violations that say that the bytes are no HTTP/1.
@@ -106,6 +113,9 @@ class Session final : public http::HttpSink {
   void decided(Exchange& exchange, const Decision& decision);
   void refuse(const Exchange* exchange, http::ExchangeId id, DropReason reason, std::string_view detail,
               const Decision& decision);
+  // A failure ends the connection.
+  void give_up(const Exchange& exchange, FailureCause cause);
+  [[nodiscard]] bool inline_stance() const { return context_.options.stance == Stance::Inline; }
   void finish(Exchange& exchange);
   void finish_if_over(Exchange& exchange);
 
@@ -122,7 +132,11 @@ class Session final : public http::HttpSink {
   http::ViolationSet unplaced_;       // of bytes that are no HTTP
   Refusal refusal_;
   std::string location_;
+  flow::Flow* flow_ = nullptr;
+  std::uint64_t transactions_ = 0;
+  bool alerted_ = false;
   bool refused_again_ = false;
+  bool untold_ = false;
   bool earlier_answered_ = false;
   bool spoke_http_ = false;
   bool tunnel_ = false;

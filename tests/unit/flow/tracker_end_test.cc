@@ -409,7 +409,7 @@ TEST(TrackerSkip, InlineAcknowledgementBeyondAFilledHole) {
   t.client(7, "ghi");
   t.client(4, "def");
   EXPECT_EQ(t.server(1, "x", {.ack = 10}).fate(), Fate::Forward);
-  EXPECT_EQ(t.server(2, "x", {.ack = 11}).reason(), DropReason::BadAck);
+  EXPECT_EQ(t.server(2, "x", {.ack = 11}).reason(), DropReason::Unseen);
   t.client(10, "jkl");
   EXPECT_EQ(t.client_rst(13).fate(), Fate::Forward);
   EXPECT_EQ(t.sink.closed, 1);

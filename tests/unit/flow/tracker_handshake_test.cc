@@ -168,7 +168,7 @@ TEST(TrackerH5, InlineClientDataBeforeTheSynAckIsDropped) {
   Script t(inline_options());
   t.syn();
   EXPECT_EQ(t.send(true, 1, "early", net::kAck, {.ack = 1}).reason(),
-            DropReason::HandshakeIncomplete);
+            DropReason::OneSided);
 }
 
 // A decoy between SYN and SYN/ACK: the server answers it with a reset and goes on.

@@ -197,7 +197,7 @@ TEST(TrackerW5, InlineAckOfWhatWasNotForwardedIsRefused) {
   t.handshake();
   t.client(1, "abc");
   t.client(6, "fgh");
-  EXPECT_EQ(t.server(1, "x", {.ack = 9}).reason(), DropReason::BadAck);
+  EXPECT_EQ(t.server(1, "x", {.ack = 9}).reason(), DropReason::Unseen);
   EXPECT_EQ(t.server(1, "x", {.ack = 4}).fate(), Fate::Forward);
 }
 
@@ -401,7 +401,7 @@ TEST(TrackerP6, InlineRefusedIsNeverDelivered) {
   Script t(inline_options());
   t.handshake();
   t.client(1, "decoy!", {.checksum_bad = true});
-  EXPECT_EQ(t.server(1, "", {.ack = 7}).reason(), DropReason::BadAck);
+  EXPECT_EQ(t.server(1, "", {.ack = 7}).reason(), DropReason::Unseen);
   EXPECT_EQ(t.to_server(), "");
 }
 

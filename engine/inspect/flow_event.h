@@ -1,0 +1,15 @@
+// Events about connections: `flow` at their end, `anomaly` for what was odd in them.
+#pragma once
+
+#include "engine/flow/flow.h"
+#include "engine/inspect/context.h"
+
+namespace weir::inspect {
+
+class Session;
+
+// The connection is over for `cause`. `session`: null if nobody looked into it.
+void tell_flow(Context& context, const flow::Flow& flow, const Session* session, flow::EndCause cause);
+void tell_anomaly(Context& context, const flow::Flow& flow, flow::Direction direction, flow::Anomaly anomaly);
+
+}  // namespace weir::inspect
