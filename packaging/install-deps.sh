@@ -13,7 +13,7 @@ build_packages=(
   zlib1g-dev
 )
 test_packages=(
-  apache2 apache2-utils chromium curl dpkg-dev haproxy iproute2 libapache2-mod-security2 libgmock-dev
+  apache2 apache2-utils chromium curl dpkg-dev haproxy iproute2 iptables libapache2-mod-security2 libgmock-dev
   libgtest-dev libnghttp2-dev nginx-light nlohmann-json3-dev php-cgi procps python3 python3-jsonschema python3-yaml
   sqlmap tcpdump tshark wget wrk
 )

@@ -64,7 +64,9 @@ ExitCode run_run(const RunOptions& options) {
     return ExitCode::Environment;
   }
   Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer));
-  return supervisor.run();
+  exit = supervisor.run();
+  if (supervisor.busy()) ::_exit(static_cast<int>(exit));
+  return exit;
 }
 
 }  // namespace weir::app

@@ -52,6 +52,16 @@ PolicyConfig effective(const PolicyConfig& site, const PolicyConfig& everything)
   return out;
 }
 
+std::string not_yet(const Config& config) {
+  std::string out;
+  if (!config.sites.empty()) out = "sites";
+  const ClientAddressConfig& client = config.client_address;
+  if (client.proxy_protocol != ProxyProtocol::Off || client.header != ForwardedHeader::None) {
+    out += (out.empty() ? "" : " and ") + std::string("client_address");
+  }
+  return out.empty() ? out : out + " can be checked, but weir run does not do it yet";
+}
+
 LoadedPolicies load_policies(const Config& config) {
   LoadedPolicies out;
   out.policies.push_back(config.policy);
@@ -81,6 +91,9 @@ inspect::InspectorOptions inspector_options(const Config& config, inspect::Stanc
   options.transactions_per_flow = config.limits.transactions_per_connection;
   options.early_response_bytes = static_cast<std::size_t>(config.limits.early_response);
   options.detect_offload = false;
+  options.half_open_timeout = config.timeouts.half_open;
+  options.established_timeout = config.timeouts.established;
+  options.closed_timeout = config.timeouts.closed;
   options.failures = config.failures;
   options.midstream_grace = config.midstream_grace;
   options.anomaly_events = config.events.anomaly;

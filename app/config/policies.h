@@ -25,6 +25,9 @@ struct LoadedPolicies {
   [[nodiscard]] const LoadedRules& rules(std::size_t policy) const { return sets[set_of[policy]]; }
 };
 
+// What a configuration asks for that `weir run` cannot do, as a sentence; empty: nothing.
+[[nodiscard]] std::string not_yet(const Config& config);
+
 [[nodiscard]] LoadedPolicies load_policies(const Config& config);
 
 // How an inspector behaves, as the configuration says; `live`: not passive.

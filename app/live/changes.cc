@@ -11,6 +11,11 @@ std::string needs_restart(const Config& now, const Config& next) {
   add(now.health != next.health, "health");
   add(now.cpus != next.cpus, "cpus");
   add(now.ports != next.ports, "ports");
+  add(now.policy.mode != next.policy.mode || now.policy.paranoia != next.policy.paranoia, "mode and paranoia");
+  add(now.failures.open != next.failures.open || now.failures.chosen != next.failures.chosen ||
+          now.midstream_grace != next.midstream_grace,
+      "on_failure, failures and midstream_grace");
+  add(now.block_page != next.block_page, "block_page");
   add(now.limits != next.limits, "limits");
   add(now.timeouts != next.timeouts, "timeouts");
   add(now.events.file != next.events.file || now.events.standard_output != next.events.standard_output ||

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/live/clock.h"
+#include "capture/pcap_live.h"
 
 namespace weir::app {
 namespace {
@@ -32,6 +33,32 @@ void add_gateway(const Config& config, const std::shared_ptr<GatewayGroup>& grou
     input.open = [group, i](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
       static_cast<void>(stale);  // what an earlier worker left unanswered is gone with it
       return std::unique_ptr<PacketPort>(std::move(group->ports[i]));
+    };
+    workers.push_back(std::move(input));
+  }
+}
+
+// Each worker has its own handles on the interfaces; the kernel spreads connections over them.
+void add_mirror(const MirrorConfig& config, std::vector<WorkerInput>& workers) {
+  capture::PcapLiveOptions options;
+  options.interfaces = config.interfaces;
+  options.filter = config.filter;
+  options.buffer = config.buffer;
+  options.snaplen = static_cast<std::uint32_t>(config.snaplen);
+  options.promiscuous = config.promiscuous;
+  options.ignore_outgoing = config.ignore_outgoing;
+  if (config.workers > 1) options.group = static_cast<std::uint16_t>(random_key().k0 % 60'000 + 1);
+  std::string names;
+  for (const std::string& name : config.interfaces) names += (names.empty() ? "" : ",") + name;
+  for (std::uint32_t i = 0; i < config.workers; ++i) {
+    WorkerInput input;
+    input.name = names;
+    input.stance = inspect::Stance::Passive;
+    input.open = [options](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
+      static_cast<void>(stale);
+      auto port = capture::PcapLivePort::open(options);
+      if (!port) return fail(port.error().message);
+      return std::unique_ptr<PacketPort>(std::move(*port));
     };
     workers.push_back(std::move(input));
   }
@@ -80,6 +107,7 @@ Result<Inputs> Inputs::open(const Config& config) {
   }
   if (!wrong.empty()) return fail(wrong);
   if (inputs.gateway_) add_gateway(config, inputs.gateway_, inputs.workers_);
+  if (config.mirror) add_mirror(*config.mirror, inputs.workers_);
   return inputs;
 }
 

@@ -120,6 +120,7 @@ ExitCode Supervisor::run() {
   std::vector<EventRing*> rings;
   for (const Slot& slot : slots_) rings.push_back(slot.ring.get());
   writer_->start(std::move(rings));
+  scanning_.start(loaded_);
   const ExitCode exit = loop();
   if (helper_ > 0) ::kill(helper_, SIGTERM);
   stats_record();
@@ -279,6 +280,7 @@ ExitCode Supervisor::loop() {
     watch();
     if (pulse_ && helper_ == 0 && !stopping_ && monotonic_now() >= helper_at_) fork_helper();
     if (loader_.ready()) loaded_aside();
+    if (scanning_.finished()) tell(Word::Scanners);
     const std::int64_t now = monotonic_now();
     if (next_ && now >= reload_until_) give_up_reload("the workers take too long");
     if (now >= next_stats_) {
@@ -357,11 +359,7 @@ void Supervisor::begin_stop() {
   stopping_ = true;
   kill_at_ = monotonic_now() + kStopWithin;
   inputs_.let_go();
-  Message stop;
-  stop.word = Word::Stop;
-  for (const Slot& slot : slots_) {
-    if (slot.process != 0 && slot.mailbox) static_cast<void>(slot.mailbox->send(stop));
-  }
+  tell(Word::Stop);
 }
 
 bool Supervisor::any_alive() const {
@@ -441,10 +439,8 @@ void Supervisor::all_prepared() {
   ++reloads_;
   loaded_ = std::move(next_);
   next_.reset();
-  Message change;
-  change.word = Word::Change;
-  change.generation = generation_;
-  for (const Slot& slot : slots_) static_cast<void>(slot.mailbox && slot.mailbox->send(change));
+  tell(Word::Change);
+  scanning_.start(loaded_);
   next_stats_ = std::min(next_stats_, monotonic_now() + loaded_->config.stats_interval.ns);
   complain("reloaded: " + std::to_string(loaded_->policies.rules(0).rules->stats().rules) + " rules");
 }
@@ -452,12 +448,17 @@ void Supervisor::all_prepared() {
 void Supervisor::give_up_reload(const std::string& why) {
   ++reloads_failed_;
   next_.reset();
-  Message forget;
-  forget.word = Word::Forget;
-  for (const Slot& slot : slots_) {
-    if (slot.mailbox) static_cast<void>(slot.mailbox->send(forget));
-  }
+  tell(Word::Forget);
   complain("the configuration is not reloaded, everything stays as it was: " + why);
+}
+
+void Supervisor::tell(Word word) {
+  Message message;
+  message.word = word;
+  message.generation = generation_;
+  for (const Slot& slot : slots_) {
+    if (slot.mailbox) static_cast<void>(slot.mailbox->send(message));
+  }
 }
 
 // --- figures ---

@@ -24,6 +24,7 @@
 #include "app/live/inputs.h"
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
+#include "app/live/scanning.h"
 
 namespace weir::app {
 
@@ -35,6 +36,8 @@ class Supervisor {
   ~Supervisor();
 
   ExitCode run();
+  // A thread still compiles, for which nobody waits: leave with _exit().
+  [[nodiscard]] bool busy() const { return scanning_.busy() || loader_.busy(); }
 
  private:
   struct Slot {
@@ -68,6 +71,7 @@ class Supervisor {
   void loaded_aside();
   void all_prepared();
   void give_up_reload(const std::string& why);
+  void tell(Word word);
   // Figures
   [[nodiscard]] FigureSums sums() const;
   void stats_record();
@@ -86,6 +90,7 @@ class Supervisor {
   std::vector<Slot> slots_;
   Descriptor signals_;
   Loader loader_;
+  Scanning scanning_;
   std::shared_ptr<const Loaded> next_;  // being given to the workers
   std::string next_text_;
   std::int64_t reload_until_ = 0;

@@ -204,7 +204,7 @@ void Worker::read_mail() {
         break;
       case Word::Forget: prepared_.reset(); break;
       case Word::Stop: stopping_ = true; break;
-      case Word::Scanners:
+      case Word::Scanners: scanning_.start(loaded_); break;
       case Word::Prepared:
       case Word::Failed: break;
     }

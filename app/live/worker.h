@@ -16,6 +16,7 @@
 #include "app/live/loader.h"
 #include "app/live/live_sink.h"
 #include "app/live/mailbox.h"
+#include "app/live/scanning.h"
 #include "engine/inspect/inspector.h"
 #include "engine/port.h"
 #include "rules/memory_store.h"
@@ -58,6 +59,7 @@ class Worker {
   std::shared_ptr<const Loaded> loaded_;
   Mailbox mailbox_;
   Loader loader_;
+  Scanning scanning_;
   std::shared_ptr<const Loaded> prepared_;
   std::uint32_t prepared_generation_ = 0;
   LiveSink sink_;

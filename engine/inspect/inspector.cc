@@ -31,6 +31,9 @@ flow::FlowOptions flow_options(const InspectorOptions& options) {
   flow.mode = options.stance == Stance::Inline ? flow::Mode::Inline : flow::Mode::Passive;
   flow.table_k0 = options.table_k0;
   flow.table_k1 = options.table_k1;
+  flow.timeouts.half_open = options.half_open_timeout;
+  flow.timeouts.established = options.established_timeout;
+  flow.timeouts.closed = options.closed_timeout;
   flow.server_ports.insert(flow.server_ports.end(), options.ports.begin(), options.ports.end());
   if (options.stance == Stance::Inline) set_policies(flow, options);
   return flow;

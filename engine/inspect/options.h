@@ -68,6 +68,10 @@ struct InspectorOptions {
   // Inline: for so long after the first packet every unknown connection is taken up, whatever the policy for
   // FailureCause::Midstream says (restart, failover).
   Duration midstream_grace = {0};
+  // Connections without packets are forgotten after these.
+  Duration half_open_timeout = seconds(30);
+  Duration established_timeout = seconds(900);
+  Duration closed_timeout = seconds(30);
   // Which kinds of event are written besides Http and Drop.
   bool anomaly_events = false;
   bool flow_events = false;

@@ -192,10 +192,11 @@ class GoodInput(Case):
         good = self.file("good.yaml", (cache + "inputs: {nfqueue: {queues: 0-1}}\nrules: [rules.conf]\n"
                                        "sites: [{name: a, mode: block}, {name: b, bodies: {arguments: 7}}]\n").encode())
         code, out, err = run("check", "-c", good)
-        self.assertEqual((code, err), (0, ""))
+        self.assertEqual((code, err), (0, "weir: warning: sites can be checked, but weir run does not do it yet\n"))
         for words in ("nfqueue, queue 0, 1", "memory ceiling", "site a", "block, 10 rules (the same)", "site b"):
             self.assertIn(words, out)
-        self.assertEqual(run("check", "-q", "-c", good), (0, "", ""))
+        quiet = self.file("quiet.yaml", (cache + "rules: [rules.conf]\n").encode())
+        self.assertEqual(run("check", "-q", "-c", quiet), (0, "", ""))
         bad = self.file("bad.yaml", b"moed: block\nlimits: {flows: 1}\n")
         self.expect(run("check", "-c", bad), 2, "bad.yaml:1:1: error", "did you mean 'mode'?", "bad.yaml:2:17: error")
         self.expect(run("check", "-c", work / "none.yaml"), 3, "cannot be read")

@@ -1,0 +1,36 @@
+// Compiles what Hyperscan scans ahead, for all rule sets of a configuration, while they already serve: by a
+// thread at the lowest priority. What the cache has is read from there.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "app/live/loader.h"
+
+namespace weir::app {
+
+class Scanning {
+ public:
+  Scanning() = default;
+  Scanning(const Scanning&) = delete;
+  Scanning& operator=(const Scanning&) = delete;
+  // Waits for the database that is being compiled, which may take seconds.
+  ~Scanning();
+
+  // Gives up what it was at.
+  void start(std::shared_ptr<const Loaded> loaded);
+  [[nodiscard]] bool busy() const { return thread_.joinable() && !done_.load(std::memory_order_acquire); }
+  // True once after each start that came to its end.
+  [[nodiscard]] bool finished();
+
+ private:
+  void stop();
+
+  std::shared_ptr<const Loaded> loaded_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+}  // namespace weir::app
