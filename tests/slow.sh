@@ -6,6 +6,7 @@
 #   tests/slow.sh clang      build with clang, warnings as errors
 #   tests/slow.sh damage     1,000 damaged copies of the recorded captures (plain and sanitizer build)
 #   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
+#   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine, on a mirror
 #   tests/slow.sh suites     CRS suites through Apache with mod_security2, and through Weir
 #   tests/slow.sh all
 #
@@ -66,6 +67,14 @@ fuzz() {
   done
 }
 
+live() {
+  build dev
+  local place
+  for place in routed bridged local mirror; do
+    python3 tests/e2e/live.py build/dev/app/weir $place || [ $? -eq 77 ]
+  done
+}
+
 suites() {
   build dev
   local weir=build/dev/app/weir suite
@@ -91,7 +100,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang

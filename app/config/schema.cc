@@ -289,7 +289,8 @@ Fields failures() {
   }
   fields.push_back(
       {"midstream_grace", DurationField{{0, kHour}, [](Draft& d, Duration t) { d.config.midstream_grace = t; }}, "60s",
-       "For so long after the start, connections that began earlier are taken up, whatever `failures.midstream` says."});
+       "For so long after the start, connections that began earlier are taken up, whatever `failures.midstream` says. "
+       "With `on_failure: closed` not those of a worker that died."});
   return fields;
 }
 

@@ -1,12 +1,19 @@
 #include "app/live/scanning.h"
 
-#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <exception>
 #include <system_error>
 #include <utility>
 
 namespace weir::app {
+namespace {
+
+constexpr int kLowestPriority = 19;
+
+}  // namespace
 
 Scanning::~Scanning() { stop(); }
 
@@ -23,8 +30,9 @@ void Scanning::start(std::shared_ptr<const Loaded> loaded) {
   done_.store(false, std::memory_order_relaxed);
   try {
     thread_ = std::thread([this] {
-      const sched_param lowest{};
-      ::sched_setscheduler(0, SCHED_IDLE, &lowest);  // of this thread, on Linux
+      // Of this thread, on Linux. Not SCHED_IDLE: on a busy machine it may get no time at all while it holds a
+      // lock (of the heap, of the address space) that the thread with the packets waits for.
+      ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowestPriority);
       for (const LoadedRules& set : loaded_->policies.sets) {
         if (stop_.load(std::memory_order_relaxed)) break;
         set.rules->restore_scanners();

@@ -1,5 +1,5 @@
 // Compiles what Hyperscan scans ahead, for all rule sets of a configuration, while they already serve: by a
-// thread at the lowest priority. What the cache has is read from there.
+// thread of low priority. What the cache has is read from there.
 #pragma once
 
 #include <atomic>

@@ -83,6 +83,9 @@ Result<void> Worker::open() {
   if (setup_.input->stance == inspect::Stance::Passive && options.mode == WafMode::Block) {
     options.mode = WafMode::Detect;
   }
+  // Where nothing may pass uninspected, connections of a worker that died are not taken up by the next: what it
+  // had refused would get by.
+  if (setup_.replaces && !config.failures.open) options.midstream_grace = {0};
   const base::SipKey key = random_key();
   options.table_k0 = key.k0;
   options.table_k1 = key.k1;

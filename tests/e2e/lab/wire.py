@@ -1,0 +1,120 @@
+"""Client, Weir and server in network namespaces of their own, made and removed by the test: Weir routes between the
+other two, or is a bridge between them, or runs where the server is. IPv4 and IPv6."""
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from . import namespaces
+
+FIREWALL = pathlib.Path(__file__).resolve().parents[3] / "packaging/firewall/weir-firewall"
+
+
+class WireLab(namespaces.Lab):
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+        tag = f"{os.getpid() % 100000}"
+        self.weir_ns = self.server_ns if place == "local" else f"weir-w-{tag}"
+        if place == "routed":
+            self.client4, self.server4 = "10.78.1.2", "10.78.2.2"
+            self.client6, self.server6 = "fd78:1::2", "fd78:2::2"
+        self.weir_if = {"client": f"wx{tag}", "server": f"wy{tag}"}
+
+    def _build(self):
+        if self.place == "local":
+            super()._build()
+            return
+        sh = lambda *words: subprocess.run(words, check=True)
+        spaces = {"client": self.client_ns, "weir": self.weir_ns, "server": self.server_ns}
+        devices = {"client": self.client_if, "server": self.server_if}
+        addresses = {"client": (self.client4, self.client6), "server": (self.server4, self.server6)}
+        for ns in spaces.values():
+            sh("ip", "netns", "add", ns)
+            sh("ip", "-n", ns, "link", "set", "lo", "up")
+        if self.place == "bridged":
+            sh("ip", "-n", self.weir_ns, "link", "add", "bridge0", "type", "bridge")
+            sh("ip", "-n", self.weir_ns, "link", "set", "bridge0", "up")
+        else:
+            self.run("weir", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", check=True)
+        for end in ("client", "server"):
+            ns, device, inner = spaces[end], devices[end], self.weir_if[end]
+            sh("ip", "link", "add", device, "netns", ns, "type", "veth", "peer", "name", inner, "netns", self.weir_ns)
+            v4, v6 = addresses[end]
+            sh("ip", "-n", ns, "addr", "add", f"{v4}/24", "dev", device)
+            sh("ip", "-n", ns, "addr", "add", f"{v6}/64", "dev", device, "nodad")
+            if self.place == "bridged":
+                sh("ip", "-n", self.weir_ns, "link", "set", inner, "master", "bridge0")
+            else:
+                near4, near6 = v4.rsplit(".", 1)[0] + ".1", v6.replace("::2", "::1")
+                sh("ip", "-n", self.weir_ns, "addr", "add", f"{near4}/24", "dev", inner)
+                sh("ip", "-n", self.weir_ns, "addr", "add", f"{near6}/64", "dev", inner, "nodad")
+            sh("ip", "-n", self.weir_ns, "link", "set", inner, "up")
+            sh("ip", "-n", ns, "link", "set", device, "up")
+            if self.place == "routed":
+                sh("ip", "-n", ns, "route", "add", "default", "via", near4)
+                sh("ip", "-n", ns, "route", "add", "default", "via", near6)
+
+    def _inside(self, where, words):
+        # Not `ip netns exec`: that remounts /sys, which a chroot (no mount point at its root) refuses.
+        ns = {"client": self.client_ns, "server": self.server_ns, "weir": self.weir_ns}[where]
+        return ["nsenter", f"--net=/run/netns/{ns}", "--", *words]
+
+    def start(self, where, *words, **options):
+        process = subprocess.Popen(self._inside(where, words), **options)
+        self.processes.append(process)
+        return process
+
+    def run(self, where, *words, **options):
+        options.setdefault("stdout", subprocess.DEVNULL)
+        options.setdefault("stderr", subprocess.DEVNULL)
+        options.setdefault("timeout", 120)
+        return subprocess.run(self._inside(where, words), **options)
+
+    def firewall(self, *words):
+        done = self.run("weir", "bash", str(FIREWALL), *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"weir-firewall {' '.join(words)}: {done.stdout}")
+        return done.stdout
+
+    def __exit__(self, *what):
+        super().__exit__(*what)
+        subprocess.run(["ip", "netns", "del", self.weir_ns], stderr=subprocess.DEVNULL)
+
+
+class Weir:
+    """`weir run` in the lab, from a configuration text, until stop()."""
+
+    def __init__(self, lab, program, work, text, name="weir"):
+        self.lab, self.work, self.name = lab, work, name
+        self.config = work / f"{name}.yaml"
+        self.log = work / f"{name}.log"
+        self.events = work / f"{name}.jsonl"
+        self.config.write_text(text + f"events: {{file: {self.events}, flow: true}}\n")
+        self.process = lab.start("weir", str(program), "run", "-c", str(self.config), stderr=open(self.log, "w"))
+        self.wait_for("running:")
+
+    def wait_for(self, words, seconds=30):
+        end = time.monotonic() + seconds
+        while words not in self.log.read_text():
+            if time.monotonic() > end or self.process.poll() is not None:
+                raise RuntimeError(f"no '{words}' from weir: {self.log.read_text()}")
+            time.sleep(0.05)
+
+    def workers(self):
+        out = subprocess.run(["pgrep", "-P", str(self.process.pid)], stdout=subprocess.PIPE, text=True).stdout
+        return [int(word) for word in out.split()]
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def stop(self):
+        self.lab.stop(self.process, timeout=20)
+        if self.process.returncode != 0:
+            raise RuntimeError(f"weir left with {self.process.returncode}: {self.log.read_text()}")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.lab.processes.remove(self.process)

@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+"""`weir run` in the wire: client - Weir - server, in namespaces that this test makes and removes.
+
+  live.py WEIR PLACE...      PLACE: routed, bridged, local, mirror
+
+Clean traffic comes out as it went in; attacks never complete at the server, wherever in the request they are; a
+worker that is killed, a reload and the end of Weir itself leave connections alive; the same alerts on a mirror.
+Exit status 77, with a sentence, where namespaces or queues are not to be had.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import jsonschema
+
+from lab import attack_traffic, servers, wire
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+WITNESS = 9100
+QUEUES = "7-8"
+ATTACK = "1'%20UNION%20SELECT%20name,pass%20FROM%20users--"
+PLAIN = "1' UNION SELECT name,pass FROM users--"
+SCRIPT = "<script>alert(document.cookie)</script>"
+
+WEIR = None
+
+
+def skip(sentence):
+    print(f"live.py: skipped: {sentence}")
+    sys.exit(77)
+
+
+def look_around():
+    """Says why not, before anything is built."""
+    if os.geteuid() != 0:
+        skip("network namespaces need root")
+    for tool in ("ip", "iptables", "ip6tables", "curl", "wrk", "ab", "nginx", "haproxy", "nsenter"):
+        if shutil.which(tool) is None:
+            skip(f"{tool} is not installed")
+    ns = f"weir-probe-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", ns], capture_output=True, text=True)
+    if made.returncode != 0:
+        skip("network namespaces are not allowed here: " + made.stderr.strip())
+    try:
+        inside = ["nsenter", f"--net=/run/netns/{ns}", "--"]
+        for command in ("iptables", "ip6tables"):
+            tried = subprocess.run([*inside, command, "-t", "mangle", "-A", "FORWARD", "-p", "tcp", "-j", "NFQUEUE",
+                                    "--queue-num", "7", "--queue-bypass"], capture_output=True, text=True)
+            if tried.returncode != 0:
+                skip("NFQUEUE is not allowed here: " + tried.stderr.strip().splitlines()[-1])
+        if not pathlib.Path("/proc/net/netfilter/nfnetlink_queue").exists():
+            skip("the kernel has no nfnetlink_queue")
+    finally:
+        subprocess.run(["ip", "netns", "del", ns])
+
+
+def url(host, port, path="/"):
+    return f"http://[{host}]:{port}{path}" if ":" in host else f"http://{host}:{port}{path}"
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def raw_message(case, target="/", headers=(), body=b"", method="GET"):
+    return attack_traffic.message(method, target, [("X-Case", case), *headers], body)
+
+
+EXCHANGE = r"""
+import base64, json, socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+out = []
+for case, messages in json.load(sys.stdin):
+    s = socket.create_connection((host, port), timeout=4)
+    got = b""
+    try:
+        for m in messages:
+            s.sendall(base64.b64decode(m))
+        s.settimeout(1)
+        while True:
+            part = s.recv(65536)
+            if not part:
+                break
+            got += part
+    except OSError as e:
+        got += b""
+    s.close()
+    out.append([case, base64.b64encode(got).decode()])
+json.dump(out, sys.stdout)
+"""
+
+
+class Wire(unittest.TestCase):
+    place = "routed"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.work = pathlib.Path(tempfile.mkdtemp(prefix="weir-live-"))
+        cls.work.chmod(0o755)
+        cls.lab = wire.WireLab(cls.place)
+        cls.lab.__enter__()
+        try:
+            cls.begin()
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def begin(cls):
+        site = cls.work / "site"
+        servers.make_site(site)
+        servers.start_backend(cls.lab)
+        servers.start_nginx(cls.lab, cls.work, site)
+        servers.start_apache(cls.lab, cls.work, site)
+        servers.start_haproxy(cls.lab, cls.work)
+        cls.book = cls.work / "book"
+        cls.lab.start("server", sys.executable, str(HERE / "lab/witness.py"), str(WITNESS), str(cls.book), stderr=subprocess.DEVNULL)
+        servers.wait_for(cls.lab, "127.0.0.1", WITNESS)
+        cls.lab.firewall("up", cls.place, "--queues", QUEUES, "--bypass")
+        cls.weir = wire.Weir(cls.lab, WEIR, cls.work, cls.configuration("block"))
+
+    @classmethod
+    def configuration(cls, mode):
+        return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
+                f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.__exit__(None, None, None)
+        if os.environ.get("WEIR_LIVE_KEEP"):
+            return print(f"kept: {cls.work}")
+        shutil.rmtree(cls.work, ignore_errors=True)
+
+    def client(self, *words, **options):
+        return self.lab.run("client", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+    def hosts(self):
+        return (self.lab.server4, self.lab.server6)
+
+    def test_1_clean_bytes_are_the_same(self):
+        site = self.work / "site"
+        body = bytes((i * 31 + i // 255) % 256 for i in range(3_000_000))
+        upload = self.work / "upload"
+        upload.write_bytes(body)
+        for host in self.hosts():
+            for server in ("nginx", "apache", "haproxy"):
+                port = servers.PORTS[server]
+                for name in ("big.txt", "blob.bin", "index.html"):
+                    got = self.client("curl", "-sS", "-m", "20", url(host, port, "/" + name))
+                    self.assertEqual(got.returncode, 0, f"{server} {host}: {got.stderr.decode()}")
+                    self.assertEqual(digest(got.stdout), digest((site / name).read_bytes()), f"{server} {host} {name}")
+            echoed = self.client("curl", "-sS", "-m", "20", "-H", "Expect:", "-F", f"file=@{upload}", url(host, servers.PORTS["nginx"], "/app/echo"))
+            self.assertTrue(body in echoed.stdout, f"{len(echoed.stdout)} bytes; {echoed.stderr.decode()}")
+
+    def test_2_many_requests_without_an_error(self):
+        for host in self.hosts():
+            out = self.client("wrk", "-t1", "-c8", "-d1", "-H", "Host: lab.test",
+                              url(host, servers.PORTS["nginx"], "/small.txt")).stdout.decode()
+            self.assertNotIn("Socket errors", out)
+            self.assertNotIn("Non-2xx", out)
+            self.assertGreater(int(re.search(r"(\d+) requests in", out).group(1)), 50, out)
+        out = self.client("ab", "-q", "-k", "-n", "200", "-c", "4", "-H", "Host: lab.test",
+                          url(self.lab.server4, servers.PORTS["apache"], "/small.txt")).stdout.decode()
+        self.assertRegex(out, r"Complete requests: +200\b")
+        self.assertRegex(out, r"Failed requests: +0\b")
+
+    def attacks(self):
+        form = [("Content-Type", "application/x-www-form-urlencoded")]
+        parts, kind = attack_traffic.multipart([('name="title"', b"holiday"), ('name="text"', SCRIPT.encode())])
+        long_body = b"a=" + b"x" * 100_000 + b"&b=" + ATTACK.encode()
+        clean = raw_message("clean", "/ok")
+        return [
+            ("line", [raw_message("line", f"/?id={ATTACK}")]),
+            ("header", [raw_message("header", headers=[("Referer", f"http://lab.test/?{ATTACK}"), ("X-Forwarded-Host", PLAIN),
+                                                       ("Cookie", "q=" + SCRIPT.replace(";", "%3B"))])]),
+            ("form", [raw_message("form", headers=form, body=b"a=1&b=" + ATTACK.encode(), method="POST")]),
+            ("json", [raw_message("json", headers=[("Content-Type", "application/json")],
+                                  body=json.dumps({"a": PLAIN}).encode(), method="POST")]),
+            ("multipart", [raw_message("multipart", headers=[("Content-Type", kind)], body=parts, method="POST")]),
+            ("second", [clean, raw_message("second", f"/?id={ATTACK}")]),
+            ("pipelined", [clean + raw_message("pipelined", f"/?id={ATTACK}")]),
+            ("late", [raw_message("late", headers=form, body=long_body, method="POST")]),
+        ]
+
+    def exchange(self, host, cases):
+        import base64
+        text = json.dumps([[case, [base64.b64encode(m).decode() for m in messages]] for case, messages in cases])
+        done = self.lab.run("client", sys.executable, "-c", EXCHANGE, host, str(WITNESS), input=text, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {case: base64.b64decode(got) for case, got in json.loads(done.stdout)}
+
+    def test_3_attacks_never_complete(self):
+        for host in self.hosts():
+            self.book.write_text("")
+            got = self.exchange(host, self.attacks())
+            seen = self.book.read_text().split("\n")
+            for case, answer in got.items():
+                self.assertFalse([line for line in seen if line.endswith(" " + case)], f"{host} {case}: {seen}")
+                self.assertEqual(answer.count(b"seen"), 1 if case in ("second", "pipelined") else 0, f"{host} {case}")
+                self.assertIn(b"HTTP/1.1 403 ", answer, f"{host} {case}")
+            # One had arrived before; the other came in the same packet as the attack.
+            self.assertEqual(len([line for line in seen if line.endswith(" clean")]), 2, seen)
+
+    def test_4_a_killed_worker_takes_nobody_along(self):
+        load = self.lab.start("client", "wrk", "-t1", "-c8", "-d3", "-H", "Host: lab.test",
+                              url(self.lab.server4, servers.PORTS["nginx"], "/small.txt"), stdout=subprocess.PIPE, text=True)
+        for number in (signal.SIGKILL, signal.SIGSEGV):
+            time.sleep(0.8)
+            for worker in self.weir.workers():
+                os.kill(worker, number)
+        out, _ = load.communicate(timeout=30)
+        self.lab.processes.remove(load)
+        self.assertNotIn("Socket errors", out)
+        self.assertNotIn("Non-2xx", out)
+        self.assertEqual(self.weir.log.read_text().count("another takes its place"), 4)
+        # Whoever took its place judges.
+        self.exchange(self.lab.server4, [("after", [raw_message("after", f"/?id={ATTACK}")])])
+        self.assertNotIn(" after", self.book.read_text())
+
+    def test_5_reload_under_load(self):
+        load = self.lab.start("client", "wrk", "-t1", "-c8", "-d3", "-H", "Host: lab.test",
+                              url(self.lab.server4, servers.PORTS["nginx"], "/small.txt"), stdout=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        good = self.weir.config.read_text()
+        self.weir.signal(signal.SIGHUP)
+        self.weir.wait_for("reloaded:")
+        self.weir.config.write_text(good + "mode: detect\n")
+        self.weir.signal(signal.SIGHUP)
+        self.weir.wait_for("everything stays as it was")
+        self.weir.config.write_text(good)
+        out, _ = load.communicate(timeout=30)
+        self.lab.processes.remove(load)
+        self.assertNotIn("Socket errors", out)
+        self.assertNotIn("Non-2xx", out)
+
+    def test_6_a_stopped_worker_is_replaced(self):
+        os.kill(self.weir.workers()[0], signal.SIGSTOP)
+        self.weir.wait_for("has not moved", 15)
+        time.sleep(0.3)
+        for host in self.hosts():
+            got = self.client("curl", "-sS", "-m", "10", url(host, servers.PORTS["nginx"], "/small.txt"))
+            self.assertEqual(got.stdout, b"hello\n", got.stderr.decode())
+
+    def test_7_the_end_of_weir_with_bypass(self):
+        self.weir.kill()
+        time.sleep(0.3)
+        for host in self.hosts():
+            got = self.client("curl", "-sS", "-m", "10", url(host, servers.PORTS["nginx"], "/small.txt"))
+            self.assertEqual(got.stdout, b"hello\n", got.stderr.decode())
+
+    def test_8_records_fit_the_schema(self):
+        validator = jsonschema.Draft202012Validator(json.loads((ROOT / "docs/event.schema.json").read_text()))
+        kinds = set()
+        seen = records(self.weir.events)
+        for record in seen[:500] + seen[-500:]:
+            validator.validate(record)
+        for record in seen:
+            kinds.add(record["event_type"])
+        self.assertLessEqual({"http", "drop", "stats"}, kinds)
+
+    def test_9_rules_are_removed(self):
+        self.lab.firewall("down")
+        self.assertEqual(self.lab.firewall("show"), "")
+
+
+class Routed(Wire):
+    pass
+
+
+class Bridged(Wire):
+    place = "bridged"
+
+
+class Local(Wire):
+    """In front of what runs on the same machine."""
+    place = "local"
+
+
+class Mirror(Wire):
+    """The same connections, in the wire and on a mirror of it: the same alerts."""
+
+    @classmethod
+    def begin(cls):
+        site = cls.work / "site"
+        servers.make_site(site)
+        servers.start_backend(cls.lab)
+        servers.start_nginx(cls.lab, cls.work, site)
+        cls.lab.firewall("up", "routed", "--queues", QUEUES)
+        cls.weir = wire.Weir(cls.lab, WEIR, cls.work, cls.configuration("detect"))
+        inner = cls.lab.weir_if["client"]
+        cls.mirror = wire.Weir(cls.lab, WEIR, cls.work, f"cache: {ROOT}/build/rule-cache\n"
+                               f"inputs: {{mirror: {{interfaces: [{inner}], ignore_outgoing: false, workers: 2}}}}\n", "mirror")
+
+    def alerts(self, path):
+        out = []
+        for r in records(path):
+            if r["event_type"] == "http":
+                out.append((r["src_port"], r["tx_id"], r["http"].get("url"), r["http"].get("status"), r["waf"]["decision"],
+                            r["waf"]["score"]["inbound"], tuple(rule["id"] for rule in r["waf"]["rules"])))
+        return sorted(out, key=str)
+
+    def test_same_alerts(self):
+        cases = attack_traffic.handmade()[::9]
+        attack_traffic.send(self.lab, self.lab.server4, servers.PORTS["nginx"], cases)
+        attack_traffic.send(self.lab, self.lab.server6, servers.PORTS["nginx"], cases[:10], first_port=22000)
+        time.sleep(1)
+        self.mirror.stop()
+        self.weir.stop()
+        wire_alerts, mirror_alerts = self.alerts(self.weir.events), self.alerts(self.mirror.events)
+        self.assertGreater(len(wire_alerts), 60)
+        self.assertTrue(any(a[4] == "deny" for a in wire_alerts))
+        self.assertEqual(wire_alerts, mirror_alerts)
+        last = [r for r in records(self.mirror.events) if r["event_type"] == "stats"][-1]["stats"]
+        self.assertEqual(last["port"]["lost"], 0)
+        self.assertEqual(last["tcp"]["gaps"], 0)
+
+
+for name in [n for n in dir(Wire) if n.startswith("test_")]:
+    setattr(Mirror, name, None)
+
+CLASSES = {"routed": Routed, "bridged": Bridged, "local": Local, "mirror": Mirror}
+
+
+def main():
+    global WEIR
+    WEIR = pathlib.Path(sys.argv[1]).resolve()
+    look_around()
+    suite = unittest.TestSuite()
+    for place in sys.argv[2:]:
+        suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(CLASSES[place]))
+    result = unittest.TextTestRunner(verbosity=2, failfast=False).run(suite)
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
