@@ -213,8 +213,8 @@ std::vector<Piece> pieces_of(const Words& words) {
 
 double weight(const ByteSet& s) {
   double w = 0;
-  for (std::size_t b = 0; b < 256; ++b) {
-    if (s[b]) w += kShares[static_cast<std::uint8_t>(fold(static_cast<char>(b)))];
+  for (std::size_t b = s._Find_first(); b < s.size(); b = s._Find_next(b)) {
+    w += kShares[static_cast<std::uint8_t>(fold(static_cast<char>(b)))];
   }
   return w;
 }
@@ -384,8 +384,7 @@ Words spelled(const ByteSet& set, const ByteSet& absent) {
     return {Word(1, (bytes & word_bytes()).none() ? kNoWord : kGap)};
   }
   Words words;
-  for (unsigned b = 0; b < 256; ++b) {
-    if (!bytes[b]) continue;
+  for (std::size_t b = bytes._Find_first(); b < bytes.size(); b = bytes._Find_next(b)) {
     const auto lower = static_cast<std::uint8_t>(fold(static_cast<char>(b)));
     words.push_back(Word(1, static_cast<Symbol>(lower)));
   }
@@ -501,6 +500,8 @@ bool absence_matters(const RegexTree& tree, const ByteSet& absent) {
   for (std::uint32_t i = 0; i < tree.size(); ++i) {
     const RegexNode& n = tree.node(i);
     if (n.kind != RegexNode::Kind::Set || (n.set & absent).none()) continue;
+    if ((n.set & ~absent).count() > 2 * kMostSpelled && (n.set & ~absent & word_bytes()).any())
+      continue;
     if (spelled(n.set, absent) != spelled(n.set, {})) return true;
   }
   return false;

@@ -22,8 +22,9 @@ ByteSet set_of(std::string_view bytes) {
 std::vector<ByteSet> rare_sets() {
   const ByteSet plain = word_bytes() | set_of(" .,-:/");
   return {
-      set_of("'\"`\\$[]{}"), set_of("'\"`\\$[]{}()"), ~(plain | set_of("();=+&%?@")), ~plain,
-      ~word_bytes(),
+      set_of("'\"`\\$[]{}"),
+      ~(plain | set_of("();=+&%?@")),
+      ~plain,
   };
 }
 

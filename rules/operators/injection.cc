@@ -55,6 +55,10 @@ class DetectXss final : public Operator {
     capture_one(context, value);
     return true;
   }
+  // Tags and comments begin with the one, the value of an attribute with the other.
+  std::vector<ByteSet> necessary_bytes() const override {
+    return {byte_range('<', '<') | byte_range('=', '=')};
+  }
 };
 
 }  // namespace

@@ -217,6 +217,31 @@ TEST(Requirement, RandomPatterns) {
   EXPECT_GT(ruled_out, 100000U);
 }
 
+// libinjection itself, on every short value and on many longer ones without the bytes that are
+// required.
+TEST(Requirement, OfDetectXss) {
+  TestOperator op("detectxss");
+  const Requirement r = requirement_of(*op.op);
+  EXPECT_FALSE(holds(r, "onload alert(1)"));
+  EXPECT_TRUE(holds(r, "x onload=alert(1)"));
+  EXPECT_TRUE(holds(r, "<script>"));
+  const std::string alphabet("on \"'`/>!-?%\0&:x"s);
+  for (const std::string& value : all_values(alphabet, 4)) {
+    ASSERT_FALSE(op.matches(value)) << "'" << value << "'";
+  }
+  const char* const words[] = {
+      "onload",   "script",   "style",  "href", "javascript:", "!--",  "?xml",
+      "![CDATA[", "!doctype", "/",      ">",    "'",           "\"",   "`",
+      " ",        "import",   "entity", "svg",  "%",           "xmlns"};
+  std::mt19937 random(21);
+  for (int i = 0; i < 100000; ++i) {
+    std::string value;
+    for (std::size_t k = 0; k < 1 + random() % 8; ++k)
+      value += words[random() % std::size(words)];
+    ASSERT_FALSE(op.matches(value)) << "'" << value << "'";
+  }
+}
+
 // The scanner against the definition.
 TEST(PieceScan, FindsWhatIsThereAndNothingElse) {
   std::mt19937 random(5);
