@@ -230,6 +230,11 @@ void add_inspect(CLI::App& command, Raw& raw) {
                   "at the decision, as when blocking (default: detect; with --inline: block)")
       ->type_name("MODE")
       ->check(one_of({"detect", "block"}));
+  command
+      .add_option("--profile", o.profile,
+                  "say where the time of judging went, by rule, operator and transformation: a table in FILE (- is "
+                  "standard error), or JSON if its name ends in .json; takes time itself")
+      ->type_name("FILE");
   command.add_flag("--fail-on-block", o.fail_on_block, "exit with 1 if any transaction is refused");
   add_rule_options(command, o.rules, raw);
   command.add_option("--port", o.ports, "only connections to this server port; may be given several times (default: all)")

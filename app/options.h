@@ -55,6 +55,7 @@ struct InspectOptions {
   OutputFormat format = OutputFormat::Text;
   std::optional<ModeChoice> mode;     // not given: detect; block with --inline
   bool fail_on_block = false;
+  std::string profile;                // where the time went is written there; "-": standard error; empty: no
   std::string output;                 // empty: standard output
   unsigned workers = 1;
   bool inline_mode = false;

@@ -121,6 +121,11 @@ bool LinkRun::test(const TargetValue& target, std::string_view text) {
                             &tx_.work,
                             tx_.program->geo.get(),
                             &geo};
+    std::optional<ProfileSpan> span;
+    if (tx_.profile != nullptr) {
+      span.emplace(*tx_.profile,
+                   tx_.profile->link(static_cast<std::size_t>(&link_ - tx_.program->links.data())));
+    }
     result = link_.op->match(text, context);
     if (result && link_.looks_up_geo) set_geo(tx_, geo);
   }
@@ -209,6 +214,11 @@ LinkResult LinkRun::run() {
 }
 
 LinkResult run_rule(TransactionState& tx, const Rule& rule) {
+  std::optional<ProfileSpan> span;
+  if (tx.profile != nullptr) {
+    span.emplace(*tx.profile,
+                 tx.profile->rule(static_cast<std::size_t>(&rule - tx.program->rules.data())));
+  }
   tx.current_rule = &rule;
   tx.matched_vars.clear();
   for (std::uint32_t i = 0; i < rule.links; ++i) {

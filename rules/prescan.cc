@@ -244,6 +244,8 @@ const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t index, const 
   std::fill_n(all, words, ~std::uint64_t{0});
   std::fill_n(found, found_words, std::uint64_t{0});
   tx.work += form.text.size();
+  std::optional<ProfileSpan> span;
+  if (tx.profile != nullptr) span.emplace(*tx.profile, tx.profile->unit(index));
   if (scanner->database->scan(form.text, tx.scratch.hs, {found, found_words})) {
     for (std::size_t i = 0; i < scanner->bits.size(); ++i) {
       const std::uint32_t bit = scanner->bits[i];
@@ -257,6 +259,8 @@ const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t index, const 
 }
 
 void prescan(TransactionState& tx, Phase phase) {
+  std::optional<ProfileSpan> span;
+  if (tx.profile != nullptr) span.emplace(*tx.profile, tx.profile->filter());
   const Prefilter& prefilter = tx.program->prefilter;
   tx.scratch.use_masks(tx.rules);
   const auto p = static_cast<std::size_t>(phase);

@@ -233,6 +233,7 @@ void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers
   tx.work = 0;
   if (tx.rules != rules) tx.rules = std::move(rules);
   tx.program = &tx.rules->program();
+  tx.profile = tx.forms.profile = nullptr;
   tx.forms.arena = &tx.arena;
   tx.forms.chains = &tx.program->chains;
   tx.forms.unicode = tx.program->unicode.get();
@@ -400,6 +401,7 @@ const Decision& Transaction::decision() const { return state_->decision; }
 EngineMode Transaction::mode() const { return state_->mode; }
 std::uint64_t Transaction::work() const { return state_->work; }
 void Transaction::trace_to(TraceSink* trace) { state_->trace = trace; }
+void Transaction::profile_to(Profile* profile) { state_->profile = state_->forms.profile = profile; }
 
 std::optional<std::string_view> Transaction::tx(std::string_view key) const {
   if (state_->program == nullptr) return std::nullopt;

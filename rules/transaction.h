@@ -22,6 +22,7 @@
 namespace weir::rules {
 
 class CollectionStore;  // rules/store.h: IP, SESSION, … across transactions
+class Profile;          // rules/profile.h: where the time goes (weir inspect --profile)
 class TraceSink;        // rules/explain.h: told of every evaluation (weir explain)
 
 // What a worker needs to run rules: Hyperscan scratch, PCRE2 match data and JIT stack. Grows to fit each
@@ -119,6 +120,8 @@ class Transaction {
 
   // Every evaluation is reported to `trace` (null: none). Not for production: it is slow.
   void trace_to(TraceSink* trace);
+  // Time is counted in `profile` (null: nowhere), which is of the same rule set.
+  void profile_to(Profile* profile);
 
   struct State;  // rules/transaction_state.h: the engine's own
   [[nodiscard]] State& state() { return *state_; }

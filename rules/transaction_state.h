@@ -15,6 +15,7 @@
 #include "rules/explain.h"
 #include "rules/match_hs.h"
 #include "rules/match_re.h"
+#include "rules/profile.h"
 #include "rules/program.h"
 #include "rules/store.h"
 #include "rules/transaction.h"
@@ -124,6 +125,7 @@ struct TransactionState {
   Scratch::State& scratch;
   CollectionStore* store;
   TraceSink* trace = nullptr;
+  Profile* profile = nullptr;
   std::shared_ptr<const RuleSet> rules;
   const Program* program = nullptr;
   const Scanners* scanners = nullptr;  // of `rules`, as of begin(); null: none

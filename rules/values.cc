@@ -1,6 +1,9 @@
 #include "rules/values.h"
 
 #include <array>
+#include <optional>
+
+#include "rules/profile.h"
 
 #include "rules/ascii.h"
 #include "rules/transforms/effect.h"
@@ -13,6 +16,8 @@ Form* FormContext::transform(const Form& from, Transform t) const {
   Form* made = arena->make<Form>();
   if (made == nullptr) return nullptr;
   const bool exhausted_before = arena->exhausted();
+  std::optional<ProfileSpan> span;
+  if (profile != nullptr) span.emplace(*profile, profile->transform(t));
   const Transformed out = apply(t, in, *arena, unicode);
   if (!exhausted_before && arena->exhausted()) {
     made->text = in;

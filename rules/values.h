@@ -14,6 +14,8 @@
 
 namespace weir::rules {
 
+class Profile;  // rules/profile.h
+
 // The trie of transformation chains of a program.
 struct ChainNode {
   std::uint16_t parent = 0;
@@ -59,6 +61,7 @@ class FormContext {
   const std::vector<ChainNode>* chains = nullptr;
   const UnicodeMap* unicode = nullptr;
   std::uint64_t* work = nullptr;
+  Profile* profile = nullptr;
   bool cache = true;  // LoadOptions.optimisations.transform_cache
 
   // `slot`'s value after the chain that ends at `node`. The reference lives as long as the arena's

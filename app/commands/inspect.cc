@@ -15,6 +15,7 @@
 #include "app/formats/colors.h"
 #include "app/formats/jsonl.h"
 #include "app/formats/text.h"
+#include "app/report/profile.h"
 #include "app/report/progress.h"
 #include "app/report/report.h"
 #include "app/report/summary.h"
@@ -102,8 +103,9 @@ struct Places {
   std::unique_ptr<AuditFiles> audit_files;
   std::optional<AuditOutput> audit;
 
-  [[nodiscard]] RunExtras extras() {
+  [[nodiscard]] RunExtras extras(const InspectOptions& options) {
     RunExtras extras;
+    if (!options.profile.empty()) extras.profile_clock = profile_clock;
     extras.store = collections.get();
     extras.audit = audit_shape;
     extras.audit_output = audit ? &*audit : nullptr;
@@ -186,12 +188,14 @@ class Inspection {
         scanners_(scanners),
         run_(options.inline_mode ? 1 : options.workers, inspector_options(options, loaded), loaded.rules,
              [this] { return make_format(); },
-             [this](std::string_view line) { output_.write(line); }, places.extras()) {}
+             [this](std::string_view line) { output_.write(line); }, places.extras(options)) {}
 
   // False if something could not be read.
   bool read(const std::vector<std::string>& errors);
   void summarize();
   [[nodiscard]] const inspect::InspectorCounters& counters() const { return counters_; }
+  // False, after a sentence, if the profile that is asked for cannot be written.
+  bool write_profile() const;
 
  private:
   std::unique_ptr<Format> make_format() const {
@@ -270,6 +274,24 @@ void Inspection::summarize() {
   output_.write("\n" + summary(counters_, facts, colored_));
 }
 
+bool Inspection::write_profile() const {
+  if (options_.profile.empty()) return true;
+  const std::vector<rules::ProfileRow> rows = run_.profile();
+  const std::string& file = options_.profile;
+  const bool json = file.size() > 5 && file.substr(file.size() - 5) == ".json";
+  const std::string text =
+      json ? profile_json(rows, counters_.transactions) : profile_text(rows, counters_.transactions);
+  if (file == "-") {
+    print_error(text);
+    return true;
+  }
+  Result<Output> output = Output::open(file);
+  if (output) output->write(text);
+  const Result<void> written = output ? output->finish() : fail(output.error().message);
+  if (!written) complain(written.error().message);
+  return static_cast<bool>(written);
+}
+
 ExitCode inspect_all(const InspectOptions& options, const LoadedRules& loaded,
                      const std::vector<std::string>& errors, ScannerThread& scanners) {
   Places places;
@@ -282,6 +304,7 @@ ExitCode inspect_all(const InspectOptions& options, const LoadedRules& loaded,
   Inspection inspection(options, loaded, *output, places, scanners);
   bool whole = inspection.read(errors);
   inspection.summarize();
+  whole = inspection.write_profile() && whole;
   whole = close_places(places) && whole;
   const Result<void> written = output->finish();
   if (!written && !output->reader_gone()) {

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/runtime/batch.h"
 #include "app/runtime/files.h"
@@ -28,6 +29,7 @@ struct RunExtras {
   rules::MemoryStore* store = nullptr;  // the persistent collections; null: of this run only, in memory
   std::optional<AuditShape> audit;      // with `audit_output`
   AuditOutput* audit_output = nullptr;
+  rules::ProfileClock profile_clock = nullptr;  // null: no profile is taken
 };
 
 // What a line tells is on disk before the line is written: a transaction's changes of the collections, its
@@ -52,6 +54,8 @@ class Run {
   [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
   // Why the collections could not be written to disk; empty if they could. They stay right in memory.
   [[nodiscard]] const std::string& store_trouble() const { return store_trouble_; }
+  // Where the time of judging went. REQUIRES: end_of_input() was called; once.
+  [[nodiscard]] std::vector<rules::ProfileRow> profile() const { return workers_.profile(); }
   // REQUIRES: end_of_input() was called.
   [[nodiscard]] inspect::InspectorCounters counters() const;
 

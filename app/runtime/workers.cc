@@ -28,10 +28,15 @@ void drain_lines(std::span<const WorkerOutput> outputs, const std::function<void
 
 Workers::Workers(unsigned count, const inspect::InspectorOptions& options,
                  std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store,
-                 const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit)
+                 const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit,
+                 rules::ProfileClock profile_clock)
     : deliver_(std::move(deliver)) {
   for (unsigned i = 0; i < std::max(count, 1U); ++i) {
     workers_.push_back(std::make_unique<Worker>(options, rules, store, make_format(), audit));
+    if (profile_clock == nullptr) continue;
+    Worker& worker = *workers_.back();
+    worker.profile = std::make_unique<rules::Profile>(rules, profile_clock);
+    worker.inspector.profile(worker.profile.get());
   }
   for (Slot& slot : slots_) slot.outputs.resize(workers_.size());
   if (workers_.size() == 1) return;
@@ -140,6 +145,13 @@ void Workers::end_of_input(std::uint64_t last, const std::shared_ptr<const FileM
     worker.take(slots_[0].outputs[i]);
   }
   deliver_(slots_[0].outputs);
+}
+
+std::vector<rules::ProfileRow> Workers::profile() const {
+  rules::Profile* first = workers_.front()->profile.get();
+  if (first == nullptr) return {};
+  for (std::size_t i = 1; i < workers_.size(); ++i) first->add(*workers_[i]->profile);
+  return first->rows();
 }
 
 inspect::InspectorCounters Workers::counters() const {

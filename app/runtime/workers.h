@@ -24,6 +24,7 @@
 #include "app/runtime/batch.h"
 #include "app/runtime/collector.h"
 #include "engine/inspect/inspector.h"
+#include "rules/profile.h"
 
 namespace weir::app {
 
@@ -45,7 +46,8 @@ class Workers {
   // `deliver` is called in the caller's thread, by the functions below.
   Workers(unsigned count, const inspect::InspectorOptions& options,
           std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store,
-          const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit = std::nullopt);
+          const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit = std::nullopt,
+          rules::ProfileClock profile_clock = nullptr);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
@@ -66,6 +68,8 @@ class Workers {
   // the last packet.
   void end_of_input(std::uint64_t last, const std::shared_ptr<const FileMap>& files);
 
+  // Where the time went, of all workers; empty without a clock. REQUIRES: no batch is under way.
+  [[nodiscard]] std::vector<rules::ProfileRow> profile() const;
   // REQUIRES: no batch is under way.
   [[nodiscard]] inspect::InspectorCounters counters() const;
   [[nodiscard]] unsigned count() const { return static_cast<unsigned>(workers_.size()); }
@@ -85,6 +89,7 @@ class Workers {
     void take(WorkerOutput& output);
     Collector collector;
     std::optional<AuditCollector> audit;
+    std::unique_ptr<rules::Profile> profile;
     inspect::Inspector inspector;
     std::exception_ptr failure;  // guarded by mutex_
     std::thread thread;

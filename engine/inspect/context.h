@@ -57,6 +57,7 @@ struct Context {
   RecordBuilder records;
   InspectorCounters counters;
   Tracing tracing;
+  rules::Profile* profile = nullptr;
   TransactionSink* transactions = nullptr;  // null: nobody wants them
   std::array<Timestamp, kFailureCauses> failure_told{};  // of those that belong to no flow
   Timestamp now;

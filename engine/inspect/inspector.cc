@@ -479,6 +479,8 @@ void Inspector::use(std::shared_ptr<const rules::RuleSet> rules) noexcept {
 
 void Inspector::trace(const Tracing& tracing) noexcept { state_->context.tracing = tracing; }
 
+void Inspector::profile(rules::Profile* profile) noexcept { state_->context.profile = profile; }
+
 void Inspector::show_transactions(TransactionSink* sink) noexcept { state_->context.transactions = sink; }
 
 const InspectorCounters& Inspector::counters() const { return state_->context.counters; }

@@ -23,6 +23,10 @@
 #include "rules/ruleset.h"
 #include "rules/store.h"
 
+namespace weir::rules {
+class Profile;  // rules/profile.h
+}
+
 namespace weir::inspect {
 
 struct Tracing;         // engine/inspect/context.h
@@ -53,6 +57,9 @@ class Inspector {
 
   // How transactions that begin from now on are judged is told to the tracing's sink. Slow.
   void trace(const Tracing& tracing) noexcept;
+  // Where the time of transactions that begin from now on goes is counted in `profile`, which must outlive them
+  // and be of the rules in use (null: nowhere).
+  void profile(rules::Profile* profile) noexcept;
   // Finished transactions are shown to `sink`, which must outlive the inspector (null: to nobody).
   void show_transactions(TransactionSink* sink) noexcept;
 

@@ -129,6 +129,7 @@ void Session::on_request_line(http::ExchangeId id, const http::RequestLine& line
   exchange->tx.begin(context_.rules, peers, unique_id(buffer, origin_.flow_id, id), context_.now,
                      engine_mode(context_.options.mode));
   exchange->tx.trace_to(context_.tracing.sink_for(origin_.flow_id, id));
+  exchange->tx.profile_to(context_.profile);
   exchange->tx.request_line(line.method, line.target, line.version);
 }
 

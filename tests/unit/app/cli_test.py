@@ -218,6 +218,29 @@ class GoodInput(Case):
         for word in ("rules", "patterns", "memory", "load time", "warnings"):
             self.assertIn(word, out)
 
+    def test_profile(self):
+        plain = inspect(demo)
+        place = work / "profile.json"
+        self.assertEqual(inspect("--profile", place, demo), plain)
+        profile = json.loads(place.read_text())
+        rows = {(row["kind"], row.get("rule"), row["name"]): row for row in profile["rows"]}
+        self.assertEqual(sum(row["ns"] for row in profile["rows"]), profile["ns"])
+        self.assertGreater(profile["ns"], 0)
+        # Rule 11 looks at each request's User-Agent, with and without workers.
+        agents = rows["operator", 11, "@rx ."]
+        self.assertGreaterEqual(rows["rule", 11, "11"]["calls"], agents["calls"])
+        self.assertGreater(agents["calls"], 5)
+        inspect("--profile", place, "--workers", "3", demo)
+        again = json.loads(place.read_text())
+        calls = lambda p: sorted((row["kind"], row["name"], row["calls"]) for row in p["rows"])
+        self.assertEqual(calls(again), calls(profile))
+        code, out, err = inspect("--profile", "-", demo)
+        self.assertEqual((code, out), plain[:2])
+        self.assertIn("operators", err)
+        self.assertIn("11 @rx .", err)
+        code, out, err = inspect("--profile", work / "none" / "x", demo)
+        self.assertEqual(code, 3, err)
+
     def test_cache(self):
         # Debian's CRS: it is what the cache is for.
         place = work / "own-cache"
