@@ -38,10 +38,12 @@ class Lab:
             sh("ip", "-n", ns, "addr", "add", f"{v4}/24", "dev", device)
             sh("ip", "-n", ns, "addr", "add", f"{v6}/64", "dev", device, "nodad")
 
+    def _namespace(self, where):
+        return {"client": self.client_ns, "server": self.server_ns}[where]
+
     def _inside(self, where, words):
         # Not `ip netns exec`: that remounts /sys, which a chroot (no mount point at its root) refuses.
-        ns = self.client_ns if where == "client" else self.server_ns
-        return ["nsenter", f"--net=/run/netns/{ns}", "--", *words]
+        return ["nsenter", f"--net=/run/netns/{self._namespace(where)}", "--", *words]
 
     def start(self, where, *words, **options):
         """Starts a process inside a namespace ("client" or "server"); it is ended with the lab."""

@@ -56,21 +56,8 @@ class WireLab(namespaces.Lab):
                 sh("ip", "-n", ns, "route", "add", "default", "via", near4)
                 sh("ip", "-n", ns, "route", "add", "default", "via", near6)
 
-    def _inside(self, where, words):
-        # Not `ip netns exec`: that remounts /sys, which a chroot (no mount point at its root) refuses.
-        ns = {"client": self.client_ns, "server": self.server_ns, "weir": self.weir_ns}[where]
-        return ["nsenter", f"--net=/run/netns/{ns}", "--", *words]
-
-    def start(self, where, *words, **options):
-        process = subprocess.Popen(self._inside(where, words), **options)
-        self.processes.append(process)
-        return process
-
-    def run(self, where, *words, **options):
-        options.setdefault("stdout", subprocess.DEVNULL)
-        options.setdefault("stderr", subprocess.DEVNULL)
-        options.setdefault("timeout", 120)
-        return subprocess.run(self._inside(where, words), **options)
+    def _namespace(self, where):
+        return self.weir_ns if where == "weir" else super()._namespace(where)
 
     def firewall(self, *words):
         done = self.run("weir", "bash", str(FIREWALL), *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
