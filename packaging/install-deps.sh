@@ -5,6 +5,10 @@
 #   packaging/install-deps.sh [build|test]
 set -euo pipefail
 
+if [ $# -gt 1 ]; then
+  echo "install-deps: one argument at most; 'test' includes what 'build' installs" >&2
+  exit 2
+fi
 want=${1:-build}
 build_packages=(
   ca-certificates ccache cmake g++ git libbrotli-dev libcli11-dev libexpat1-dev libgnutls28-dev libhyperscan-dev
