@@ -1,6 +1,4 @@
-// Compiled databases on disk. A file is named by the digest of what was compiled, for which Hyperscan and CPU;
-// it repeats that digest and has a checksum of the rest. One that is damaged, not ours, or another's under a
-// false name is ignored and made anew, never trusted.
+// Hyperscan's databases in the cache on disk (cache_file.h), by what was compiled, for which Hyperscan and CPU.
 #pragma once
 
 #include <span>

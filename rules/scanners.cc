@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "rules/cache.h"
+#include "rules/cached_scanner.h"
 #include "rules/program.h"
 
 namespace weir::rules {

@@ -20,7 +20,7 @@
 
 namespace weir::rules {
 
-struct CachedDatabase;  // rules/cache.h
+struct CachedDatabase;  // rules/cached_scanner.h
 struct ScanUnit;        // rules/prefilter.h
 
 struct UnitScanner {
