@@ -9,6 +9,7 @@
 
 #include "rules/ascii.h"
 #include "rules/prescan.h"
+#include "rules/requirement_cache.h"
 #include "rules/variables.h"
 
 namespace weir::rules {
@@ -90,6 +91,7 @@ class Compiler {
   [[nodiscard]] static bool readable(const Link& link);
   [[nodiscard]] static std::string item_key(const Link& link);
   void use(std::uint32_t link_index);
+  [[nodiscard]] std::map<std::string, Requirement> requirements() const;
   void number_items();
   void read_targets();
   void add_source(Phase phase, const TargetSpec& target, std::uint32_t step, const ReadRef& read);
@@ -173,15 +175,28 @@ void Compiler::use(std::uint32_t link_index) {
   }
 }
 
+// By operator: chains share them. What is negated requires nothing.
+std::map<std::string, Requirement> Compiler::requirements() const {
+  std::map<std::string, const Operator*> operators;
+  for (const auto& [key, uses] : uses_) {
+    const Link& first = program_.links[uses.front().link];
+    if (!first.negated) operators.emplace(key.second, first.op.get());
+  }
+  std::vector<const Operator*> list;
+  for (const auto& [key, op] : operators) list.push_back(op);
+  std::vector<Requirement> found = requirements_of(list, options_.cache_directory);
+  std::map<std::string, Requirement> out;
+  std::size_t i = 0;
+  for (const auto& [key, op] : operators) out.emplace(key, std::move(found[i++]));
+  return out;
+}
+
 void Compiler::number_items() {
   std::vector<Prefilter::Item> items;
-  std::map<std::string, Requirement> requirements;  // by operator: chains share them
+  std::map<std::string, Requirement> required = requirements();
   for (const auto& [key, uses] : uses_) {
     const auto number = static_cast<std::uint32_t>(items.size());
-    const Link& first = program_.links[uses.front().link];
-    const auto [there, fresh] = requirements.try_emplace(key.second);
-    if (fresh && !first.negated) there->second = requirement_of(*first.op);
-    items.push_back({key.first, there->second});
+    items.push_back({key.first, required[key.second]});
     for (const Use& u : uses) {
       ReadRef& read = program_.links[u.link].read;
       if (u.step == 0) {

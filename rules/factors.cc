@@ -79,9 +79,26 @@ constexpr std::string_view kOften[] = {
 constexpr double kOftenShare = .002;
 constexpr std::size_t kLongestOften = 12;
 
+constexpr std::size_t triple(std::string_view text) {
+  std::size_t h = 0;
+  for (std::size_t i = 0; i < 3; ++i) h = h * 31 + static_cast<std::uint8_t>(text[i]);
+  return h % 1024;
+}
+
+// Which beginnings of three bytes may be in one of them.
+constexpr std::array<bool, 1024> often_triples() {
+  std::array<bool, 1024> out{};
+  for (const std::string_view s : kOften) {
+    for (std::size_t i = 0; i + 3 <= s.size(); ++i) out[triple(s.substr(i))] = true;
+  }
+  return out;
+}
+constexpr std::array<bool, 1024> kOftenTriples = often_triples();
+
 bool is_often(std::string_view text) {
+  if (text.size() < 3 || !kOftenTriples[triple(text)]) return false;
   return std::any_of(std::begin(kOften), std::end(kOften), [&](std::string_view s) {
-    return text.size() >= 3 && s.find(text) != std::string_view::npos;
+    return s.find(text) != std::string_view::npos;
   });
 }
 

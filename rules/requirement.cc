@@ -50,7 +50,8 @@ Requirement::Text text_of(const ByteSet& absent, std::vector<Piece> pieces) {
 
 class Reader {
  public:
-  Requirement run(const Operator& op);
+  Requirement pattern(const Operator& op);
+  Requirement own(const Operator& op, Requirement requirement);
 
  private:
   void take(const ByteSet& absent, Factors factors);
@@ -109,7 +110,7 @@ void Reader::regex(const Regex& regex) {
   }
 }
 
-Requirement Reader::run(const Operator& op) {
+Requirement Reader::pattern(const Operator& op) {
   if (op.regex() != nullptr) {
     regex(*op.regex());
     if (op.regex()->options().not_empty) out_.least = std::max<std::size_t>(out_.least, 1);
@@ -125,6 +126,11 @@ Requirement Reader::run(const Operator& op) {
       }
     }
   }
+  return std::move(out_);
+}
+
+Requirement Reader::own(const Operator& op, Requirement requirement) {
+  out_ = std::move(requirement);
   for (const ByteSet& set : op.necessary_bytes())
     add_bytes(classes_of(set));
   if (const auto piece = op.necessary_text(); piece && piece->text.size() > 1) {
@@ -155,9 +161,13 @@ bool occurs(const Piece& piece, std::string_view text) {
 
 }  // namespace
 
-Requirement requirement_of(const Operator& op) {
-  return Reader().run(op);
+Requirement pattern_requirement(const Operator& op) { return Reader().pattern(op); }
+
+Requirement completed(const Operator& op, Requirement requirement) {
+  return Reader().own(op, std::move(requirement));
 }
+
+Requirement requirement_of(const Operator& op) { return completed(op, pattern_requirement(op)); }
 
 bool holds(const Requirement& requirement, std::string_view value) {
   const ClassMask mask = classes_of(value);

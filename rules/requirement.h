@@ -26,6 +26,11 @@ struct Requirement {
 
 Requirement requirement_of(const Operator& op);
 
+// Its two steps: what the operator's regular expression or phrases say, which is dear to work out and depends
+// on nothing else (requirement_cache.h), and to that what the operator says itself.
+Requirement pattern_requirement(const Operator& op);
+Requirement completed(const Operator& op, Requirement requirement);
+
 // Does the requirement hold for `value`? By the definition; what tests compare the prefilter with.
 bool holds(const Requirement& requirement, std::string_view value);
 

@@ -65,14 +65,32 @@ class Cache(unittest.TestCase):
         self.assertGreater(total, 0)
         self.assertEqual(cached, 0)
         self.assertEqual(self.check(), (total, total))
-        files = sorted(self.cache.iterdir())
+        files = sorted(self.cache.glob("hs-*"))
         self.assertEqual(len(files), total)
+        self.assertEqual(len(sorted(self.cache.iterdir())), total + 1)
         return total, files[0], files[0].read_bytes(), self.verdicts()
 
     def expect_made_anew(self, total, verdicts, why):
         self.assertEqual(self.verdicts(), verdicts, why)
         self.assertEqual(self.check(), (total, total - 1), why)
         self.assertEqual(self.check(), (total, total), why)
+
+    def test_requirements(self):
+        """What patterns require of values is cached too, on the same terms."""
+        total, _, _, verdicts = self.prepare()
+        [file] = self.cache.glob("requirements-*")
+        whole = file.read_bytes()
+        other = self.place / "other.conf"
+        other.write_text(rule_text([word.replace("word", "what") for word in self.words]))
+        self.check(rules=other, cache=self.place / "aside")
+        [theirs] = (self.place / "aside").glob("requirements-*")
+        self.assertNotEqual(theirs.name, file.name)
+        for why, content in {"cut": whole[:-1], "empty": b"", "changed": whole[:-9] + b"?" + whole[-8:],
+                             "another rule set's": theirs.read_bytes()}.items():
+            file.write_bytes(content)
+            self.assertEqual(self.verdicts(), verdicts, why)
+            self.assertEqual(file.read_bytes(), whole, why)
+            self.assertEqual(self.check(), (total, total), why)
 
     def test_truncated(self):
         total, file, whole, verdicts = self.prepare()
