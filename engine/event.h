@@ -103,6 +103,7 @@ struct WafPart {
   std::string_view redirect;                       // DecisionKind::Redirect: the Location
   std::int64_t inbound_score = 0, outbound_score = 0;
   std::uint8_t paranoia = 1;
+  std::string_view site;                           // by whose policy it was judged; empty: that for everything
   std::span<const RuleHit> rules;                  // in order of evaluation
   std::span<const std::string_view> violations;    // names, in order of first appearance, each once
   bool truncated = false;                          // part of the transaction was not there to be judged

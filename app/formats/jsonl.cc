@@ -95,6 +95,7 @@ void write_waf(JsonWriter& json, const WafPart& waf) {
   json.field("outbound", waf.outbound_score);
   json.end_object();
   json.field("paranoia", static_cast<unsigned>(waf.paranoia));
+  if (!waf.site.empty()) text_field(json, "site", waf.site);
   json.key("rules");
   json.begin_array();
   for (const RuleHit& rule : waf.rules) write_rule(json, rule);

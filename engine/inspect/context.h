@@ -12,6 +12,7 @@
 #include "engine/inspect/exchange.h"
 #include "engine/inspect/options.h"
 #include "engine/inspect/record.h"
+#include "engine/inspect/sites.h"
 #include "engine/inspect/transaction_sink.h"
 #include "rules/explain.h"
 #include "rules/ruleset.h"
@@ -40,19 +41,21 @@ struct Tracing {
 }
 
 struct Context {
-  Context(const InspectorOptions& chosen, EventSink& to, std::shared_ptr<const rules::RuleSet> set,
+  Context(const InspectorOptions& chosen, EventSink& to, std::shared_ptr<const Sites> judges,
           rules::CollectionStore* store)
       : options(chosen),
         parser(parser_options(chosen)),
         sink(to),
-        rules(std::move(set)),
+        sites(std::move(judges)),
         pool(options.transactions, store) {}
 
   InspectorOptions options;
   http::ParserOptions parser;
   http::DecoderPool decoders;
   EventSink& sink;
-  std::shared_ptr<const rules::RuleSet> rules;  // for transactions that begin now
+  std::shared_ptr<const Sites> sites;  // for transactions that begin now
+  std::uint32_t generation = 0;        // of `sites`
+  RequestPlace place;
   ExchangePool pool;
   RecordBuilder records;
   InspectorCounters counters;

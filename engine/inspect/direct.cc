@@ -7,7 +7,7 @@ namespace weir::inspect {
 DirectConnection::DirectConnection(const InspectorOptions& options, EventSink& sink,
                                    std::shared_ptr<const rules::RuleSet> rules,
                                    rules::CollectionStore* store)
-    : context_(options, sink, std::move(rules), store), session_(context_) {}
+    : context_(options, sink, without_sites(options, std::move(rules)), store), session_(context_) {}
 
 void DirectConnection::open(Timestamp now, const SessionOrigin& origin) {
   context_.now = now;

@@ -1,5 +1,7 @@
 #include "engine/inspect/exchange.h"
 
+#include "engine/inspect/sites.h"
+
 namespace weir::inspect {
 
 void Exchange::start(Session* owner, http::ExchangeId number) {
@@ -7,7 +9,9 @@ void Exchange::start(Session* owner, http::ExchangeId number) {
   session = owner;
   request = {};
   response = {};
-  judged = body_judged = refused = stopped = truncated = false;
+  judged = body_judged = refused = stopped = truncated = waiting = false;
+  head.clear();
+  policy = nullptr;
   time = {};
   last_packet = 0;
   status = 0;
@@ -45,6 +49,8 @@ Exchange* ExchangePool::take() {
 void ExchangePool::give_back(Exchange* exchange) {
   unlink(exchange);
   exchange->session = nullptr;
+  exchange->policy = nullptr;
+  exchange->sites.reset();
   free_.push_back(exchange);
   --in_use_;
 }

@@ -17,6 +17,8 @@
 namespace weir::inspect {
 
 class Session;
+class Sites;        // engine/inspect/sites.h
+struct SitePolicy;
 
 // A text that may be absent; keeps its memory when it is emptied.
 struct Text {
@@ -33,22 +35,49 @@ struct Text {
   }
 };
 
+// Texts in a row. Keeps its memory when it is emptied.
+class Words {
+ public:
+  void add(std::string_view word) {
+    bytes_.append(word);
+    lengths_.push_back(static_cast<std::uint32_t>(word.size()));
+  }
+  void clear() {
+    bytes_.clear();
+    lengths_.clear();
+  }
+  // From the first to the last.
+  class Reader {
+   public:
+    explicit Reader(const Words& words) : words_(words), rest_(words.bytes_) {}
+    [[nodiscard]] std::size_t left() const { return words_.lengths_.size() - at_; }
+    std::string_view next() {
+      const std::string_view word = rest_.substr(0, words_.lengths_[at_++]);
+      rest_.remove_prefix(word.size());
+      return word;
+    }
+
+   private:
+    const Words& words_;
+    std::string_view rest_;
+    std::size_t at_ = 0;
+  };
+
+ private:
+  std::string bytes_;
+  std::vector<std::uint32_t> lengths_;
+};
+
 // The parts of a response that came before the request was complete, in order: they wait for phase 2.
 struct EarlyResponse {
-  std::string words;  // version, reason, then name and value of each field, one after the other
-  std::vector<std::uint32_t> lengths;  // of the words
+  Words words;  // version, reason, then name and value of each field
   std::string body;
   bool status_line = false;
   bool headers_done = false;
   bool overflow = false;  // more body than is kept
 
-  void add(std::string_view word) {
-    words.append(word);
-    lengths.push_back(static_cast<std::uint32_t>(word.size()));
-  }
   void clear() {
     words.clear();
-    lengths.clear();
     body.clear();
     status_line = headers_done = overflow = false;
   }
@@ -74,7 +103,13 @@ struct Exchange {
   http::ExchangeId id = 0;
   Session* session = nullptr;
   Message request, response;
-  bool judged = false;       // tx was begun
+  bool judged = false;       // tx was begun, or will be: see waiting
+  // The rules have not been told of the request yet: which ones it is judged by (or for whom it comes) is known
+  // at the end of its header section only, which is kept in `head` until then.
+  bool waiting = false;
+  Words head;                // name and value of each field
+  std::shared_ptr<const Sites> sites;  // keeps `policy`
+  const SitePolicy* policy = nullptr;  // by which it is judged; null: not known (yet)
   bool body_judged = false;  // phase 2 has run
   bool refused = false;      // inline: for a violation
   bool stopped = false;      // block mode: refused, nothing more is judged

@@ -53,9 +53,9 @@ DropReason reason_of(flow::DropReason reason) {
 }  // namespace
 
 struct Inspector::State final : public flow::StreamSink {
-  State(const InspectorOptions& options, EventSink& sink,
-        std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store)
-      : context(options, sink, std::move(rules), store),
+  State(const InspectorOptions& options, EventSink& sink, std::shared_ptr<const Sites> sites,
+        rules::CollectionStore* store)
+      : context(options, sink, std::move(sites), store),
         ingress(options),
         forced(options),
         tracker(options.flow_limits, flow_options(options), *this) {
@@ -419,7 +419,11 @@ void Inspector::State::told_drop(const net::TcpSegment* segment, const flow::Flo
 
 Inspector::Inspector(const InspectorOptions& options, EventSink& sink,
                      std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store)
-    : state_(std::make_unique<State>(options, sink, std::move(rules), store)) {}
+    : state_(std::make_unique<State>(options, sink, without_sites(options, std::move(rules)), store)) {}
+
+Inspector::Inspector(const InspectorOptions& options, EventSink& sink, std::shared_ptr<const Sites> sites,
+                     rules::CollectionStore* store)
+    : state_(std::make_unique<State>(options, sink, std::move(sites), store)) {}
 
 Inspector::~Inspector() = default;
 
@@ -473,8 +477,13 @@ FailureAction Inspector::failure(FailureCause cause) noexcept {
   return fire(state_->context, cause, nullptr);
 }
 
-void Inspector::use(std::shared_ptr<const rules::RuleSet> rules) noexcept {
-  state_->context.rules = std::move(rules);
+void Inspector::use(std::shared_ptr<const rules::RuleSet> rules) {
+  use(without_sites(state_->context.options, std::move(rules)));
+}
+
+void Inspector::use(std::shared_ptr<const Sites> sites) noexcept {
+  state_->context.sites = std::move(sites);
+  ++state_->context.generation;
 }
 
 void Inspector::trace(const Tracing& tracing) noexcept { state_->context.tracing = tracing; }

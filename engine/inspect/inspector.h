@@ -29,6 +29,7 @@ class Profile;  // rules/profile.h
 
 namespace weir::inspect {
 
+class Sites;            // engine/inspect/sites.h
 struct Tracing;         // engine/inspect/context.h
 class TransactionSink;  // engine/inspect/transaction_sink.h
 
@@ -37,6 +38,9 @@ class Inspector {
   // `sink` and `store` must outlive the inspector; `store` may be null (persistent collections stay empty).
   Inspector(const InspectorOptions& options, EventSink& sink,
             std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store = nullptr);
+  // With sites: InspectorOptions::mode and paranoia are theirs.
+  Inspector(const InspectorOptions& options, EventSink& sink, std::shared_ptr<const Sites> sites,
+            rules::CollectionStore* store = nullptr);
   Inspector(const Inspector&) = delete;
   Inspector& operator=(const Inspector&) = delete;
   ~Inspector();
@@ -52,8 +56,9 @@ class Inspector {
   // A failure outside: the worker or its port cannot keep up (FailureCause::Overload, QueueFull). Counted;
   // answers what is to be done.
   FailureAction failure(FailureCause cause) noexcept;
-  // Transactions that begin from now on use `rules`; running ones keep theirs.
-  void use(std::shared_ptr<const rules::RuleSet> rules) noexcept;
+  // Transactions that begin from now on use `rules` (or `sites`); running ones keep theirs.
+  void use(std::shared_ptr<const rules::RuleSet> rules);
+  void use(std::shared_ptr<const Sites> sites) noexcept;
 
   // How transactions that begin from now on are judged is told to the tracing's sink. Slow.
   void trace(const Tracing& tracing) noexcept;

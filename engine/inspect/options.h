@@ -39,6 +39,7 @@ struct BlockOptions {
 
 struct InspectorOptions {
   Stance stance = Stance::Passive;
+  // Where there are no sites (engine/inspect/sites.h, which has both for each of them).
   WafMode mode = WafMode::Detect;  // overrides SecRuleEngine
   std::uint8_t paranoia = 1;       // for records only: the rules have theirs in TX
   // TX variables that hold the anomaly scores; the first that exists is taken. Depends on the CRS release.

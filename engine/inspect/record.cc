@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/inspect/sites.h"
 #include "rules/ascii.h"
 #include "rules/audit_record.h"
 #include "rules/audit_sanitise.h"
@@ -133,8 +134,9 @@ const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origi
   http.content_type = optional_view(exchange.content_type);
 
   WafPart& waf = event_.waf;
-  waf.mode = options.mode;
-  waf.paranoia = options.paranoia;
+  waf.mode = exchange.policy == nullptr ? options.mode : exchange.policy->mode;
+  waf.paranoia = exchange.policy == nullptr ? options.paranoia : exchange.policy->paranoia;
+  if (exchange.policy != nullptr) waf.site = exchange.policy->name;
   waf.truncated = exchange.truncated;
   waf.transaction_id = unique_id(id_, origin.flow_id, exchange.id);
   if (exchange.judged) {

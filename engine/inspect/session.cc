@@ -18,15 +18,6 @@ bool equals_ignoring_case(std::string_view a, std::string_view lower) {
   return true;
 }
 
-std::optional<rules::EngineMode> engine_mode(WafMode mode) {
-  switch (mode) {
-    case WafMode::Off: return rules::EngineMode::Off;
-    case WafMode::Detect: return rules::EngineMode::DetectionOnly;
-    case WafMode::Block: return rules::EngineMode::On;
-  }
-  return std::nullopt;
-}
-
 // These say that the bytes are no HTTP/1 at all; they make no transaction.
 bool means_no_http(http::Violation violation) {
   return violation == http::Violation::NotHttp || violation == http::Violation::TlsHello ||
@@ -44,6 +35,8 @@ void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow
   connection_.emplace(*this, context_.parser, &context_.decoders);
   if (midstream) connection_->start_midstream();
   origin_ = origin;
+  generation_ = context_.generation;
+  reach_ = context_.sites->reach(origin.server, origin.server_port);
   exchanges_.clear();
   next_ = 0;
   unplaced_.clear();
@@ -119,18 +112,8 @@ void Session::on_request_line(http::ExchangeId id, const http::RequestLine& line
   exchange->method.set(line.method);
   exchange->url.set(line.target);
   exchange->protocol.set(line.version);
-  exchange->judged = true;
-  IdBuffer buffer{};
-  rules::Transaction::Peers peers;
-  peers.client = origin_.client;
-  peers.server = origin_.server;
-  peers.client_port = origin_.client_port;
-  peers.server_port = origin_.server_port;
-  exchange->tx.begin(context_.rules, peers, unique_id(buffer, origin_.flow_id, id), context_.now,
-                     engine_mode(context_.options.mode));
-  exchange->tx.trace_to(context_.tracing.sink_for(origin_.flow_id, id));
-  exchange->tx.profile_to(context_.profile);
-  exchange->tx.request_line(line.method, line.target, line.version);
+  exchange->judged = exchange->waiting = true;
+  if (!must_wait()) begin_judging(*exchange);
 }
 
 void Session::on_header(http::ExchangeId id, http::Side side, std::string_view name,
@@ -142,7 +125,12 @@ void Session::on_header(http::ExchangeId id, http::Side side, std::string_view n
     if (!exchange->user_agent.present && equals_ignoring_case(name, "user-agent")) {
       exchange->user_agent.set(value);
     }
-    if (judging(*exchange)) exchange->tx.request_header(name, value);
+    if (exchange->waiting) {
+      exchange->head.add(name);
+      exchange->head.add(value);
+    } else if (judging(*exchange)) {
+      exchange->tx.request_header(name, value);
+    }
     return;
   }
   if (!exchange->content_type.present && equals_ignoring_case(name, "content-type")) {
@@ -152,8 +140,8 @@ void Session::on_header(http::ExchangeId id, http::Side side, std::string_view n
   if (in_order(*exchange)) {
     exchange->tx.response_header(name, value);
   } else {
-    exchange->early.add(name);
-    exchange->early.add(value);
+    exchange->early.words.add(name);
+    exchange->early.words.add(value);
   }
 }
 
@@ -165,6 +153,7 @@ void Session::on_headers_done(http::ExchangeId id, http::Side side) {
     return;
   }
   exchange->request.headers_done = true;
+  if (exchange->waiting) begin_judging(*exchange);
   if (judging(*exchange)) decided(*exchange, exchange->tx.request_headers_done(context_.now));
 }
 
@@ -197,6 +186,7 @@ void Session::body_ended() {
 }
 
 void Session::request_body_done(Exchange& exchange) {
+  if (exchange.waiting) begin_judging(exchange);  // its header section never ended
   if (!judging(exchange) || exchange.body_judged) return;
   exchange.body_judged = true;
   const http::MessageLengths& lengths = exchange.request.lengths;
@@ -235,8 +225,8 @@ void Session::on_status_line(http::ExchangeId id, const http::StatusLine& line) 
     response_line(*exchange, line);
   } else {
     exchange->early.status_line = true;
-    exchange->early.add(line.version);
-    exchange->early.add(line.reason);
+    exchange->early.words.add(line.version);
+    exchange->early.words.add(line.reason);
   }
 }
 
@@ -268,21 +258,15 @@ void Session::response_body(Exchange& exchange, std::string_view bytes) {
 void Session::replay_early(Exchange& exchange) {
   EarlyResponse& early = exchange.early;
   if (!early.status_line || !judging(exchange)) return;
-  std::string_view rest = early.words;
-  std::size_t at = 0;
-  const auto next = [&early, &rest, &at] {
-    const std::string_view word = rest.substr(0, early.lengths[at++]);
-    rest.remove_prefix(word.size());
-    return word;
-  };
+  Words::Reader words(early.words);
   http::StatusLine line;
-  line.version = next();
-  line.reason = next();
+  line.version = words.next();
+  line.reason = words.next();
   line.status = exchange.status;
   response_line(exchange, line);
-  while (at + 1 < early.lengths.size()) {
-    const std::string_view name = next();
-    exchange.tx.response_header(name, next());
+  while (words.left() > 1) {
+    const std::string_view name = words.next();
+    exchange.tx.response_header(name, words.next());
   }
   if (early.headers_done) response_headers_done(exchange);
   if (!early.body.empty() && judging(exchange)) response_body(exchange, early.body);

@@ -104,6 +104,10 @@ class Session final : public http::HttpSink {
  private:
   Exchange* find(http::ExchangeId id);
   Exchange* find_or_start(http::ExchangeId id);
+  // engine/inspect/judging.cc: the rules get to know the request, once it is known which ones.
+  void begin_judging(Exchange& exchange);
+  void choose_policy(Exchange& exchange);
+  [[nodiscard]] bool must_wait();
   void response_line(Exchange& exchange, const http::StatusLine& line);
   void response_headers_done(Exchange& exchange);
   void response_body(Exchange& exchange, std::string_view bytes);
@@ -127,6 +131,8 @@ class Session final : public http::HttpSink {
   Context& context_;
   std::optional<http::Connection> connection_;
   SessionOrigin origin_;
+  Sites::Reach reach_;
+  std::uint32_t generation_ = 0;  // of the sites that reach_ is about
   std::vector<Exchange*> exchanges_;  // under way, by id; few
   http::ExchangeId next_ = 0;         // one more than the highest id heard of
   http::ViolationSet unplaced_;       // of bytes that are no HTTP

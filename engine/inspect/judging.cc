@@ -1,0 +1,72 @@
+// Session: by which policy a request is judged, and when the rules get to know it. Where its host or path has a say
+// in that, the rules wait for the end of its header section; nothing on the wire does: phase 1 comes then anyway.
+#include <optional>
+#include <utility>
+
+#include "engine/inspect/session.h"
+#include "engine/inspect/sites.h"
+
+namespace weir::inspect {
+namespace {
+
+std::optional<rules::EngineMode> engine_mode(WafMode mode) {
+  switch (mode) {
+    case WafMode::Off: return rules::EngineMode::Off;
+    case WafMode::Detect: return rules::EngineMode::DetectionOnly;
+    case WafMode::Block: return rules::EngineMode::On;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::shared_ptr<const Sites> without_sites(const InspectorOptions& options,
+                                           std::shared_ptr<const rules::RuleSet> rules) {
+  SitePolicy everything;
+  everything.rules = std::move(rules);
+  everything.mode = options.mode;
+  everything.paranoia = options.paranoia;
+  return std::make_shared<const Sites>(std::move(everything));
+}
+
+bool Session::must_wait() {
+  if (generation_ != context_.generation) {  // reloaded meanwhile
+    generation_ = context_.generation;
+    reach_ = context_.sites->reach(origin_.server, origin_.server_port);
+  }
+  return !reach_.settled;
+}
+
+void Session::choose_policy(Exchange& exchange) {
+  const bool settled = !must_wait();
+  exchange.sites = context_.sites;
+  if (settled) {
+    exchange.policy = &exchange.sites->settled(reach_);
+    return;
+  }
+  context_.place.read(exchange.url.value, exchange.hostname.value);
+  exchange.policy = &exchange.sites->choose(origin_.server, origin_.server_port, reach_, context_.place);
+}
+
+void Session::begin_judging(Exchange& exchange) {
+  exchange.waiting = false;
+  choose_policy(exchange);
+  IdBuffer buffer{};
+  rules::Transaction::Peers peers;
+  peers.client = origin_.client;
+  peers.server = origin_.server;
+  peers.client_port = origin_.client_port;
+  peers.server_port = origin_.server_port;
+  exchange.tx.begin(exchange.policy->rules, peers, unique_id(buffer, origin_.flow_id, exchange.id), exchange.time,
+                    engine_mode(exchange.policy->mode));
+  exchange.tx.trace_to(context_.tracing.sink_for(origin_.flow_id, exchange.id));
+  exchange.tx.profile_to(context_.profile);
+  exchange.tx.request_line(exchange.method.value, exchange.url.value, exchange.protocol.value);
+  Words::Reader head(exchange.head);
+  while (head.left() > 1) {
+    const std::string_view name = head.next();
+    exchange.tx.request_header(name, head.next());
+  }
+}
+
+}  // namespace weir::inspect
