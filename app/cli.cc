@@ -236,6 +236,10 @@ void add_inspect(CLI::App& command, Raw& raw) {
                   "standard error), or JSON if its name ends in .json; takes time itself")
       ->type_name("FILE");
   command.add_flag("--fail-on-block", o.fail_on_block, "exit with 1 if any transaction is refused");
+  command
+      .add_option("-c,--config", o.config,
+                  "judge as weir run with this configuration would: its rules, sites, mode, ports, limits and failure policies")
+      ->type_name("FILE");
   add_rule_options(command, o.rules, raw);
   command.add_option("--port", o.ports, "only connections to this server port; may be given several times (default: all)")
       ->type_name("N")
@@ -368,6 +372,17 @@ std::optional<std::string> overwritten(const InspectOptions& o) {
   return std::nullopt;
 }
 
+// What a configuration says is not said on the command line as well.
+std::optional<std::string> twice_said(const CLI::App& command) {
+  if (command.count("--config") == 0) return std::nullopt;
+  for (const char* option : {"--rules", "--paranoia", "--inbound-threshold", "--outbound-threshold", "--semantics", "--cache",
+                             "--no-cache", "--no-prefilter", "--mode", "--port"}) {
+    if (command.count(option) != 0) return std::string(option) + " is a matter of the configuration, with --config";
+  }
+  if (command.count("--profile") != 0) return "--profile cannot go with --config: it is of one rule set";
+  return std::nullopt;
+}
+
 Command finish_inspect(const CLI::App& command, Raw& raw) {
   InspectOptions& o = raw.inspect;
   finish_rules(command, o.rules, raw);
@@ -391,6 +406,7 @@ Command finish_inspect(const CLI::App& command, Raw& raw) {
   if (!o.write_forwarded.empty() && !o.inline_mode) {
     return usage_error("inspect", "--write-forwarded needs --inline");
   }
+  if (const auto wrong = twice_said(command)) return usage_error("inspect", *wrong);
   if (const auto wrong = finish_audit(command, o.audit, raw)) return usage_error("inspect", *wrong);
   if (const auto wrong = overwritten(o)) return usage_error("inspect", *wrong);
   return o;

@@ -47,6 +47,7 @@ struct AuditOptions {
 };
 
 struct InspectOptions {
+  std::string config;                 // weir.yaml, in place of the rules, the mode and the ports; empty: none
   RuleOptions rules;
   AuditOptions audit;
   std::string collections;            // where persistent collections are kept over runs; empty: nowhere

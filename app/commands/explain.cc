@@ -130,7 +130,7 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> find_transaction(
     const LoadedRules& loaded, capture::PcapFilePort& port) {
   std::uint64_t n = 0;
   std::optional<std::pair<std::uint64_t, std::uint64_t>> found;
-  Run run(1, inspector, loaded.rules, [] { return std::make_unique<Index>(); },
+  Run run(1, inspector, inspect::without_sites(inspector, loaded.rules), [] { return std::make_unique<Index>(); },
           [&](std::string_view line) {
             if (++n != options.transaction) return;
             const std::string text(line);

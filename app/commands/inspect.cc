@@ -11,7 +11,7 @@
 
 #include "app/commands/audit.h"
 #include "app/commands/commands.h"
-#include "app/commands/rule_loading.h"
+#include "app/commands/inspect_rules.h"
 #include "app/formats/colors.h"
 #include "app/formats/jsonl.h"
 #include "app/formats/text.h"
@@ -32,8 +32,6 @@
 
 namespace weir::app {
 namespace {
-
-constexpr std::size_t kShownWarnings = 0;  // they are weir check's matter
 
 Result<std::unique_ptr<capture::PcapFilePort>> open_port(const InspectOptions& options,
                                                          const std::string& file,
@@ -77,24 +75,6 @@ std::uint64_t total_size(const std::vector<std::string>& captures) {
   return sum;
 }
 
-WafMode mode_of(const InspectOptions& options) {
-  if (options.mode) return *options.mode == ModeChoice::Block ? WafMode::Block : WafMode::Detect;
-  return options.inline_mode ? WafMode::Block : WafMode::Detect;
-}
-
-inspect::InspectorOptions inspector_options(const InspectOptions& options, const LoadedRules& loaded) {
-  inspect::InspectorOptions inspector;
-  inspector.stance = options.inline_mode ? inspect::Stance::Inline : inspect::Stance::Passive;
-  // A capture begins in the middle of things.
-  inspector.failures.choose(FailureCause::Midstream, FailureAction::Pass);
-  inspector.mode = mode_of(options);
-  inspector.paranoia = static_cast<std::uint8_t>(options.rules.paranoia.value_or(1));
-  if (!loaded.scores.inbound.empty()) inspector.inbound_score = {loaded.scores.inbound};
-  if (!loaded.scores.outbound.empty()) inspector.outbound_score = {loaded.scores.outbound};
-  inspector.ports = options.ports;
-  return inspector;
-}
-
 // Everything that is written besides the records.
 struct Places {
   std::unique_ptr<capture::PcapWriter> forwarded;
@@ -113,9 +93,9 @@ struct Places {
   }
 };
 
-ExitCode open_audit(const InspectOptions& options, const LoadedRules& loaded, Places& places) {
+ExitCode open_audit(const InspectOptions& options, const InspectRules& judged, Places& places) {
   if (!options.audit.wanted()) return ExitCode::Fine;
-  Result<AuditPlan> plan = plan_audit(options.audit, loaded.rules->program().settings.audit, "weir inspect");
+  Result<AuditPlan> plan = plan_audit(options.audit, judged.sets.front()->program().settings.audit, "weir inspect");
   if (!plan) {
     complain(plan.error().message);
     return ExitCode::Usage;
@@ -132,8 +112,8 @@ ExitCode open_audit(const InspectOptions& options, const LoadedRules& loaded, Pl
   return ExitCode::Fine;
 }
 
-ExitCode open_places(const InspectOptions& options, const LoadedRules& loaded, Places& places) {
-  if (const ExitCode audit = open_audit(options, loaded, places); audit != ExitCode::Fine) return audit;
+ExitCode open_places(const InspectOptions& options, const InspectRules& judged, Places& places) {
+  if (const ExitCode audit = open_audit(options, judged, places); audit != ExitCode::Fine) return audit;
   if (!options.collections.empty()) {
     auto opened = open_collections(options.collections, {});
     if (!opened) {
@@ -177,16 +157,17 @@ constexpr std::uint64_t kWorthCompiling = 32U << 20;
 
 class Inspection {
  public:
-  Inspection(const InspectOptions& options, const LoadedRules& loaded, Output& output, Places& places,
+  Inspection(const InspectOptions& options, const InspectRules& judged, Output& output, Places& places,
              ScannerThread& scanners)
       : options_(options),
+        judged_(judged),
         output_(output),
         forwarded_(places.forwarded.get()),
         colored_(use_color(options.color, output.descriptor())),
         progress_(options.progress && !(options.output.empty() && isatty(output.descriptor()) == 1),
                   total_size(options.captures)),
         scanners_(scanners),
-        run_(options.inline_mode ? 1 : options.workers, inspector_options(options, loaded), loaded.rules,
+        run_(options.inline_mode ? 1 : options.workers, judged.options, judged.sites,
              [this] { return make_format(); },
              [this](std::string_view line) { output_.write(line); }, places.extras(options)) {}
 
@@ -210,6 +191,7 @@ class Inspection {
   void read_capture(const std::string& file);
 
   const InspectOptions& options_;
+  const InspectRules& judged_;
   Output& output_;
   capture::PcapWriter* forwarded_;
   bool colored_;
@@ -268,8 +250,8 @@ void Inspection::summarize() {
   if (options_.format != OutputFormat::Text) return;
   RunFacts facts;
   facts.captures = captures_;
-  facts.paranoia = options_.rules.paranoia.value_or(1);
-  facts.mode = mode_of(options_);
+  facts.paranoia = judged_.options.paranoia;
+  facts.mode = judged_.options.mode;
   facts.inline_mode = options_.inline_mode;
   output_.write("\n" + summary(counters_, facts, colored_));
 }
@@ -292,16 +274,16 @@ bool Inspection::write_profile() const {
   return static_cast<bool>(written);
 }
 
-ExitCode inspect_all(const InspectOptions& options, const LoadedRules& loaded,
+ExitCode inspect_all(const InspectOptions& options, const InspectRules& judged,
                      const std::vector<std::string>& errors, ScannerThread& scanners) {
   Places places;
-  if (const ExitCode opened = open_places(options, loaded, places); opened != ExitCode::Fine) return opened;
+  if (const ExitCode opened = open_places(options, judged, places); opened != ExitCode::Fine) return opened;
   Result<Output> output = Output::open(options.output);
   if (!output) {
     complain(output.error().message);
     return ExitCode::Environment;
   }
-  Inspection inspection(options, loaded, *output, places, scanners);
+  Inspection inspection(options, judged, *output, places, scanners);
   bool whole = inspection.read(errors);
   inspection.summarize();
   whole = inspection.write_profile() && whole;
@@ -331,13 +313,11 @@ ExitCode run_inspect(const InspectOptions& options) {
     return ExitCode::Environment;
   }
 
-  const crs::Mode engine = mode_of(options) == WafMode::Block ? crs::Mode::On : crs::Mode::DetectionOnly;
-  const LoadedRules loaded = load_rules(options.rules, engine, false, audit_directives(options.audit));
-  report_rules(loaded, options.color, kShownWarnings);
-  if (!loaded.rules) return loaded.exit;
+  const InspectRules judged = load_for_inspect(options);
+  if (judged.exit != ExitCode::Fine) return judged.exit;
 
-  ScannerThread scanners(loaded.rules);
-  const ExitCode code = inspect_all(options, loaded, errors, scanners);
+  ScannerThread scanners(judged.sets);
+  const ExitCode code = inspect_all(options, judged, errors, scanners);
   // Everything is written and closed; what is still being compiled would be for nothing.
   if (scanners.busy()) std::_Exit(static_cast<int>(code));
   return code;

@@ -54,15 +54,14 @@ PolicyConfig effective(const PolicyConfig& site, const PolicyConfig& everything)
 
 std::string not_yet(const Config& config) {
   std::string out;
-  if (!config.sites.empty()) out = "sites";
   const ClientAddressConfig& client = config.client_address;
   if (client.proxy_protocol != ProxyProtocol::Off || client.header != ForwardedHeader::None) {
-    out += (out.empty() ? "" : " and ") + std::string("client_address");
+    out = "client_address";
   }
   return out.empty() ? out : out + " can be checked, but weir run does not do it yet";
 }
 
-LoadedPolicies load_policies(const Config& config) {
+LoadedPolicies load_policies(const Config& config, const std::optional<std::string>& audit) {
   LoadedPolicies out;
   out.policies.push_back(config.policy);
   for (const SiteConfig& site : config.sites) out.policies.push_back(effective(site.policy, config.policy));
@@ -75,10 +74,28 @@ LoadedPolicies load_policies(const Config& config) {
       continue;
     }
     out.set_of.push_back(out.sets.size());
-    out.sets.push_back(load_rules(rule_options(out.policies[i], config), crs::Mode::AsConfigured));
+    out.sets.push_back(load_rules(rule_options(out.policies[i], config), crs::Mode::AsConfigured, false, audit));
     if (out.exit == ExitCode::Fine) out.exit = out.sets.back().exit;
   }
   return out;
+}
+
+std::shared_ptr<const inspect::Sites> make_sites(const Config& config, const LoadedPolicies& loaded, bool may_block) {
+  const auto policy = [&](std::size_t i, const std::string& name) {
+    inspect::SitePolicy out;
+    out.name = name;
+    out.rules = loaded.rules(i).rules;
+    out.mode = loaded.policies[i].mode.value_or(WafMode::Detect);
+    if (!may_block && out.mode == WafMode::Block) out.mode = WafMode::Detect;
+    out.paranoia = static_cast<std::uint8_t>(loaded.policies[i].paranoia.value_or(1));
+    return out;
+  };
+  std::vector<inspect::Site> sites;
+  for (std::size_t i = 0; i < config.sites.size(); ++i) {
+    const SiteConfig& from = config.sites[i];
+    sites.push_back({{from.addresses, from.ports, from.hosts, from.paths}, policy(i + 1, from.name)});
+  }
+  return std::make_shared<const inspect::Sites>(policy(0, {}), std::move(sites));
 }
 
 inspect::InspectorOptions inspector_options(const Config& config, inspect::Stance stance) {

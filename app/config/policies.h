@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/commands/rule_loading.h"
 #include "app/config/config.h"
 #include "engine/inspect/options.h"
+#include "engine/inspect/sites.h"
 
 namespace weir::app {
 
@@ -28,7 +30,13 @@ struct LoadedPolicies {
 // What a configuration asks for that `weir run` cannot do, as a sentence; empty: nothing.
 [[nodiscard]] std::string not_yet(const Config& config);
 
-[[nodiscard]] LoadedPolicies load_policies(const Config& config);
+// `audit`: SecAudit directives that have the last word; nullopt: no audit log is wanted.
+[[nodiscard]] LoadedPolicies load_policies(const Config& config, const std::optional<std::string>& audit = std::nullopt);
+
+// Who is judged by what. Where nothing can be refused (`may_block` false: a mirror) block means detect.
+// REQUIRES: loaded.exit is Fine.
+[[nodiscard]] std::shared_ptr<const inspect::Sites> make_sites(const Config& config, const LoadedPolicies& loaded,
+                                                               bool may_block);
 
 // How an inspector behaves, as the configuration says; `live`: not passive.
 [[nodiscard]] inspect::InspectorOptions inspector_options(const Config& config, inspect::Stance stance);

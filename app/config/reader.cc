@@ -276,8 +276,12 @@ void Reader::check() {
     error(place("limits.direction_buffered"), "bad-value", "'direction_buffered' must not exceed 'buffered'");
   }
   const bool echo = config.geneve && config.geneve->profile != GatewayProfile::Mirror;
-  if ((config.mirror || config.geneve) && !config.nfqueue && !echo && config.policy.mode == WafMode::Block) {
-    error(place("mode"), "bad-value", "a mirror cannot block; 'mode' must be detect or off");
+  if ((config.mirror || config.geneve) && !config.nfqueue && !echo) {
+    const std::string message = "a mirror cannot block; 'mode' must be detect or off";
+    if (config.policy.mode == WafMode::Block) error(place("mode"), "bad-value", message);
+    for (const SiteConfig& site : config.sites) {
+      if (site.policy.mode == WafMode::Block) error(place("sites[].mode"), "bad-value", message + " (site " + site.name + ")");
+    }
   }
   if (echo) take_up_midstream();
   if (config.health.certificate.empty() != config.health.key.empty()) {

@@ -11,7 +11,6 @@ std::string needs_restart(const Config& now, const Config& next) {
   add(now.health != next.health, "health");
   add(now.cpus != next.cpus, "cpus");
   add(now.ports != next.ports, "ports");
-  add(now.policy.mode != next.policy.mode || now.policy.paranoia != next.policy.paranoia, "mode and paranoia");
   add(now.failures.open != next.failures.open || now.failures.chosen != next.failures.chosen ||
           now.midstream_grace != next.midstream_grace,
       "on_failure, failures and midstream_grace");

@@ -29,7 +29,8 @@ Result<std::string> read_page(const std::string& file) {
 
 }  // namespace
 
-LoadOutcome load_configuration(const std::string& text, const std::string& file) {
+LoadOutcome load_configuration(const std::string& text, const std::string& file,
+                               const std::optional<std::string>& audit) {
   LoadOutcome outcome;
   const ConfigResult read = parse_config(text, file);
   outcome.why = rendered(read.diagnostics, false);
@@ -48,7 +49,7 @@ LoadOutcome load_configuration(const std::string& text, const std::string& file)
     }
     loaded->page = std::move(*page);
   }
-  loaded->policies = load_policies(loaded->config);
+  loaded->policies = load_policies(loaded->config, audit);
   if (loaded->policies.exit != ExitCode::Fine) {
     for (const LoadedRules& set : loaded->policies.sets) {
       for (const std::string& sentence : set.complaints) outcome.why += sentence + "\n";

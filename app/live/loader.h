@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -24,8 +25,10 @@ struct LoadOutcome {
   ExitCode exit = ExitCode::Usage;
 };
 
-// Everything that the text of a configuration names, read and compiled. `file`: where relative paths begin.
-[[nodiscard]] LoadOutcome load_configuration(const std::string& text, const std::string& file);
+// Everything that the text of a configuration names, read and compiled. `file`: where relative paths begin. `audit`:
+// as for load_policies(), in place of what the configuration says of the audit log.
+[[nodiscard]] LoadOutcome load_configuration(const std::string& text, const std::string& file,
+                                             const std::optional<std::string>& audit = std::nullopt);
 
 // Whether two generations were made of the same rules: a file may change while several processes read it.
 [[nodiscard]] std::string fingerprint(const Loaded& loaded);

@@ -80,17 +80,18 @@ Result<void> Worker::open() {
   port_ = std::move(*port);
   inspect::InspectorOptions options = inspector_options(config, setup_.input->stance);
   options.block.page = loaded_->page;
-  if (setup_.input->stance == inspect::Stance::Passive && options.mode == WafMode::Block) {
-    options.mode = WafMode::Detect;
-  }
   // Where nothing may pass uninspected, connections of a worker that died are not taken up by the next: what it
   // had refused would get by.
   if (setup_.replaces && !config.failures.open) options.midstream_grace = {0};
   const base::SipKey key = random_key();
   options.table_k0 = key.k0;
   options.table_k1 = key.k1;
-  inspector_ = std::make_unique<inspect::Inspector>(options, sink_, loaded_->policies.rules(0).rules, &store_);
+  inspector_ = std::make_unique<inspect::Inspector>(options, sink_, sites(), &store_);
   return {};
+}
+
+std::shared_ptr<const inspect::Sites> Worker::sites() const {
+  return make_sites(loaded_->config, loaded_->policies, setup_.input->stance == inspect::Stance::Inline);
 }
 
 ExitCode Worker::run() {
@@ -217,7 +218,7 @@ void Worker::read_mail() {
 void Worker::change() {
   loaded_ = std::move(prepared_);
   sink_.use(loaded_->config.events);
-  inspector_->use(loaded_->policies.rules(0).rules);
+  inspector_->use(sites());
   setup_.shared->generation.store(prepared_generation_, std::memory_order_release);
 }
 

@@ -42,6 +42,7 @@ class Worker {
 
  private:
   Result<void> open();
+  [[nodiscard]] std::shared_ptr<const inspect::Sites> sites() const;
   ExitCode loop();
   void inspect(const Packet& packet);
   void pass_time(Timestamp now);

@@ -11,12 +11,12 @@ constexpr std::uint64_t kDeliverAfter = 4096;
 }  // namespace
 
 Run::Run(unsigned workers, const inspect::InspectorOptions& options,
-         std::shared_ptr<const rules::RuleSet> rules, const Workers::MakeFormat& make_format,
+         std::shared_ptr<const inspect::Sites> sites, const Workers::MakeFormat& make_format,
          LineSink line, const RunExtras& extras)
     : inline_(options.stance == inspect::Stance::Inline),
       kept_(extras.store),
       audit_(extras.audit_output),
-      workers_(inline_ ? 1 : workers, options, std::move(rules), kept_ != nullptr ? kept_ : &memory_,
+      workers_(inline_ ? 1 : workers, options, std::move(sites), kept_ != nullptr ? kept_ : &memory_,
                make_format, [this](std::span<const WorkerOutput> outputs) { deliver(outputs); }, extras.audit,
                extras.profile_clock),
       line_(std::move(line)),

@@ -19,6 +19,7 @@
 #include "app/runtime/files.h"
 #include "app/runtime/workers.h"
 #include "engine/inspect/ingress.h"
+#include "engine/inspect/sites.h"
 #include "engine/port.h"
 #include "rules/memory_store.h"
 
@@ -29,7 +30,7 @@ struct RunExtras {
   rules::MemoryStore* store = nullptr;  // the persistent collections; null: of this run only, in memory
   std::optional<AuditShape> audit;      // with `audit_output`
   AuditOutput* audit_output = nullptr;
-  rules::ProfileClock profile_clock = nullptr;  // null: no profile is taken
+  rules::ProfileClock profile_clock = nullptr;  // null: no profile is taken. REQUIRES: one rule set for all sites
 };
 
 // What a line tells is on disk before the line is written: a transaction's changes of the collections, its
@@ -38,7 +39,7 @@ class Run {
  public:
   using LineSink = std::function<void(std::string_view)>;
   Run(unsigned workers, const inspect::InspectorOptions& options,
-      std::shared_ptr<const rules::RuleSet> rules, const Workers::MakeFormat& make_format,
+      std::shared_ptr<const inspect::Sites> sites, const Workers::MakeFormat& make_format,
       LineSink line, const RunExtras& extras = {});
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <system_error>
 
 namespace weir::app {
@@ -13,7 +14,8 @@ ScannerThread::~ScannerThread() {
 }
 
 void ScannerThread::start() {
-  if (thread_.joinable() || rules_->scanners_missing() == 0) return;
+  if (thread_.joinable()) return;
+  if (std::all_of(sets_.begin(), sets_.end(), [](const auto& set) { return set->scanners_missing() == 0; })) return;
   busy_ = true;
   try {
     thread_ = std::thread([this] { run(); });
@@ -26,7 +28,9 @@ void ScannerThread::run() {
   constexpr int kLowest = 19;
   // Linux: of this thread alone.
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLowest);
-  (void)rules_->compile_scanners(&stop_);
+  for (const auto& set : sets_) {
+    if (!stop_) (void)set->compile_scanners(&stop_);
+  }
   busy_ = false;
 }
 

@@ -1,10 +1,12 @@
-// ScannerThread: compiles what Hyperscan scans ahead while the rules already serve, at the lowest priority. The
+// ScannerThread: compiles what Hyperscan scans ahead while the rules already serve, at the lowest priority. A
 // rule set puts each database to use by itself when it is there; no verdict depends on it.
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "rules/ruleset.h"
 
@@ -12,7 +14,7 @@ namespace weir::app {
 
 class ScannerThread {
  public:
-  explicit ScannerThread(std::shared_ptr<const rules::RuleSet> rules) : rules_(std::move(rules)) {}
+  explicit ScannerThread(std::vector<std::shared_ptr<const rules::RuleSet>> sets) : sets_(std::move(sets)) {}
   ScannerThread(const ScannerThread&) = delete;
   ScannerThread& operator=(const ScannerThread&) = delete;
   // Waits for the database that is being compiled, which may take seconds.
@@ -26,7 +28,7 @@ class ScannerThread {
  private:
   void run();
 
-  std::shared_ptr<const rules::RuleSet> rules_;
+  std::vector<std::shared_ptr<const rules::RuleSet>> sets_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> busy_{false};
   std::thread thread_;

@@ -27,15 +27,15 @@ void drain_lines(std::span<const WorkerOutput> outputs, const std::function<void
 }
 
 Workers::Workers(unsigned count, const inspect::InspectorOptions& options,
-                 std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store,
+                 std::shared_ptr<const inspect::Sites> sites, rules::CollectionStore* store,
                  const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit,
                  rules::ProfileClock profile_clock)
     : deliver_(std::move(deliver)) {
   for (unsigned i = 0; i < std::max(count, 1U); ++i) {
-    workers_.push_back(std::make_unique<Worker>(options, rules, store, make_format(), audit));
+    workers_.push_back(std::make_unique<Worker>(options, sites, store, make_format(), audit));
     if (profile_clock == nullptr) continue;
     Worker& worker = *workers_.back();
-    worker.profile = std::make_unique<rules::Profile>(rules, profile_clock);
+    worker.profile = std::make_unique<rules::Profile>(sites->everything().rules, profile_clock);
     worker.inspector.profile(worker.profile.get());
   }
   for (Slot& slot : slots_) slot.outputs.resize(workers_.size());

@@ -24,6 +24,7 @@
 #include "app/runtime/batch.h"
 #include "app/runtime/collector.h"
 #include "engine/inspect/inspector.h"
+#include "engine/inspect/sites.h"
 #include "rules/profile.h"
 
 namespace weir::app {
@@ -45,7 +46,7 @@ class Workers {
   using Deliver = std::function<void(std::span<const WorkerOutput>)>;
   // `deliver` is called in the caller's thread, by the functions below.
   Workers(unsigned count, const inspect::InspectorOptions& options,
-          std::shared_ptr<const rules::RuleSet> rules, rules::CollectionStore* store,
+          std::shared_ptr<const inspect::Sites> sites, rules::CollectionStore* store,
           const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit = std::nullopt,
           rules::ProfileClock profile_clock = nullptr);
   Workers(const Workers&) = delete;
@@ -77,9 +78,9 @@ class Workers {
  private:
   static constexpr std::size_t kSlots = 16;
   struct Worker {
-    Worker(const inspect::InspectorOptions& options, std::shared_ptr<const rules::RuleSet> rules,
+    Worker(const inspect::InspectorOptions& options, std::shared_ptr<const inspect::Sites> sites,
            rules::CollectionStore* store, std::unique_ptr<Format> format, const std::optional<AuditShape>& shape)
-        : collector(std::move(format)), inspector(options, collector, std::move(rules), store) {
+        : collector(std::move(format)), inspector(options, collector, std::move(sites), store) {
       if (shape) inspector.show_transactions(&audit.emplace(*shape));
     }
     void at(std::uint64_t packet) {

@@ -136,7 +136,8 @@ class Wire(unittest.TestCase):
     @classmethod
     def configuration(cls, mode):
         return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
-                f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n")
+                f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
+                "sites: [{name: watched, hosts: [watched.test], mode: detect}]\n")
 
     @classmethod
     def tearDownClass(cls):
@@ -215,6 +216,23 @@ class Wire(unittest.TestCase):
                 self.assertIn(b"HTTP/1.1 403 ", answer, f"{host} {case}")
             # One had arrived before; the other came in the same packet as the attack.
             self.assertEqual(len([line for line in seen if line.endswith(" clean")]), 2, seen)
+
+    def test_3_sites_of_one_connection(self):
+        """A site that only detects, on a connection that it shares with what is blocked."""
+        cases = [("site", [raw_message("site-watched", f"/?id={ATTACK}").replace(b"lab.test", b"watched.test"),
+                           raw_message("site-clean", "/"), raw_message("site-refused", f"/?id={ATTACK}")])]
+        for host in self.hosts():
+            self.book.write_text("")
+            got = self.exchange(host, cases)["site"]
+            seen = self.book.read_text()
+            self.assertIn(" site-watched\n", seen)
+            self.assertIn(" site-clean\n", seen)
+            self.assertNotIn(" site-refused", seen)
+            self.assertEqual((got.count(b"seen"), got.count(b"HTTP/1.1 403 ")), (2, 1), got)
+        time.sleep(0.3)
+        said = [(r["waf"].get("site"), r["waf"]["mode"], r["waf"]["decision"]) for r in records(self.weir.events)
+                if r["event_type"] == "http"]
+        self.assertIn(("watched", "detect", "deny"), said)
 
     def test_4_a_killed_worker_takes_nobody_along(self):
         load = self.lab.start("client", "wrk", "-t1", "-c8", "-d3", "-H", "Host: lab.test",

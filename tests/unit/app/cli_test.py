@@ -192,7 +192,7 @@ class GoodInput(Case):
         good = self.file("good.yaml", (cache + "inputs: {nfqueue: {queues: 0-1}}\nrules: [rules.conf]\n"
                                        "sites: [{name: a, mode: block}, {name: b, bodies: {arguments: 7}}]\n").encode())
         code, out, err = run("check", "-c", good)
-        self.assertEqual((code, err), (0, "weir: warning: sites can be checked, but weir run does not do it yet\n"))
+        self.assertEqual((code, err), (0, ""))
         for words in ("nfqueue, queue 0, 1", "memory ceiling", "site a", "block, 10 rules (the same)", "site b"):
             self.assertIn(words, out)
         quiet = self.file("quiet.yaml", (cache + "rules: [rules.conf]\n").encode())
@@ -207,6 +207,31 @@ class GoodInput(Case):
         elsewhere = self.file("elsewhere.yaml", (cache + "rules: [rules.conf]\nevents: {file: nowhere/events.jsonl}\n"
                                                  "inputs: {mirror: {interfaces: [a], filter: 'tcp prot 80'}}\n").encode())
         self.expect(run("check", "-c", elsewhere), 2, "no directory", "inputs.mirror.filter")
+
+    def test_inspect_with_a_configuration(self):
+        """Of the demo's requests some belong to a site that blocks, with a rule of its own."""
+        more = self.file("more.conf", (RULES.replace("SecRuleEngine On", "") +
+                                       "SecRule REQUEST_METHOD \"@rx .\" \"id:77,phase:1,pass,log,msg:'more'\"\n").encode())
+        plain = records(inspect("--format", "jsonl", demo)[1])
+        config = self.file("sites.yaml", (f"cache: {work}/cache\nrules: [rules.conf]\nmode: detect\n"
+                                          f"sites: [{{name: one, ports: 8080, hosts: [SHOP.example], paths: [/app], rules: [{more.name}], "
+                                          "mode: block}]\n").encode())
+        validator = jsonschema.Draft202012Validator(json.loads((SOURCE / "docs/event.schema.json").read_text()))
+        code, out, err = run("inspect", "-c", config, "--format", "jsonl", demo)
+        self.assertEqual((code, err), (0, ""))
+        got = records(out)
+        self.assertEqual(len(got), len(plain))
+        for record in got:
+            validator.validate(record)
+            own = record["http"]["url"].startswith("/app/")
+            self.assertEqual(record["waf"].get("site"), "one" if own else None)
+            self.assertEqual(record["waf"]["mode"], "block" if own else "detect")
+            self.assertEqual(own, 77 in [r["id"] for r in record["waf"]["rules"]])
+        self.assertEqual(out, run("inspect", "-c", config, "--format", "jsonl", "--workers", "3", demo)[1])
+        self.expect(run("inspect", "-c", config, "--mode", "block", demo), 2, "matter of the configuration")
+        self.expect(run("inspect", "-c", config, "--rules", rules, demo), 2, "matter of the configuration")
+        self.expect(run("inspect", "-c", work / "none.yaml", demo), 3, "cannot be read")
+        self.expect(run("inspect", "-c", self.file("wrong.yaml", b"moed: block\n"), demo), 2, "did you mean 'mode'?")
 
     def test_check(self):
         code, out, err = run("check", "--no-cache", "--rules", rules)

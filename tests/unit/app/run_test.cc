@@ -72,7 +72,7 @@ std::vector<Capture> captures(unsigned seed) {
 std::string output(const std::vector<Capture>& files, unsigned workers, std::size_t step,
                    inspect::InspectorCounters* counters = nullptr) {
   std::string out;
-  Run run(workers, {}, rule_set(), [] { return std::make_unique<JsonlFormat>(); },
+  Run run(workers, {}, inspect::without_sites({}, rule_set()), [] { return std::make_unique<JsonlFormat>(); },
           [&out](std::string_view line) { out += line; });
   NoPort port;
   std::size_t packets = 0;
