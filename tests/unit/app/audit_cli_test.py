@@ -7,16 +7,15 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 import urllib.parse
 
 WEIR, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from traffic import Capture, request, response  # noqa: E402
+from workplace import Workplace  # noqa: E402
 
 FORM = "application/x-www-form-urlencoded"
 RULES = """\
@@ -30,22 +29,15 @@ SecRule ARGS "@contains attack" "id:10,phase:2,deny,status:406,log,msg:'an attac
 
 def setUpModule():
     global work
-    work = pathlib.Path(tempfile.mkdtemp(prefix="weir-audit-test-"))
+    work = Workplace("audit")
 
 
 def tearDownModule():
-    for path in [work, *work.rglob("*")]:
-        if path.is_dir():
-            path.chmod(0o700)
-    shutil.rmtree(work)
+    work.remove()
 
 
 def run(*arguments, user=None):
-    program = WEIR
-    if user:  # who may not be allowed where the program was built
-        program = work / "weir"
-        shutil.copy(WEIR, program)
-    done = subprocess.run([str(program), "inspect", "--no-cache", "--no-progress", *map(str, arguments)],
+    done = subprocess.run([str(work.program_for(user, WEIR)), "inspect", "--no-cache", "--no-progress", *map(str, arguments)],
                           capture_output=True, timeout=120, user=user)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -56,7 +48,7 @@ def entries(path):
 
 class Case(unittest.TestCase):
     def setUp(self):
-        self.place = pathlib.Path(tempfile.mkdtemp(dir=work))
+        self.place = work.directory()
         self.log = self.place / "audit.log"
 
     def rules(self, text=RULES):
@@ -299,7 +291,7 @@ class Refused(Case):
         self.expect(run("--rules", rules, "--audit-dir", rules, capture), 3, str(rules))
         self.expect(run("--rules", rules, "--audit-dir", "/proc/nowhere", capture), 3, "/proc/nowhere")
         if os.geteuid() == 0:  # root may write everywhere
-            work.chmod(0o755)
+            work.path.chmod(0o755)
             self.place.chmod(0o555)
             for options in (["--audit-log", self.log], ["--audit-dir", self.place]):
                 self.expect(run("--rules", rules, *options, capture, user="nobody"), 3, str(self.place))

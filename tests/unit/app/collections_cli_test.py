@@ -7,17 +7,16 @@ import json
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
 WEIR, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from traffic import Capture, request, response  # noqa: E402
+from workplace import Workplace  # noqa: E402
 
 START = 1_800_000_000.0
 RULES = """\
@@ -30,14 +29,11 @@ SecAction "id:3,phase:5,pass,log,msg:'%{ip.hits} %{global.hits}'"
 
 def setUpModule():
     global work
-    work = pathlib.Path(tempfile.mkdtemp(prefix="weir-collections-test-"))
+    work = Workplace("collections")
 
 
 def tearDownModule():
-    for path in [work, *work.rglob("*")]:
-        if path.is_dir():
-            path.chmod(0o700)
-    shutil.rmtree(work)
+    work.remove()
 
 
 def arguments(*more, program=WEIR):
@@ -45,10 +41,7 @@ def arguments(*more, program=WEIR):
 
 
 def run(*more, **popen):
-    program = WEIR
-    if "user" in popen:  # who may not be allowed where the program was built
-        program = work / "weir"
-        shutil.copy(WEIR, program)
+    program = work.program_for(popen.get("user"), WEIR)
     done = subprocess.run(arguments(*more, program=program), capture_output=True, timeout=120, **popen)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -60,7 +53,7 @@ def messages(text):
 
 class Case(unittest.TestCase):
     def setUp(self):
-        self.place = pathlib.Path(tempfile.mkdtemp(dir=work))
+        self.place = work.directory()
         self.store = self.place / "store"
 
     def rules(self, text=RULES):
@@ -188,7 +181,7 @@ class Damaged(Case):
         self.expect(run("--rules", rules, "--collections", "/nowhere/store", capture), 3, "/nowhere/store")
         self.expect(run("--rules", rules, "--collections", capture, capture), 2, "overwritten")
         if os.geteuid() == 0:
-            work.chmod(0o755)
+            work.path.chmod(0o755)
             self.place.chmod(0o555)
             self.expect(run("--rules", rules, "--collections", self.store, capture, user="nobody"), 3, str(self.store))
 
