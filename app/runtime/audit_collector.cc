@@ -30,17 +30,13 @@ std::uint16_t own_answer(const WafPart& waf) {
 
 }  // namespace
 
-void AuditCollector::on_finished(rules::Transaction& transaction, const Event& event) {
+bool AuditFormatter::format(rules::Transaction& transaction, const Event& event, AuditEntry& entry) {
   rules::AuditView view(transaction, own_answer(event.waf));
-  if (!view.wanted()) return;
+  if (!view.wanted()) return false;
   rules::AuditRecord& record = view.record();
   record.engine = shape_.engine;
   record.connector = shape_.connector;
-  Entry& entry = entries_.emplace_back();
-  entry.packet = packet_;
-  entry.time = event.origin.time.ns;
-  entry.flow = event.origin.flow_id;
-  entry.tx = event.http.tx_id;
+  entry_ = &entry;
   const std::string boundary = boundary_of(record.unique_id, shape_.boundary_key);
   // Written into the entry: cannot fail.
   if (shape_.concurrent) {
@@ -48,20 +44,33 @@ void AuditCollector::on_finished(rules::Transaction& transaction, const Event& e
   } else {
     (void)rules::write_audit_serial(record, view.parts(), shape_.format, boundary, *this);
   }
+  return true;
 }
 
-Result<void> AuditCollector::append(std::string_view bytes) {
-  entries_.back().log = bytes;
+Result<void> AuditFormatter::append(std::string_view bytes) {
+  entry_->log = bytes;
   return {};
 }
 
-Result<std::string> AuditCollector::store(std::string_view relative_path, std::string_view bytes) {
-  entries_.back().path = relative_path;
-  entries_.back().file = bytes;
+Result<std::string> AuditFormatter::store(std::string_view relative_path, std::string_view bytes) {
+  entry_->path = relative_path;
+  entry_->file = bytes;
   return "/" + std::string(relative_path);
 }
 
-void AuditOutput::write(const AuditCollector::Entry& entry) {
+void AuditCollector::on_finished(rules::Transaction& transaction, const Event& event) {
+  Entry& entry = entries_.emplace_back();
+  if (!formatter_.format(transaction, event, entry)) {
+    entries_.pop_back();
+    return;
+  }
+  entry.packet = packet_;
+  entry.time = event.origin.time.ns;
+  entry.flow = event.origin.flow_id;
+  entry.tx = event.http.tx_id;
+}
+
+void AuditOutput::write(const AuditEntry& entry) {
   Result<void> result;
   if (!entry.path.empty()) {
     if (const auto stored = sink_.store(entry.path, entry.file); !stored)

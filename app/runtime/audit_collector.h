@@ -26,21 +26,40 @@ struct AuditShape {
   base::SipKey boundary_key;
 };
 
-class AuditCollector final : public inspect::TransactionSink, private rules::AuditSink {
+// An entry as bytes, and where they go.
+struct AuditEntry {
+  std::string log;         // for the log: the entry, or its index line
+  std::string path, file;  // concurrent: the entry, and where it goes (rules::audit_path())
+};
+
+// From a finished transaction to its entry.
+class AuditFormatter final : private rules::AuditSink {
  public:
-  explicit AuditCollector(AuditShape shape) : shape_(std::move(shape)) {}
+  explicit AuditFormatter(AuditShape shape) : shape_(std::move(shape)) {}
+  // False: the rules want no entry of this transaction, and `entry` is as it was.
+  bool format(rules::Transaction& transaction, const Event& event, AuditEntry& entry);
+
+ private:
+  Result<void> append(std::string_view bytes) override;
+  Result<std::string> store(std::string_view relative_path, std::string_view bytes) override;
+
+  AuditShape shape_;
+  AuditEntry* entry_ = nullptr;  // during format()
+};
+
+class AuditCollector final : public inspect::TransactionSink {
+ public:
+  explicit AuditCollector(AuditShape shape) : formatter_(std::move(shape)) {}
 
   // Transactions from now on end while this packet is inspected.
   void at(std::uint64_t packet) { packet_ = packet; }
   void on_finished(rules::Transaction& transaction, const Event& event) override;
 
-  struct Entry {
+  struct Entry : AuditEntry {
     std::uint64_t packet = 0;
     std::int64_t time = 0;
     std::uint64_t flow = 0;
     std::uint64_t tx = 0;
-    std::string log;         // for the log: the entry, or its index line
-    std::string path, file;  // concurrent: the entry, and where it goes
     [[nodiscard]] auto key() const { return std::tie(packet, time, flow, tx); }
   };
   // Changes what has been collected for `empty`.
@@ -50,10 +69,7 @@ class AuditCollector final : public inspect::TransactionSink, private rules::Aud
   }
 
  private:
-  Result<void> append(std::string_view bytes) override;
-  Result<std::string> store(std::string_view relative_path, std::string_view bytes) override;
-
-  AuditShape shape_;
+  AuditFormatter formatter_;
   std::uint64_t packet_ = 0;
   std::vector<Entry> entries_;
 };
@@ -63,7 +79,7 @@ class AuditOutput {
  public:
   explicit AuditOutput(rules::AuditSink& sink) : sink_(sink) {}
 
-  void write(const AuditCollector::Entry& entry);
+  void write(const AuditEntry& entry);
 
   [[nodiscard]] std::uint64_t written() const { return written_; }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
