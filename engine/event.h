@@ -63,6 +63,13 @@ enum class DropReason : std::uint8_t {
   return "none";
 }
 
+// For whom a proxy says that a transaction is; who sent it is in EventOrigin.
+struct ClientPart {
+  IpAddress address;
+  std::uint16_t port = 0;   // 0: not told
+  std::string_view source;  // "proxy-protocol", "x-forwarded-for", "forwarded"; empty: nobody says anything
+};
+
 // The HTTP part of a transaction. An absent optional was never seen on the wire.
 struct HttpPart {
   std::uint64_t tx_id = 0;  // number of the exchange on its connection: 0, 1, 2, …
@@ -160,6 +167,7 @@ struct StatsPart {
 struct Event {
   EventType type = EventType::Http;
   EventOrigin origin;
+  ClientPart client;                            // Http
   HttpPart http;                                // Http
   WafPart waf;                                  // Http
   AnomalyPart anomaly;                          // Anomaly

@@ -26,6 +26,7 @@ enum class FailureCause : std::uint8_t {
   NotHttp,          // the first bytes are no HTTP request
   Tls,              // they are a TLS hello: cannot be inspected
   Http2,            // HTTP/2 in clear text
+  ProxyProtocol,    // a PROXY protocol header that is broken, not to be believed, or missing
   HttpViolation,    // framing on which servers differ (http::Violation)
   HttpLimit,        // lines or header sections beyond ParserOptions
   DecodeLimit,      // a content coding that unpacks beyond its bounds, or is not known
@@ -48,9 +49,9 @@ enum class FailureAction : std::uint8_t {
   constexpr std::array<std::string_view, kFailureCauses> kNames{
       "malformed-packet", "bad-checksum", "fragment-memory", "flow-table",  "handshake-memory",
       "stream-memory",    "stream-limit", "midstream",       "asymmetric",  "unseen",
-      "not-http",         "tls",          "http2",           "http-violation", "http-limit",
-      "decode-limit",     "transactions", "rule-limit",      "rule-error",  "overload",
-      "queue-full"};
+      "not-http",         "tls",          "http2",           "proxy-protocol", "http-violation",
+      "http-limit",       "decode-limit",     "transactions",    "rule-limit",  "rule-error",
+      "overload",         "queue-full"};
   return kNames[static_cast<std::size_t>(cause)];
 }
 
@@ -117,6 +118,7 @@ struct FailurePolicies {
       case FailureCause::NotHttp:
       case FailureCause::Tls: return FailureAction::Pass;
       case FailureCause::Http2:
+      case FailureCause::ProxyProtocol:
       case FailureCause::HttpViolation:
       case FailureCause::HttpLimit:
       case FailureCause::DecodeLimit: return FailureAction::Reset;

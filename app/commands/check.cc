@@ -183,7 +183,6 @@ ExitCode check_config(const CheckOptions& options) {
   const Config& config = *read.config;
   const std::vector<std::string> wrong = surroundings(config);
   for (const std::string& sentence : wrong) complain(sentence);
-  if (const std::string missing = not_yet(config); !missing.empty()) complain("warning: " + missing);
   const LoadedPolicies loaded = load_policies(config);
   // Sets have most of their files in common: what is wrong with those is said once.
   std::set<std::string> said;

@@ -13,6 +13,7 @@
 #include "engine/base/ip_address.h"
 #include "engine/event.h"
 #include "engine/failure.h"
+#include "engine/inspect/options.h"
 #include "engine/limits.h"
 #include "engine/packet.h"
 
@@ -71,15 +72,9 @@ struct SiteConfig {
   bool operator==(const SiteConfig&) const = default;
 };
 
-enum class ProxyProtocol : std::uint8_t { Off, Accept, Require };
-enum class ForwardedHeader : std::uint8_t { None, XForwardedFor, Forwarded };
-
-struct ClientAddressConfig {
-  ProxyProtocol proxy_protocol = ProxyProtocol::Off;
-  ForwardedHeader header = ForwardedHeader::None;
-  std::vector<IpPrefix> trusted;
-  bool operator==(const ClientAddressConfig&) const = default;
-};
+using inspect::ForwardedHeader;
+using inspect::ProxyProtocol;
+using ClientAddressConfig = inspect::ClientAddressOptions;
 
 struct EventsConfig {
   std::string file;       // empty: none

@@ -52,15 +52,6 @@ PolicyConfig effective(const PolicyConfig& site, const PolicyConfig& everything)
   return out;
 }
 
-std::string not_yet(const Config& config) {
-  std::string out;
-  const ClientAddressConfig& client = config.client_address;
-  if (client.proxy_protocol != ProxyProtocol::Off || client.header != ForwardedHeader::None) {
-    out = "client_address";
-  }
-  return out.empty() ? out : out + " can be checked, but weir run does not do it yet";
-}
-
 LoadedPolicies load_policies(const Config& config, const std::optional<std::string>& audit) {
   LoadedPolicies out;
   out.policies.push_back(config.policy);
@@ -104,6 +95,7 @@ inspect::InspectorOptions inspector_options(const Config& config, inspect::Stanc
   options.mode = config.policy.mode.value_or(WafMode::Detect);
   options.paranoia = static_cast<std::uint8_t>(config.policy.paranoia.value_or(1));
   options.ports = config.ports;
+  options.client = config.client_address;
   options.transactions = config.limits.transactions;
   options.transactions_per_flow = config.limits.transactions_per_connection;
   options.early_response_bytes = static_cast<std::size_t>(config.limits.early_response);

@@ -27,9 +27,6 @@ struct LoadedPolicies {
   [[nodiscard]] const LoadedRules& rules(std::size_t policy) const { return sets[set_of[policy]]; }
 };
 
-// What a configuration asks for that `weir run` cannot do, as a sentence; empty: nothing.
-[[nodiscard]] std::string not_yet(const Config& config);
-
 // `audit`: SecAudit directives that have the last word; nullopt: no audit log is wanted.
 [[nodiscard]] LoadedPolicies load_policies(const Config& config, const std::optional<std::string>& audit = std::nullopt);
 

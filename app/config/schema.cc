@@ -255,6 +255,7 @@ constexpr std::array<std::string_view, kFailureCauses> kCauses{
     "the first bytes are no HTTP request",
     "they are a TLS hello: nothing can be inspected",
     "HTTP/2 in clear text",
+    "a PROXY protocol header (`client_address`) that is broken, from an address that is not trusted, or missing",
     "framing on which servers differ",
     "lines or header sections beyond their limits",
     "a content coding that unpacks beyond its bounds, or is not known",
@@ -342,13 +343,14 @@ Fields client_address() {
                    }},
        "off",
        "PROXY protocol, version 1 or 2, in front of a connection from a trusted address: `accept` takes it if it is there, `require` "
-       "refuses connections without it. From others it is never taken."},
+       "refuses connections without it. From others it is never taken: `failures.proxy-protocol` says what becomes of it."},
       {"client_address.header",
        ChoiceField{{"none", "x-forwarded-for", "forwarded"},
                    [](Draft& d, std::size_t word) {
                      d.config.client_address.header = static_cast<ForwardedHeader>(word);
                    }},
-       "none", "The field from which the client is taken: the last address in it that is not trusted, read from the end."},
+       "none", "The field from which the client is taken: the last address in it that is not trusted, read from the end. Only where the "
+       "sender itself (as the PROXY protocol has it, if it is used) is trusted."},
       {"client_address.trusted",
        TextListField{"addresses and networks", false,
                      [](Draft& d, const std::string& text) { return put_prefix(d.config.client_address.trusted, text); }},

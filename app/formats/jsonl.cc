@@ -50,6 +50,16 @@ void write_common(JsonWriter& json, const Event& event, const EventSource& sourc
   }
 }
 
+void write_client(JsonWriter& json, const ClientPart& client) {
+  if (client.source.empty()) return;
+  json.key("client");
+  json.begin_object();
+  json.field("ip", client.address.to_string());
+  if (client.port != 0) json.field("port", client.port);
+  json.field("source", client.source);
+  json.end_object();
+}
+
 void write_http(JsonWriter& json, const HttpPart& http) {
   json.key("http");
   json.begin_object();
@@ -187,6 +197,7 @@ void JsonlFormat::append(const Event& event, const EventSource& source, std::str
     case EventType::Http:
       write_common(json, event, source, "http");
       json.field("app_proto", "http");
+      write_client(json, event.client);
       write_http(json, event.http);
       write_waf(json, event.waf);
       break;

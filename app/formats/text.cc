@@ -152,7 +152,13 @@ void TextFormat::append_http(const Event& event, std::string& out) {
   out += "  ";
 
   cell_.clear();
-  append_peer(cell_, event.origin.client, event.origin.client_port);
+  if (event.client.source.empty()) {
+    append_peer(cell_, event.origin.client, event.origin.client_port);
+  } else if (event.client.port != 0) {
+    append_peer(cell_, event.client.address, event.client.port);
+  } else {
+    cell_ += event.client.address.to_string();
+  }
   append_padded(out, cell_, kPeerWidth);
   out += "  ";
 

@@ -11,6 +11,7 @@ std::string needs_restart(const Config& now, const Config& next) {
   add(now.health != next.health, "health");
   add(now.cpus != next.cpus, "cpus");
   add(now.ports != next.ports, "ports");
+  add(now.client_address != next.client_address, "client_address");
   add(now.failures.open != next.failures.open || now.failures.chosen != next.failures.chosen ||
           now.midstream_grace != next.midstream_grace,
       "on_failure, failures and midstream_grace");

@@ -35,10 +35,6 @@ LoadOutcome load_configuration(const std::string& text, const std::string& file,
   const ConfigResult read = parse_config(text, file);
   outcome.why = rendered(read.diagnostics, false);
   if (!read.config) return outcome;
-  if (const std::string missing = not_yet(*read.config); !missing.empty()) {
-    outcome.why += file + ": " + missing + "\n";
-    return outcome;
-  }
   auto loaded = std::make_shared<Loaded>();
   loaded->config = *read.config;
   if (!loaded->config.block_page.file.empty()) {

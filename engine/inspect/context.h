@@ -5,10 +5,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "engine/event.h"
 #include "engine/http/content.h"
 #include "engine/http/options.h"
+#include "engine/http/proxy_protocol.h"
 #include "engine/inspect/exchange.h"
 #include "engine/inspect/options.h"
 #include "engine/inspect/record.h"
@@ -56,6 +59,9 @@ struct Context {
   std::shared_ptr<const Sites> sites;  // for transactions that begin now
   std::uint32_t generation = 0;        // of `sites`
   RequestPlace place;
+  std::vector<std::string_view> forwarded;  // values of the field that says for whom a request is
+  // Of connections whose first bytes may be a PROXY protocol header.
+  std::vector<std::unique_ptr<http::ProxyReader>> spare_fronts;
   ExchangePool pool;
   RecordBuilder records;
   InspectorCounters counters;

@@ -26,13 +26,13 @@ bool DirectConnection::after(http::Side side, const http::Progress& progress) {
 bool DirectConnection::send(http::Side side, std::string_view bytes) {
   if (!open_ || session_.refusal().reason != DropReason::None) return false;
   context_.feeding = side;
-  return after(side, session_.connection().on_bytes(side, bytes));
+  return after(side, session_.on_bytes(side, bytes));
 }
 
 bool DirectConnection::end(http::Side side) {
   if (!open_ || session_.refusal().reason != DropReason::None) return false;
   context_.feeding = side;
-  return after(side, session_.connection().on_end(side, http::StreamEnd::Clean));
+  return after(side, session_.on_end(side, http::StreamEnd::Clean));
 }
 
 void DirectConnection::close() {

@@ -10,6 +10,7 @@
 
 #include "engine/http/sink.h"
 #include "engine/http/violation.h"
+#include "engine/inspect/client_address.h"
 #include "engine/packet.h"
 #include "rules/store.h"
 #include "rules/transaction.h"
@@ -114,6 +115,7 @@ struct Exchange {
   bool refused = false;      // inline: for a violation
   bool stopped = false;      // block mode: refused, nothing more is judged
   bool truncated = false;    // a gap, a limit
+  Client client;           // whom the rules take for the client
   Timestamp time;          // of the request line
   std::uint64_t last_packet = 0;  // the packet that brought its latest part
   std::uint16_t status = 0;

@@ -158,13 +158,7 @@ flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, h
       return flow::StreamAction::Continue;  // what was sent before may have to be sent again
     }
   }
-  switch (session.connection().state(side)) {
-    case http::SideState::Tunnel:
-    case http::SideState::Opaque:
-    case http::SideState::Refused:
-    case http::SideState::Ended: return flow::StreamAction::Skip;
-    default: return flow::StreamAction::Continue;
-  }
+  return session.over(side) ? flow::StreamAction::Skip : flow::StreamAction::Continue;
 }
 
 // A refused session hears nothing more, but for the responses that are still owed to earlier requests.
@@ -181,7 +175,7 @@ flow::StreamAction Inspector::State::on_bytes(flow::Flow& flow, flow::Direction 
   const http::Side side = side_of(direction);
   context.feeding = side;
   context.at_end = false;
-  const http::Progress progress = session->connection().on_bytes(side, as_text(bytes.bytes));
+  const http::Progress progress = session->on_bytes(side, as_text(bytes.bytes));
   return after(flow, *session, side, progress);
 }
 
@@ -196,7 +190,7 @@ flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction di
   const http::Side side = side_of(direction);
   context.feeding = side;
   context.at_end = false;
-  const http::Progress progress = session->connection().on_gap(side, gap.length);
+  const http::Progress progress = session->on_gap(side, gap.length);
   return after(flow, *session, side, progress);
 }
 
@@ -207,7 +201,7 @@ void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow:
   const http::Side side = side_of(direction);
   context.feeding = side;
   context.at_end = true;
-  const http::Progress progress = session->connection().on_end(
+  const http::Progress progress = session->on_end(
       side, cause == flow::EndCause::Fin ? http::StreamEnd::Clean : http::StreamEnd::Reset);
   after(flow, *session, side, progress);
 }

@@ -3,8 +3,10 @@
 #include <optional>
 #include <utility>
 
+#include "engine/inspect/client_address.h"
 #include "engine/inspect/session.h"
 #include "engine/inspect/sites.h"
+#include "rules/ascii.h"
 
 namespace weir::inspect {
 namespace {
@@ -34,13 +36,29 @@ bool Session::must_wait() {
     generation_ = context_.generation;
     reach_ = context_.sites->reach(origin_.server, origin_.server_port);
   }
-  return !reach_.settled;
+  return !reach_.settled || (context_.options.client.header != ForwardedHeader::None &&
+                             trusted(context_.options.client, client_.address));
+}
+
+// From the values of the field that the operator named, all of them, for a message may have several.
+void Session::choose_client(Exchange& exchange) {
+  const ClientAddressOptions& options = context_.options.client;
+  exchange.client = client_;
+  if (options.header == ForwardedHeader::None) return;
+  std::vector<std::string_view>& values = context_.forwarded;
+  values.clear();
+  Words::Reader head(exchange.head);
+  while (head.left() > 1) {
+    const std::string_view name = head.next(), value = head.next();
+    if (rules::fold_equal(name, field_name(options.header))) values.push_back(value);
+  }
+  exchange.client = client_of(options, client_, values);
 }
 
 void Session::choose_policy(Exchange& exchange) {
-  const bool settled = !must_wait();
+  static_cast<void>(must_wait());
   exchange.sites = context_.sites;
-  if (settled) {
+  if (reach_.settled) {
     exchange.policy = &exchange.sites->settled(reach_);
     return;
   }
@@ -51,11 +69,12 @@ void Session::choose_policy(Exchange& exchange) {
 void Session::begin_judging(Exchange& exchange) {
   exchange.waiting = false;
   choose_policy(exchange);
+  choose_client(exchange);
   IdBuffer buffer{};
   rules::Transaction::Peers peers;
-  peers.client = origin_.client;
+  peers.client = exchange.client.address;
   peers.server = origin_.server;
-  peers.client_port = origin_.client_port;
+  peers.client_port = exchange.client.port != 0 ? exchange.client.port : origin_.client_port;
   peers.server_port = origin_.server_port;
   exchange.tx.begin(exchange.policy->rules, peers, unique_id(buffer, origin_.flow_id, exchange.id), exchange.time,
                     engine_mode(exchange.policy->mode));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/ip_address.h"
 #include "engine/event.h"
 #include "engine/failure.h"
 #include "engine/limits.h"
@@ -37,6 +38,18 @@ struct BlockOptions {
   std::uint32_t frames_per_second = 50'000;
 };
 
+enum class ProxyProtocol : std::uint8_t { Off, Accept, Require };
+enum class ForwardedHeader : std::uint8_t { None, XForwardedFor, Forwarded };
+
+// Whom the rules take for the client (engine/inspect/client_address.h).
+struct ClientAddressOptions {
+  // In front of a connection. Taken from trusted addresses only; Require: those that are must have it.
+  ProxyProtocol proxy_protocol = ProxyProtocol::Off;
+  ForwardedHeader header = ForwardedHeader::None;
+  std::vector<IpPrefix> trusted;
+  bool operator==(const ClientAddressOptions&) const = default;
+};
+
 struct InspectorOptions {
   Stance stance = Stance::Passive;
   // Where there are no sites (engine/inspect/sites.h, which has both for each of them).
@@ -53,6 +66,7 @@ struct InspectorOptions {
   std::size_t transactions = 2048;
   // Of one connection (pipelining).
   std::size_t transactions_per_flow = 64;
+  ClientAddressOptions client;
   // A response that begins before its request is complete waits for phase 2; at most so much of its body
   // is kept for phase 4.
   std::size_t early_response_bytes = 128 * 1024;

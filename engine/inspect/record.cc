@@ -121,6 +121,7 @@ const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origi
   event_.type = EventType::Http;
   event_.origin = {exchange.time,     origin.flow_id, exchange.last_packet, origin.client,
                    origin.server,     origin.client_port, origin.server_port};
+  event_.client = {exchange.client.address, exchange.client.port, exchange.client.source};
   HttpPart& http = event_.http;
   http.tx_id = exchange.id;
   http.hostname = optional_view(exchange.hostname);

@@ -35,6 +35,7 @@ void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow
   connection_.emplace(*this, context_.parser, &context_.decoders);
   if (midstream) connection_->start_midstream();
   origin_ = origin;
+  begin_front(midstream);
   generation_ = context_.generation;
   reach_ = context_.sites->reach(origin.server, origin.server_port);
   exchanges_.clear();
@@ -95,6 +96,7 @@ Exchange* Session::find_or_start(http::ExchangeId id) {
   }
   next_ = id + 1;
   exchange->start(this, id);
+  exchange->client = client_;
   exchange->time = context_.now;
   exchange->last_packet = context_.packet_number;
   exchanges_.push_back(exchange);
@@ -358,7 +360,7 @@ void Session::refuse(const Exchange* exchange, http::ExchangeId id, DropReason r
   location_.assign(decision.redirect);
   refusal_.exchange = id;
   refusal_.head = exchange != nullptr && exchange->method.value == "HEAD";
-  refusal_.request_start = connection_->message_start(http::Side::Request);
+  refusal_.request_start = before_ + connection_->message_start(http::Side::Request);
   refusal_.response_start = connection_->message_start(http::Side::Response);
   switch (connection_->state(http::Side::Response)) {
     case http::SideState::Lost:

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,15 +54,19 @@ class Session final : public http::HttpSink {
 
   // A new connection. midstream: its beginning was not seen. `flow`: null where there are no packets.
   void open(const SessionOrigin& origin, bool midstream, flow::Flow* flow = nullptr);
-  // REQUIRES: open() was called.
-  [[nodiscard]] http::Connection& connection() { return *connection_; }
+  // What the two ends say (engine/inspect/proxied.cc). REQUIRES: open() was called.
+  http::Progress on_bytes(http::Side side, std::string_view bytes);
+  http::Progress on_gap(http::Side side, std::uint64_t length);
+  http::Progress on_end(http::Side side, http::StreamEnd how);
+  // Nothing more of this side is read.
+  [[nodiscard]] bool over(http::Side side) const;
   // Inline: the last chunk is there, but not the end of the trailer section. Some servers act on it, so
   // it is judged now.
   void body_ended();
   // Everything under way is over: no byte of either side follows.
   void close();
   // Gives the parser's memory back until the next open().
-  void rest() { connection_.reset(); }
+  void rest();
   // Finishes the exchange as it stands, to give its memory to another one.
   void evict(Exchange* exchange);
 
@@ -108,6 +113,12 @@ class Session final : public http::HttpSink {
   void begin_judging(Exchange& exchange);
   void choose_policy(Exchange& exchange);
   [[nodiscard]] bool must_wait();
+  void choose_client(Exchange& exchange);
+  // engine/inspect/proxied.cc: the PROXY protocol in front of the client's bytes.
+  void begin_front(bool midstream);
+  void end_front();
+  http::Progress front(std::string_view bytes);
+  http::Progress front_refused();
   void response_line(Exchange& exchange, const http::StatusLine& line);
   void response_headers_done(Exchange& exchange);
   void response_body(Exchange& exchange, std::string_view bytes);
@@ -131,6 +142,11 @@ class Session final : public http::HttpSink {
   Context& context_;
   std::optional<http::Connection> connection_;
   SessionOrigin origin_;
+  Client client_;                             // who sends, as the connection or the PROXY protocol says
+  std::unique_ptr<http::ProxyReader> front_;  // null: not, or not any more
+  bool front_trusted_ = false;
+  bool opaque_ = false;                       // refused in front of HTTP: nothing is read
+  std::uint64_t before_ = 0;                  // the client's bytes that were no HTTP, in front of it
   Sites::Reach reach_;
   std::uint32_t generation_ = 0;  // of the sites that reach_ is about
   std::vector<Exchange*> exchanges_;  // under way, by id; few

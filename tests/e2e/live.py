@@ -137,6 +137,7 @@ class Wire(unittest.TestCase):
     def configuration(cls, mode):
         return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
                 f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
+                f"client_address: {{proxy_protocol: accept, header: x-forwarded-for, trusted: [{cls.lab.client4}, '{cls.lab.client6}']}}\n"
                 "sites: [{name: watched, hosts: [watched.test], mode: detect}]\n")
 
     @classmethod
@@ -197,10 +198,10 @@ class Wire(unittest.TestCase):
             ("late", [raw_message("late", headers=form, body=long_body, method="POST")]),
         ]
 
-    def exchange(self, host, cases):
+    def exchange(self, host, cases, port=WITNESS):
         import base64
         text = json.dumps([[case, [base64.b64encode(m).decode() for m in messages]] for case, messages in cases])
-        done = self.lab.run("client", sys.executable, "-c", EXCHANGE, host, str(WITNESS), input=text, text=True,
+        done = self.lab.run("client", sys.executable, "-c", EXCHANGE, host, str(port), input=text, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertEqual(done.returncode, 0, done.stderr)
         return {case: base64.b64decode(got) for case, got in json.loads(done.stdout)}
@@ -233,6 +234,32 @@ class Wire(unittest.TestCase):
         said = [(r["waf"].get("site"), r["waf"]["mode"], r["waf"]["decision"]) for r in records(self.weir.events)
                 if r["event_type"] == "http"]
         self.assertIn(("watched", "detect", "deny"), said)
+
+    def test_3_for_whom_a_proxy_sends(self):
+        """The client's address is trusted here: PROXY protocol to an nginx that wants it, X-Forwarded-For to another."""
+        port = servers.PORTS["proxied"]
+        line = b"PROXY TCP4 203.0.113.9 198.51.100.2 4711 80\r\n"
+        binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x29" + bytes.fromhex("20010db8" + "00" * 11 + "09" + "20010db8" + "00" * 11 + "02")
+        binary += b"\x12\x68\0\x50" + b"\x04\0\2xy"
+        cases = [(name, [header + raw_message(name + "-clean", "/small.txt"), raw_message(name, f"/?id={ATTACK}")])
+                 for name, header in (("line", line), ("binary", binary))]
+        cases += [("broken", [line.replace(b" 80", b"") + raw_message("broken", "/small.txt")])]
+        for host in self.hosts():
+            got = self.exchange(host, cases, port)
+            for name in ("line", "binary"):
+                self.assertEqual((got[name].count(b"hello\n"), got[name].count(b"HTTP/1.1 403 ")), (1, 1), got)
+            self.assertEqual(got["broken"], b"")
+            told = self.client("curl", "-sS", "-m", "10", "-H", "X-Forwarded-For: 6.6.6.6, 203.0.113.77", url(host, servers.PORTS["nginx"], "/small.txt"))
+            self.assertEqual(told.stdout, b"hello\n", told.stderr.decode())
+        time.sleep(0.3)
+        said = {(c["ip"], c.get("port"), c["source"], r["waf"]["decision"]) for r in records(self.weir.events)
+                if r["event_type"] == "http" for c in [r.get("client", {"ip": "", "source": ""})]}
+        for ip, number in (("203.0.113.9", 4711), ("2001:db8::9", 4712)):
+            for decision in ("pass", "deny"):
+                self.assertIn((ip, number, "proxy-protocol", decision), said)
+        self.assertIn(("203.0.113.77", None, "x-forwarded-for", "pass"), said)
+        kinds = [r["anomaly"]["event"] for r in records(self.weir.events) if r["event_type"] == "anomaly"]
+        self.assertIn("proxy-protocol", kinds)
 
     def test_4_a_killed_worker_takes_nobody_along(self):
         load = self.lab.start("client", "wrk", "-t1", "-c8", "-d3", "-H", "Host: lab.test",

@@ -10,7 +10,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-PORTS = {"nginx": 8080, "apache": 8081, "haproxy": 8082, "waf": 8083, "backend": 9000}
+PORTS = {"nginx": 8080, "apache": 8081, "haproxy": 8082, "waf": 8083, "proxied": 8084, "backend": 9000}
 
 
 def wait_for(lab, address, port, seconds=20):
@@ -79,6 +79,8 @@ http {{
   server {{
     listen {PORTS["nginx"]};
     listen [::]:{PORTS["nginx"]};
+    listen {PORTS["proxied"]} proxy_protocol;
+    listen [::]:{PORTS["proxied"]} proxy_protocol;
     root {site};
     location /app/ {{
       proxy_pass http://127.0.0.1:{PORTS["backend"]}/;

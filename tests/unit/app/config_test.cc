@@ -182,6 +182,7 @@ TEST(Config, Refused) {
       {"inputs: {mirror: {interfaces: [a/b]}}", "must be the name of a network interface"},
       {"inputs: {mirror: {interfaces: [a, a]}}", "a is named twice"},
       {"mode: block\ninputs: {mirror: {interfaces: [a]}}", "1:7 bad-value: a mirror cannot block"},
+      {"inputs: {mirror: {interfaces: [a]}}\nsites: [{name: shop, mode: block}]", "a mirror cannot block; 'mode' must be detect or off (site shop)"},
       {"paranoia: 3\ndetection_paranoia: 2", "2:21 bad-value: 'detection_paranoia' must not be below 'paranoia'"},
       {"paranoia: 5", "must be a number from 1 to 4"},
       {"sites: [{hosts: [a]}]", "there is no 'name' in sites[]"},

@@ -326,7 +326,9 @@ Config config_of(const std::string& text) { return *parse_config(text, "/etc/wei
 TEST(Reload, KnowsWhatNeedsARestart) {
   const std::string base = "inputs: {nfqueue: {queues: 1}}\n";
   EXPECT_EQ(needs_restart(config_of(base), config_of(base + "rules: [x]\nstats_interval: 5s\n")), "");
+  EXPECT_EQ(needs_restart(config_of(base), config_of(base + "mode: block\nparanoia: 3\nsites: [{name: a, hosts: [b]}]\n")), "");
   EXPECT_EQ(needs_restart(config_of(base), config_of("inputs: {nfqueue: {queues: 2}}\n")), "inputs");
+  EXPECT_EQ(needs_restart(config_of(base), config_of(base + "client_address: {header: forwarded, trusted: ['::1']}\n")), "client_address");
   EXPECT_THAT(needs_restart(config_of(base), config_of(base + "cpus: none\nlimits: {flows: 77}\n")), "cpus, limits");
   EXPECT_THAT(needs_restart(config_of(base), config_of(base + "events: {file: x}\n")), HasSubstr("events.file"));
 }
