@@ -120,7 +120,8 @@ bool LinkRun::test(const TargetValue& target, std::string_view text) {
                             &limit_exceeded,
                             &tx_.work,
                             tx_.program->geo.get(),
-                            &geo};
+                            &geo,
+                            tx_.program->optimisations.injection ? &tx_.scratch.words : nullptr};
     std::optional<ProfileSpan> span;
     if (tx_.profile != nullptr) {
       span.emplace(*tx_.profile,

@@ -15,6 +15,7 @@
 #include "rules/explain.h"
 #include "rules/match_hs.h"
 #include "rules/match_re.h"
+#include "rules/operators/sqli_filter.h"
 #include "rules/profile.h"
 #include "rules/program.h"
 #include "rules/store.h"
@@ -44,6 +45,7 @@ struct Scratch::State {
   std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
   const Scanners* fits = nullptr;         // ... and these scanners of it
   MaskTable masks;
+  operators::WordTypes words;
   std::weak_ptr<const RuleSet> masks_of;  // the rule set that `masks` is for
   std::vector<std::uint64_t> hits, possible, free, found;  // while a value is scanned: items
   TargetList targets;                     // of the link that is evaluated

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "rules/operators/factories.h"
+#include "rules/operators/sqli_filter.h"
 
 // libinjection ships no header in Debian; these are its entry points, unchanged since 3.0.
 extern "C" {
@@ -37,6 +38,7 @@ class DetectSqli final : public Operator {
   // TX:0 is the fingerprint (trap 11).
   bool match(std::string_view value, OperatorContext& context) const override {
     add_work(context, value.size());
+    if (context.words != nullptr && !may_be_sqli(value, *context.words)) return false;
     const SqliVerdict verdict = detect_sqli(value);
     if (!verdict.found) return false;
     if (context.captures != nullptr) {
@@ -44,6 +46,8 @@ class DetectSqli final : public Operator {
     }
     return true;
   }
+  // One word is harmless, whatever word it is; so are digits in front of it.
+  std::vector<ByteSet> necessary_bytes() const override { return {~word_bytes()}; }
 };
 
 class DetectXss final : public Operator {

@@ -21,6 +21,9 @@ namespace weir::rules {
 
 class GeoDatabase;  // rules/operators/geo.h
 struct GeoRecord;
+namespace operators {
+class WordTypes;  // rules/operators/sqli_filter.h
+}
 
 // What capture puts into TX:0 … TX:9. Views into the value, the rule set, or the arena.
 struct Captures {
@@ -40,6 +43,7 @@ struct OperatorContext {
   std::uint64_t* work = nullptr;     // bytes looked at are added
   const GeoDatabase* geo = nullptr;  // SecGeoLookupDb; null: @geoLookup never matches
   GeoRecord* geo_record = nullptr;   // filled by @geoLookup where it matches
+  operators::WordTypes* words = nullptr;  // the worker's; null: libinjection is always asked
 };
 
 class Operator {

@@ -56,6 +56,7 @@ struct Engine {
     LoadOptions options;
     options.optimisations.prefilter = optimised;
     options.optimisations.transform_cache = optimised;
+    options.optimisations.injection = optimised;
     rules = RuleSet::load({Source::memory("fuzz.conf", kRules)}, options).rules;
     if (rules == nullptr) std::abort();
   }

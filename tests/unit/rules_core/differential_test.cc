@@ -118,6 +118,7 @@ constexpr Switch kSwitches[] = {
     {"prefilter", &Optimisations::prefilter},   {"classes", &Optimisations::classes},
     {"pieces", &Optimisations::pieces},         {"unchanged", &Optimisations::unchanged},
     {"hyperscan", &Optimisations::hyperscan},   {"transform_cache", &Optimisations::transform_cache},
+    {"injection", &Optimisations::injection},
 };
 
 Optimisations all_off() {
