@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "rules/ascii.h"
+#include "rules/levels.h"
 #include "rules/prescan.h"
 #include "rules/requirement_cache.h"
 #include "rules/variables.h"
@@ -93,16 +94,20 @@ class Compiler {
   void use(std::uint32_t link_index);
   [[nodiscard]] std::map<std::string, Requirement> requirements() const;
   void number_items();
-  void read_targets();
-  void add_source(Phase phase, const TargetSpec& target, std::uint32_t step, const ReadRef& read);
-  std::uint16_t header(const std::string& name);
-  void want(const TargetSpec& target, const ReadRef& read);
+  void name_headers();
+  void make_filters();
+  void fill_filter(Prefilter& p, const std::vector<bool>& known);
+  void read_targets(Prefilter& p, const std::vector<bool>& known) const;
+  void add_source(Prefilter& p, Phase phase, const TargetSpec& target, std::uint32_t step,
+                  const ReadRef& read) const;
+  void want(Prefilter& p, const TargetSpec& target, const ReadRef& read) const;
   void place(std::uint32_t link_index);
   void choose_scanned(ScanUnit& unit) const;
 
   Program& program_;
   const LoadOptions& options_;
   std::vector<std::uint32_t> guard_class_;  // by rule
+  std::vector<Prefilter::Item> items_;
   std::map<std::pair<std::uint16_t, std::string>, std::vector<Use>> uses_;  // chain and operator
   std::map<std::tuple<std::uint16_t, std::uint32_t, bool>, std::uint32_t> units_;
   std::vector<std::map<std::uint32_t, std::uint32_t>> unit_items_;  // item -> bit
@@ -192,11 +197,10 @@ std::map<std::string, Requirement> Compiler::requirements() const {
 }
 
 void Compiler::number_items() {
-  std::vector<Prefilter::Item> items;
   std::map<std::string, Requirement> required = requirements();
   for (const auto& [key, uses] : uses_) {
-    const auto number = static_cast<std::uint32_t>(items.size());
-    items.push_back({key.first, required[key.second]});
+    const auto number = static_cast<std::uint32_t>(items_.size());
+    items_.push_back({key.first, required[key.second]});
     for (const Use& u : uses) {
       ReadRef& read = program_.links[u.link].read;
       if (u.step == 0) {
@@ -207,27 +211,25 @@ void Compiler::number_items() {
       }
     }
   }
-  std::vector<std::vector<Transform>> paths(program_.chains.size());
-  for (std::size_t i = 1; i < paths.size(); ++i) {
-    paths[i] = paths[program_.chains[i].parent];
-    paths[i].push_back(program_.chains[i].transform);
+}
+
+void Compiler::name_headers() {
+  Prefilters& p = program_.prefilter;
+  p.headers.assign(1, {});
+  for (const Link& link : program_.links) {
+    if (!link.read.scanned()) continue;
+    for (const TargetSpec& t : link.targets) {
+      if (!is_headers(t.variable) || t.kind != syntax::Selector::Kind::Literal) continue;
+      if (header_number(p, t.key) == 0 && p.headers.size() <= 0xffff) {
+        p.headers.push_back({lower(t.key), fold_hash(t.key)});
+      }
+    }
   }
-  program_.prefilter.build(items, std::move(paths), options_.optimisations);
-  program_.stats.memory_bytes += program_.prefilter.bytes();
 }
 
-std::uint16_t Compiler::header(const std::string& name) {
-  auto& headers = program_.prefilter.headers;
-  if (const std::uint16_t there = header_number(program_.prefilter, name); there != 0) return there;
-  if (headers.size() > 0xffff) return 0;
-  headers.push_back({lower(name), fold_hash(name), {}});
-  headers.back().wanted.resize(program_.prefilter.words());
-  return static_cast<std::uint16_t>(headers.size() - 1);
-}
-
-void Compiler::add_source(Phase phase, const TargetSpec& target, std::uint32_t step,
-                          const ReadRef& read) {
-  auto& sources = program_.prefilter.sources[static_cast<std::size_t>(phase)];
+void Compiler::add_source(Prefilter& p, Phase phase, const TargetSpec& target, std::uint32_t step,
+                          const ReadRef& read) const {
+  auto& sources = p.sources[static_cast<std::size_t>(phase)];
   const bool keyed = target.kind == syntax::Selector::Kind::Literal;
   const std::string key = keyed ? lower(target.key) : std::string();
   auto at = std::find_if(sources.begin(), sources.end(), [&](const ReadSource& s) {
@@ -238,61 +240,53 @@ void Compiler::add_source(Phase phase, const TargetSpec& target, std::uint32_t s
     s.variable = target.variable;
     s.keyed = keyed;
     s.key = key;
-    if (keyed && is_headers(target.variable)) s.header = header(key);
+    if (keyed && is_headers(target.variable)) s.header = header_number(program_.prefilter, key);
     sources.push_back(std::move(s));
     at = sources.end() - 1;
   }
-  at->readers.push_back({read.item, step});
-  for (const std::uint32_t item : read.steps) at->readers.push_back({item, step});
+  at->readers.push_back({p.own_item[read.item], step});
+  for (const std::uint32_t item : read.steps) at->readers.push_back({p.own_item[item], step});
 }
 
-void Compiler::want(const TargetSpec& target, const ReadRef& read) {
-  Prefilter& p = program_.prefilter;
+void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read) const {
   const auto mark = [&](Bits& bits) {
     bits.resize(p.words());
-    set_bit(bits.data(), read.item);
-    for (const std::uint32_t item : read.steps) set_bit(bits.data(), item);
+    set_bit(bits.data(), p.own_item[read.item]);
+    for (const std::uint32_t item : read.steps) set_bit(bits.data(), p.own_item[item]);
   };
   const bool one_header = is_headers(target.variable) && target.kind == syntax::Selector::Kind::Literal;
   if (one_header) {
-    mark(p.headers[header(target.key)].wanted);
+    mark(p.header_wanted[header_number(program_.prefilter, target.key)]);
   } else if (is_headers(target.variable)) {
-    for (Prefilter::Header& h : p.headers) mark(h.wanted);
+    for (Bits& wanted : p.header_wanted) mark(wanted);
   } else {
     mark(p.wanted[static_cast<std::size_t>(family(target.variable))]);
   }
 }
 
 // Which values each rule reads, and which items each value is asked for.
-void Compiler::read_targets() {
-  Prefilter& p = program_.prefilter;
-  p.headers.assign(1, {});
-  p.headers.front().wanted.resize(p.words());
+void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const {
+  p.header_wanted.assign(program_.prefilter.headers.size(), Bits(p.words()));
   for (std::size_t phase = 1; phase < program_.phases.size(); ++phase) {
     const auto& steps = program_.phases[phase];
     p.always[phase].assign((steps.size() + 63) / 64, 0);
+    p.outside[phase].assign((steps.size() + 63) / 64, 0);
     for (std::uint32_t step = 0; step < steps.size(); ++step) {
       const Link& link = program_.links[program_.rules[steps[step]].first_link];
-      if (!link.read.scanned()) {
+      if (!known[steps[step]]) set_bit(p.outside[phase].data(), step);
+      if (!known[steps[step]] || !link.read.scanned()) {
         set_bit(p.always[phase].data(), step);
         continue;
       }
       for (const TargetSpec& t : link.targets) {
-        if (!t.exclude) add_source(static_cast<Phase>(phase), t, step, link.read);
+        if (!t.exclude) add_source(p, static_cast<Phase>(phase), t, step, link.read);
       }
     }
   }
-  // All headers are known before any is asked for everything that is asked of all.
   for (const Link& link : program_.links) {
-    if (!link.read.scanned()) continue;
+    if (!known[link.rule] || !link.read.scanned()) continue;
     for (const TargetSpec& t : link.targets) {
-      if (is_headers(t.variable) && t.kind == syntax::Selector::Kind::Literal) (void)header(t.key);
-    }
-  }
-  for (const Link& link : program_.links) {
-    if (!link.read.scanned()) continue;
-    for (const TargetSpec& t : link.targets) {
-      if (!t.exclude) want(t, link.read);
+      if (!t.exclude) want(p, t, link.read);
     }
   }
   for (std::size_t v = 0; v < p.wanted.size(); ++v) {
@@ -300,6 +294,55 @@ void Compiler::read_targets() {
     if (f != v) p.wanted[v] = p.wanted[f];
     p.wanted[v].resize(p.words());
   }
+}
+
+// A filter for the rules in `known`.
+void Compiler::fill_filter(Prefilter& p, const std::vector<bool>& known) {
+  p.own_item.assign(items_.size(), Prefilter::kUnknown);
+  for (const auto& link : program_.links) {
+    if (!known[link.rule] || !link.read.scanned()) continue;
+    p.own_item[link.read.item] = 0;
+    for (const std::uint32_t item : link.read.steps) p.own_item[item] = 0;
+  }
+  std::vector<const Prefilter::Item*> items;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (p.own_item[i] == Prefilter::kUnknown) continue;
+    p.own_item[i] = static_cast<std::uint32_t>(items.size());
+    items.push_back(&items_[i]);
+  }
+  std::vector<std::vector<Transform>> paths(program_.chains.size());
+  for (std::size_t i = 1; i < paths.size(); ++i) {
+    paths[i] = paths[program_.chains[i].parent];
+    paths[i].push_back(program_.chains[i].transform);
+  }
+  p.build(items, std::move(paths), options_.optimisations);
+  read_targets(p, known);
+  program_.stats.memory_bytes += p.bytes();
+}
+
+void Compiler::make_filters() {
+  name_headers();
+  Prefilters& p = program_.prefilter;
+  Levels levels;
+  if (options_.optimisations.levels) levels = find_levels(program_);
+  p.level_name = levels.name;
+  p.level_hash = fold_hash(levels.name);
+  p.levels = levels.steps;
+  p.filters.resize(p.levels.size() + 2);
+  std::vector<bool> known(program_.rules.size());
+  const auto is_response_rule = [&](std::size_t r) {
+    const Phase phase = program_.rules[r].phase;
+    return phase == Phase::ResponseHeaders || phase == Phase::ResponseBody;
+  };
+  for (std::size_t i = 0; i <= p.levels.size(); ++i) {
+    for (std::size_t r = 0; r < known.size(); ++r) {
+      const bool reached = i == p.levels.size() || levels.of_rule[r] < p.levels[i];
+      known[r] = reached && !is_response_rule(r);
+    }
+    fill_filter(p.filters[i], known);
+  }
+  for (std::size_t r = 0; r < known.size(); ++r) known[r] = is_response_rule(r);
+  fill_filter(p.filters.back(), known);
 }
 
 // Hyperscan takes what is a regular expression and nothing else.
@@ -310,7 +353,7 @@ void Compiler::place(std::uint32_t link_index) {
   if (!scannable) return;
   const bool response = std::any_of(link.targets.begin(), link.targets.end(),
                                     [](const TargetSpec& t) { return is_response(t.variable); });
-  Prefilter& p = program_.prefilter;
+  Prefilters& p = program_.prefilter;
   const auto [unit, fresh] =
       units_.emplace(std::make_tuple(link.chain, guard_class_[link.rule], response),
                      static_cast<std::uint32_t>(p.units.size()));
@@ -358,7 +401,7 @@ void Compiler::run() {
   find_guards();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) use(i);
   number_items();
-  read_targets();
+  make_filters();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) place(i);
   if (!options_.optimisations.hyperscan) return;
   for (ScanUnit& unit : program_.prefilter.units) choose_scanned(unit);

@@ -290,6 +290,7 @@ void run_phase(TransactionState& tx, Phase phase) {
     note_not_run(tx, steps, i, next);
     if (next >= steps.size()) break;
     i = next;
+    if (tx.program->optimisations.prefilter && widen(tx, phase, i)) continue;
     const Rule& rule = tx.program->rules[steps[i]];
     if (tx.rule_flags_used &&
         (tx.rule_flags[steps[i]] & TransactionState::kRuleRemoved) != 0) {

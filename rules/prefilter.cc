@@ -37,7 +37,7 @@ void Prefilter::split(const std::vector<Need>& needs, std::vector<ChainNeed> Cha
   }
 }
 
-void Prefilter::build(const std::vector<Item>& items, std::vector<std::vector<Transform>> paths,
+void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,
                       const Optimisations& use) {
   trust_effects_ = use.unchanged;
   chains_.resize(paths.size());
@@ -56,8 +56,8 @@ void Prefilter::build(const std::vector<Item>& items, std::vector<std::vector<Tr
     set_bit(bits.data(), item);
   };
   for (std::uint32_t i = 0; i < items_; ++i) {
-    const Requirement& r = items[i].requirement;
-    Range& range = chains_[items[i].chain].range;
+    const Requirement& r = items[i]->requirement;
+    Range& range = chains_[items[i]->chain].range;
     if (range.empty()) range.first = i;
     range.last = i + 1;
     set_bit(everything_.data(), i);

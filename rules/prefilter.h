@@ -8,6 +8,11 @@
 // The form of a value after a chain is made only where the chain may change it
 // (transforms/effect.h) and where one of its items could survive then.
 //
+// There is a filter for each level of rules (CRS's paranoia levels: what `SecRule TX:x "@lt n"` jumps
+// over), so that nobody looks for what rules above the present level would look for. Which one is
+// used is a guess from TX at the time: where a rule is reached that the filter does not know, a wider
+// one takes its place (prescan.h).
+//
 // Contract: an item that is ruled out does not match. What cannot be scanned ahead never comes here
 // and is evaluated directly: targets that rules write, counts, numeric operators on the moment's
 // variables.
@@ -70,7 +75,7 @@ struct ScanUnit {
   std::uint16_t chain = 0;
   std::vector<std::uint32_t> patterns;  // bit -> link that stands for it
   std::vector<std::uint32_t> to_scan;   // bits of the patterns that are worth a scan (scanners.h)
-  std::vector<std::uint32_t> items;     // by bit
+  std::vector<std::uint32_t> items;     // by bit: of the rule set
   [[nodiscard]] std::size_t words() const { return (patterns.size() + 63) / 64; }
 };
 
@@ -83,7 +88,7 @@ struct ReadSource {
   Variable variable{};
   bool keyed = false;
   std::string key;
-  std::uint16_t header = 0;     // of request and response headers: Prefilter::headers, 0 for all
+  std::uint16_t header = 0;     // of request and response headers: Prefilters::headers, 0 for all
   std::vector<Reader> readers;  // heads of rules, by item
 };
 
@@ -96,7 +101,7 @@ class Prefilter {
   using Range = ItemRange;
 
   // Items come ordered by chain; `paths` holds the transformations of each chain.
-  void build(const std::vector<Item>& items, std::vector<std::vector<Transform>> paths,
+  void build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,
              const Optimisations& use);
 
   [[nodiscard]] std::size_t items() const { return items_; }
@@ -145,15 +150,17 @@ class Prefilter {
 
   // Filled by compile.cc.
   std::array<std::vector<ReadSource>, 6> sources;  // by phase
-  std::array<Bits, 6> always;    // by phase: steps that the prefilter cannot rule out
+  std::array<Bits, 6> always;    // by phase: steps that the filter cannot rule out
+  std::array<Bits, 6> outside;   // by phase: of them, those that it knows nothing of
   std::array<Bits, 256> wanted;  // by variable: items that may ever ask for one of its values
-  struct Header {
-    std::string name;  // lower case
-    std::uint32_t hash = 0;
-    Bits wanted;  // with those of all headers
-  };
-  std::vector<Header> headers;  // that rules name; the first stands for all others
-  std::vector<ScanUnit> units;
+  std::vector<Bits> header_wanted;  // the same by header, with those of all headers
+  static constexpr std::uint32_t kUnknown = 0xffffffff;
+  std::vector<std::uint32_t> own_item;  // by item of the rule set: this filter's number, or kUnknown
+
+  // Is the step none of this filter's?
+  [[nodiscard]] bool knows(std::size_t phase, std::size_t step) const {
+    return !bit_of(outside[phase].data(), step);
+  }
 
  private:
   static constexpr std::size_t kLengths = 32;
@@ -188,11 +195,40 @@ class Prefilter {
   std::vector<std::uint32_t> piece_items_;
 };
 
+// The filters of a rule set.
+struct Prefilters {
+  struct Header {
+    std::string name;  // lower case
+    std::uint32_t hash = 0;
+  };
+  std::vector<Header> headers;  // that rules name; the first stands for all others
+  std::vector<ScanUnit> units;
+
+  // TX:level_name says which rules are reached; levels[i] is the least value for what filters[i + 1]
+  // knows and filters[i] does not. filters[levels.size()] knows all rules of the request's phases and
+  // of logging, the next one those of the response's. Empty: nothing is ruled out.
+  std::string level_name;
+  std::uint32_t level_hash = 0;
+  std::vector<std::int64_t> levels;  // ascending
+  std::vector<Prefilter> filters;
+
+  [[nodiscard]] std::size_t whole_request() const { return levels.size(); }
+  [[nodiscard]] std::size_t response() const { return levels.size() + 1; }
+  // The filter of the request's phases for a value of TX:level_name.
+  [[nodiscard]] std::size_t for_level(std::int64_t value) const {
+    std::size_t i = 0;
+    while (i < levels.size() && levels[i] <= value)
+      ++i;
+    return i;
+  }
+};
+
 // The verdicts of one worker, by mask, kept while they are in use: few masks make up most of the
 // traffic. What it answers never depends on what it holds.
 class MaskTable {
  public:
   void prepare(const Prefilter& prefilter);
+  [[nodiscard]] bool prepared() const { return !verdicts_.empty(); }
   // Valid until the next call.
   const Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask);
 

@@ -17,7 +17,7 @@ using Verdict = Prefilter::Verdict;
 class Scan {
  public:
   Scan(TransactionState& tx, const std::uint64_t* wanted)
-      : tx_(tx), prefilter_(tx.program->prefilter), wanted_(wanted), words_(prefilter_.words()) {}
+      : tx_(tx), prefilter_(*tx.filter), wanted_(wanted), words_(prefilter_.words()) {}
 
   void run(Slot& slot);
 
@@ -128,23 +128,24 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
 }
 
 void Scan::run(Slot& slot) {
-  slot.scanned = true;
-  auto& hits = tx_.scratch.hits;
-  const Verdict& v = tx_.scratch.masks.look_up(prefilter_, classes_of(slot.text));
+  slot.scanned_by = tx_.filter_number;
+  slot.hits = nullptr;
+  std::uint64_t* const hits = tx_.scratch.hits.data();
+  const Verdict& v = tx_.masks->look_up(prefilter_, classes_of(slot.text));
   tx_.work += slot.text.size() + words_;
-  look(slot.text, v, hits.data());
-  if (v.changes != 0) change(slot, v, hits.data());
-  if (std::all_of(hits.begin(), hits.end(), [](std::uint64_t w) { return w == 0; })) return;
+  look(slot.text, v, hits);
+  if (v.changes != 0) change(slot, v, hits);
+  if (std::all_of(hits, hits + words_, [](std::uint64_t w) { return w == 0; })) return;
   char* p = tx_.arena.allocate(words_ * 8, 8);
   // Without memory nothing is ruled out; nothing writes through this pointer.
   slot.hits = p == nullptr ? const_cast<std::uint64_t*>(prefilter_.everything())
                            : reinterpret_cast<std::uint64_t*>(p);
-  if (p != nullptr) std::copy(hits.begin(), hits.end(), slot.hits);
+  if (p != nullptr) std::copy_n(hits, words_, slot.hits);
 }
 
 const std::uint64_t* wanted_for(const Prefilter& prefilter, Variable v, std::uint16_t header) {
   if (v == Variable::REQUEST_HEADERS || v == Variable::RESPONSE_HEADERS) {
-    return prefilter.headers[header].wanted.data();
+    return prefilter.header_wanted[header].data();
   }
   return prefilter.wanted[static_cast<std::size_t>(v)].data();
 }
@@ -153,7 +154,7 @@ const std::uint64_t* wanted_for(const Prefilter& prefilter, Variable v, std::uin
 class SourceScan {
  public:
   SourceScan(TransactionState& tx, const ReadSource& source, std::uint64_t* hits)
-      : tx_(tx), prefilter_(tx.program->prefilter), source_(source), hits_(hits) {}
+      : tx_(tx), prefilter_(*tx.filter), source_(source), hits_(hits) {}
 
   // True if any value may match anything.
   bool run() {
@@ -175,7 +176,7 @@ class SourceScan {
 
  private:
   void add(Slot& slot, std::uint16_t header) {
-    if (!slot.scanned) Scan(tx_, wanted_for(prefilter_, source_.variable, header)).run(slot);
+    if (slot.scanned_by != tx_.filter_number) Scan(tx_, wanted_for(prefilter_, source_.variable, header)).run(slot);
     if (slot.hits == nullptr) return;
     any_ = true;
     for (std::size_t w = 0; w < prefilter_.words(); ++w)
@@ -191,22 +192,24 @@ class SourceScan {
 
 }  // namespace
 
-std::uint16_t header_number(const Prefilter& prefilter, std::string_view name) {
-  if (prefilter.headers.size() < 2) return 0;
+std::uint16_t header_number(const Prefilters& prefilters, std::string_view name) {
+  if (prefilters.headers.size() < 2) return 0;
   const std::uint32_t hash = fold_hash(name);
-  for (std::size_t i = 1; i < prefilter.headers.size(); ++i) {
-    const Prefilter::Header& h = prefilter.headers[i];
+  for (std::size_t i = 1; i < prefilters.headers.size(); ++i) {
+    const Prefilters::Header& h = prefilters.headers[i];
     if (h.hash == hash && fold_equal(h.name, name)) return static_cast<std::uint16_t>(i);
   }
   return 0;
 }
 
 bool may_match(TransactionState& tx, const TargetValue& value, std::uint32_t item) {
+  const std::uint32_t own = tx.filter->own_item[item];
+  if (own == Prefilter::kUnknown) return true;
   Slot& slot = *value.slot;
-  if (!slot.scanned) {
-    Scan(tx, wanted_for(tx.program->prefilter, value.variable, value.header)).run(slot);
+  if (slot.scanned_by != tx.filter_number) {
+    Scan(tx, wanted_for(*tx.filter, value.variable, value.header)).run(slot);
   }
-  return slot.hits != nullptr && bit_of(slot.hits, item);
+  return slot.hits != nullptr && bit_of(slot.hits, own);
 }
 
 namespace {
@@ -216,10 +219,13 @@ namespace {
 constexpr std::size_t kLongValue = 512;
 constexpr int kFewPatterns = 3;
 
-int patterns_left(const ScanUnit& unit, const UnitScanner& scanner, const Slot& slot) {
+int patterns_left(const Prefilter& filter, const ScanUnit& unit, const UnitScanner& scanner,
+                  const Slot& slot) {
   int n = 0;
   for (std::size_t bit = 0; bit < unit.items.size(); ++bit) {
-    if (bit_of(scanner.scanned.data(), bit) && bit_of(slot.hits, unit.items[bit])) ++n;
+    const std::uint32_t item = filter.own_item[unit.items[bit]];
+    if (item == Prefilter::kUnknown || !bit_of(scanner.scanned.data(), bit)) continue;
+    if (bit_of(slot.hits, item)) ++n;
   }
   return n;
 }
@@ -231,10 +237,13 @@ const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t index, const 
   for (const UnitHits* h = form.hits; h != nullptr; h = h->next) {
     if (h->unit == index) return h->words;
   }
-  if (form.text.size() < kLongValue || slot.hits == nullptr) return nullptr;
+  if (form.text.size() < kLongValue || slot.hits == nullptr ||
+      slot.scanned_by != tx.filter_number) {
+    return nullptr;
+  }
   const ScanUnit& unit = tx.program->prefilter.units[index];
   const UnitScanner* scanner = tx.scanners->units[index].get();
-  if (scanner == nullptr || patterns_left(unit, *scanner, slot) < kFewPatterns) return nullptr;
+  if (scanner == nullptr || patterns_left(*tx.filter, unit, *scanner, slot) < kFewPatterns) return nullptr;
   const std::size_t words = unit.words();
   const std::size_t found_words = (scanner->database->patterns() + 63) / 64;
   auto* all = reinterpret_cast<std::uint64_t*>(tx.arena.allocate((words + found_words) * 8, 8));
@@ -258,28 +267,69 @@ const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t index, const 
   return all;
 }
 
-void prescan(TransactionState& tx, Phase phase) {
+namespace {
+
+void use_filter(TransactionState& tx, std::size_t number) {
+  tx.filter = &tx.program->prefilter.filters[number];
+  tx.filter_number = static_cast<std::uint8_t>(number + 1);
+  tx.masks = &tx.scratch.masks_for(tx.rules, number);
+}
+
+// The level that TX says; nullopt: it says nothing yet.
+std::optional<std::int64_t> level_of(const TransactionState& tx) {
+  const Prefilters& p = tx.program->prefilter;
+  const VarTable::Var* v = tx.tx.find(p.level_name, p.level_hash);
+  if (v == nullptr) return std::nullopt;
+  return leading_integer(v->value);
+}
+
+void fill_steps(TransactionState& tx, Phase phase) {
   std::optional<ProfileSpan> span;
   if (tx.profile != nullptr) span.emplace(*tx.profile, tx.profile->filter());
-  const Prefilter& prefilter = tx.program->prefilter;
-  tx.scratch.use_masks(tx.rules);
+  const Prefilter& filter = *tx.filter;
   const auto p = static_cast<std::size_t>(phase);
-  tx.steps_to_run.assign(prefilter.always[p].begin(), prefilter.always[p].end());
-  if (prefilter.words() == 0) return;
-  std::uint64_t* hits =
-      reinterpret_cast<std::uint64_t*>(tx.arena.allocate(prefilter.words() * 8, 8));
-  for (const ReadSource& source : prefilter.sources[p]) {
+  tx.steps_to_run.assign(filter.always[p].begin(), filter.always[p].end());
+  if (filter.words() == 0) return;
+  std::uint64_t* hits = reinterpret_cast<std::uint64_t*>(tx.arena.allocate(filter.words() * 8, 8));
+  for (const ReadSource& source : filter.sources[p]) {
     if (hits == nullptr) {
       for (const ReadSource::Reader& r : source.readers)
         set_bit(tx.steps_to_run.data(), r.step);
       continue;
     }
-    std::fill_n(hits, prefilter.words(), std::uint64_t{0});
+    std::fill_n(hits, filter.words(), std::uint64_t{0});
     if (!SourceScan(tx, source, hits).run()) continue;
     for (const ReadSource::Reader& r : source.readers) {
       if (bit_of(hits, r.item)) set_bit(tx.steps_to_run.data(), r.step);
     }
   }
+}
+
+}  // namespace
+
+void prescan(TransactionState& tx, Phase phase) {
+  const Prefilters& p = tx.program->prefilter;
+  if (phase == Phase::ResponseHeaders || phase == Phase::ResponseBody) {
+    use_filter(tx, p.response());
+  } else if (p.levels.empty()) {
+    use_filter(tx, p.whole_request());
+  } else if (const auto level = level_of(tx); level) {
+    use_filter(tx, p.for_level(*level));
+  } else {
+    // The rules that set the level come first.
+    use_filter(tx, phase == Phase::RequestHeaders ? 0 : p.whole_request());
+  }
+  fill_steps(tx, phase);
+}
+
+bool widen(TransactionState& tx, Phase phase, std::size_t step) {
+  const auto number = static_cast<std::size_t>(phase);
+  if (tx.filter->knows(number, step)) return false;
+  const Prefilters& p = tx.program->prefilter;
+  use_filter(tx, p.for_level(level_of(tx).value_or(p.levels.empty() ? 0 : p.levels.back())));
+  if (!tx.filter->knows(number, step)) use_filter(tx, p.whole_request());
+  fill_steps(tx, phase);
+  return true;
 }
 
 }  // namespace weir::rules

@@ -6,10 +6,14 @@
 
 namespace weir::rules {
 
-// Fills tx.steps_to_run: the steps of the phase that may match.
+// Chooses a filter and fills tx.steps_to_run: the steps of the phase that may match.
 void prescan(TransactionState& tx, Phase phase);
 
-// May `item` match the form of `value`'s slot? Scans the value if that has not been done.
+// Before `step` is run: if tx.filter does not know it, chooses one that does and fills
+// tx.steps_to_run again. True if it has done so.
+bool widen(TransactionState& tx, Phase phase, std::size_t step);
+
+// May `item` (of the rule set) match the form of `value`'s slot? Scans the value if that has not been done.
 // REQUIRES: value.slot is not null.
 bool may_match(TransactionState& tx, const TargetValue& value, std::uint32_t item);
 
@@ -20,6 +24,6 @@ const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t unit, const S
                                Form& form);
 
 // The header that rules name so, or 0.
-std::uint16_t header_number(const Prefilter& prefilter, std::string_view name);
+std::uint16_t header_number(const Prefilters& prefilters, std::string_view name);
 
 }  // namespace weir::rules

@@ -149,7 +149,7 @@ class Program {
   std::unique_ptr<const UnicodeMap> unicode;
   std::shared_ptr<const GeoDatabase> geo;  // SecGeoLookupDb
   std::shared_ptr<const Regex> relevant_status;  // SecAuditLogRelevantStatus; null: none
-  Prefilter prefilter;
+  Prefilters prefilter;
   std::array<bool, 256> reads{};  // by Variable: some target or macro reads it
   LoadStats stats;
 

@@ -1,6 +1,7 @@
 // The inside of a Transaction, shared by the engine's own files. Not part of the public face.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -44,21 +45,26 @@ struct Scratch::State {
   HsScratch hs;
   std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
   const Scanners* fits = nullptr;         // ... and these scanners of it
-  MaskTable masks;
+  std::vector<MaskTable> masks;  // by filter
   operators::WordTypes words;
-  std::weak_ptr<const RuleSet> masks_of;  // the rule set that `masks` is for
+  std::weak_ptr<const RuleSet> masks_of;  // the rule set that `masks` are for
   std::vector<std::uint64_t> hits, possible, free, found;  // while a value is scanned: items
   TargetList targets;                     // of the link that is evaluated
   std::string text;                       // for building strings
 
   // Transactions of different rule sets may take turns.
-  void use_masks(const std::shared_ptr<const RuleSet>& rules) {
-    if (!masks_of.owner_before(rules) && !rules.owner_before(masks_of)) return;
-    masks.prepare(rules->program().prefilter);
-    for (auto* bits : {&hits, &possible, &free, &found}) {
-      bits->assign(rules->program().prefilter.words(), 0);
+  MaskTable& masks_for(const std::shared_ptr<const RuleSet>& rules, std::size_t filter) {
+    const auto& filters = rules->program().prefilter.filters;
+    if (masks_of.owner_before(rules) || rules.owner_before(masks_of)) {
+      masks.clear();
+      masks.resize(filters.size());
+      std::size_t most = 0;
+      for (const Prefilter& f : filters) most = std::max(most, f.words());
+      for (auto* bits : {&hits, &possible, &free, &found}) bits->assign(most, 0);
+      masks_of = rules;
     }
-    masks_of = rules;
+    if (!masks[filter].prepared()) masks[filter].prepare(filters[filter]);
+    return masks[filter];
   }
 };
 
@@ -183,6 +189,9 @@ struct TransactionState {
   bool rule_flags_used = false;
   std::vector<const CtlAction*> target_removals;
   std::vector<std::uint64_t> steps_to_run;  // of the current phase
+  const Prefilter* filter = nullptr;        // in use, ...
+  std::uint8_t filter_number = 0;           // 1 + its place in Prefilters::filters, ...
+  MaskTable* masks = nullptr;               // and its table
 
   // Outcome.
   Decision decision;

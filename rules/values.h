@@ -43,7 +43,7 @@ struct Slot {
   std::string_view text;
   Form** forms = nullptr;         // by chain node; null until the first transformation
   std::uint64_t* hits = nullptr;  // items that may match it (prefilter.h); null: none
-  bool scanned = false;           // hits say so
+  std::uint8_t scanned_by = 0;    // the filter that hits are of; 0: not scanned
 
   void set(std::string_view t) { *this = Slot{t}; }
 };

@@ -57,6 +57,7 @@ struct Engine {
     options.optimisations.prefilter = optimised;
     options.optimisations.transform_cache = optimised;
     options.optimisations.injection = optimised;
+    options.optimisations.levels = optimised;
     rules = RuleSet::load({Source::memory("fuzz.conf", kRules)}, options).rules;
     if (rules == nullptr) std::abort();
   }
