@@ -60,6 +60,18 @@ std::optional<std::string> audit_directives(const AuditOptions& options) {
   return text;
 }
 
+AuditOptions audit_options(const AuditConfig& config) {
+  AuditOptions out;
+  out.log = config.file;
+  out.directory = config.directory;
+  out.parts = config.parts;
+  if (config.format == AuditConfig::Format::Json) out.format = AuditFormatChoice::Json;
+  if (config.format == AuditConfig::Format::Native) out.format = AuditFormatChoice::Native;
+  if (config.which == AuditConfig::Which::Relevant) out.which = AuditChoice::Relevant;
+  if (config.which == AuditConfig::Which::All) out.which = AuditChoice::All;
+  return out;
+}
+
 Result<AuditPlan> plan_audit(const AuditOptions& options, const rules::AuditSettings& settings,
                              const std::string& command) {
   AuditPlan plan;
@@ -87,9 +99,9 @@ Result<AuditPlan> plan_audit(const AuditOptions& options, const rules::AuditSett
   plan.shape.engine = std::string("Weir ") + kVersion;
   plan.shape.connector = command;
   if (settings.engine == rules::AuditEngine::Off) {
-    plan.warning =
-        "warning: the rules switch the audit log off (SecAuditEngine Off); --audit-transactions "
-        "relevant or all overrides them";
+    plan.warning = "warning: the rules switch the audit log off (SecAuditEngine Off); " +
+                   std::string(command == "weir run" ? "audit.transactions: " : "--audit-transactions ") +
+                   "relevant or all overrides them";
   }
   return plan;
 }

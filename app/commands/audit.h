@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "app/config/config.h"
 #include "app/options.h"
 #include "app/runtime/audit_collector.h"
 #include "app/sinks/audit_files.h"
@@ -14,6 +15,9 @@ namespace weir::app {
 
 // Directives that the options stand for; they have the last word. nullopt: no audit log is wanted.
 [[nodiscard]] std::optional<std::string> audit_directives(const AuditOptions& options);
+
+// What a configuration says of it.
+[[nodiscard]] AuditOptions audit_options(const AuditConfig& config);
 
 struct AuditPlan {
   AuditShape shape;

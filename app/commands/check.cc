@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "app/commands/audit.h"
 #include "app/commands/commands.h"
 #include "app/commands/rule_loading.h"
 #include "app/config/policies.h"
@@ -119,14 +120,22 @@ std::vector<std::string> surroundings(const Config& config) {
     const Result<void> checked = filter.check(capture::dlt_of(LinkType::Ethernet));
     if (!checked) wrong.push_back("inputs.mirror.filter: " + checked.error().message);
   }
-  if (!config.events.file.empty()) {
-    const std::filesystem::path file(config.events.file);
+  const auto can_be_made = [&wrong](const std::string& key, const std::string& path) {
+    if (path.empty()) return;
+    const std::filesystem::path file(path);
     std::error_code ignored;
     if (std::filesystem::is_directory(file, ignored)) {
-      wrong.push_back("events.file: " + config.events.file + " is a directory");
+      wrong.push_back(key + ": " + path + " is a directory");
     } else if (file.has_parent_path() && !std::filesystem::is_directory(file.parent_path(), ignored)) {
-      wrong.push_back("events.file: there is no directory " + file.parent_path().string());
+      wrong.push_back(key + ": there is no directory " + file.parent_path().string());
     }
+  };
+  can_be_made("events.file", config.events.file);
+  can_be_made("audit.file", config.audit.file);
+  std::error_code ignored;
+  if (!config.audit.directory.empty() && std::filesystem::exists(config.audit.directory, ignored) &&
+      !std::filesystem::is_directory(config.audit.directory, ignored)) {
+    wrong.push_back("audit.directory: " + config.audit.directory + " is no directory");
   }
   return wrong;
 }
@@ -154,7 +163,8 @@ std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   std::uint64_t input = config.nfqueue ? config.nfqueue->socket_buffer : 0;
   if (config.mirror) input = std::max(input, config.mirror->buffer * config.mirror->interfaces.size());
   if (config.geneve) input = std::max(input, gateway_memory(*config.geneve));
-  const std::uint64_t worker = one.sum() + config.events.buffer + input;
+  const std::uint64_t audit = config.audit.wanted() ? config.audit.buffer : 0;
+  const std::uint64_t worker = one.sum() + config.events.buffer + audit + input;
   std::string out = line("memory ceiling", mebibytes(worker * workers + rules * (1 + workers)));
   out += line("  workers", std::to_string(workers) + ", for each:");
   out += line("  connections", mebibytes(one.connections));
@@ -162,6 +172,7 @@ std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   out += line("  transactions", mebibytes(one.transactions) + " (if all had the largest bodies)");
   out += line("  input", mebibytes(input));
   out += line("  events", mebibytes(config.events.buffer));
+  if (audit > 0) out += line("  audit log", mebibytes(audit));
   out += line("  rules", mebibytes(rules) + ", and once more for all");
   return out;
 }
@@ -183,7 +194,7 @@ ExitCode check_config(const CheckOptions& options) {
   const Config& config = *read.config;
   const std::vector<std::string> wrong = surroundings(config);
   for (const std::string& sentence : wrong) complain(sentence);
-  const LoadedPolicies loaded = load_policies(config);
+  const LoadedPolicies loaded = load_policies(config, audit_directives(audit_options(config.audit)));
   // Sets have most of their files in common: what is wrong with those is said once.
   std::set<std::string> said;
   for (LoadedRules set : loaded.sets) {

@@ -51,7 +51,7 @@ InspectRules of_configuration(const InspectOptions& options) {
     return out;
   }
   const std::string text{std::istreambuf_iterator<char>(in), {}};
-  const LoadOutcome outcome = load_configuration(text, options.config, audit_directives(options.audit));
+  const LoadOutcome outcome = load_configuration(text, options.config, &options.audit);
   print_error(outcome.why);
   out.exit = outcome.exit;
   if (!outcome.loaded) return out;

@@ -6,14 +6,17 @@
 #include <string>
 #include <utility>
 
+#include "app/commands/audit.h"
 #include "app/commands/commands.h"
 #include "app/config/reader.h"
 #include "app/formats/colors.h"
+#include "app/live/audit_writer.h"
 #include "app/live/event_writer.h"
 #include "app/live/inputs.h"
 #include "app/live/loader.h"
 #include "app/live/supervisor.h"
 #include "app/report/report.h"
+#include "rules/program.h"
 
 namespace weir::app {
 namespace {
@@ -44,6 +47,27 @@ std::shared_ptr<const Loaded> load(const RunOptions& options, ExitCode& exit) {
   return outcome.loaded;
 }
 
+// The audit log, if one is wanted: what cannot be written there is known at start.
+ExitCode open_audit(const Loaded& loaded, std::unique_ptr<AuditWriter>& writer, AuditShape& shape) {
+  const AuditOptions options = audit_options(loaded.config.audit);
+  if (!options.wanted()) return ExitCode::Fine;
+  Result<AuditPlan> plan = plan_audit(options, loaded.policies.rules(0).rules->program().settings.audit, "weir run");
+  if (!plan) {
+    complain(plan.error().message);
+    return ExitCode::Usage;
+  }
+  if (!plan->warning.empty()) complain(plan->warning);
+  auto opened = AuditWriter::open(std::move(plan->places));
+  if (!opened) {
+    complain(opened.error().message);
+    return ExitCode::Environment;
+  }
+  writer = std::move(*opened);
+  shape = std::move(plan->shape);
+  shape.boundary_key = random_key();
+  return ExitCode::Fine;
+}
+
 }  // namespace
 
 ExitCode run_run(const RunOptions& options) {
@@ -58,12 +82,15 @@ ExitCode run_run(const RunOptions& options) {
     complain(writer.error().message);
     return ExitCode::Environment;
   }
+  std::unique_ptr<AuditWriter> audit;
+  AuditShape shape;
+  if (const ExitCode opened = open_audit(*loaded, audit, shape); opened != ExitCode::Fine) return opened;
   auto inputs = Inputs::open(loaded->config);
   if (!inputs) {
     complain(inputs.error().message);
     return ExitCode::Environment;
   }
-  Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer));
+  Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer), std::move(audit), std::move(shape));
   exit = supervisor.run();
   if (supervisor.busy()) ::_exit(static_cast<int>(exit));
   return exit;

@@ -85,6 +85,18 @@ struct EventsConfig {
   bool operator==(const EventsConfig&) const = default;
 };
 
+// The audit log (docs/AUDIT_LOG.md); none is written unless a place is named.
+struct AuditConfig {
+  std::string file;       // entries, or the index lines of those in `directory`
+  std::string directory;  // a file for each transaction below it; empty: none
+  enum class Format : std::uint8_t { AsRuled, Json, Native } format = Format::AsRuled;
+  std::string parts;      // letters; empty: as the rules say
+  enum class Which : std::uint8_t { AsRuled, Relevant, All } which = Which::AsRuled;
+  std::uint64_t buffer = 8ULL << 20U;  // of each worker
+  [[nodiscard]] bool wanted() const { return !file.empty() || !directory.empty(); }
+  bool operator==(const AuditConfig&) const = default;
+};
+
 struct LimitsConfig {
   FlowLimits flow;
   FragmentLimits fragments;
@@ -129,6 +141,7 @@ struct Config {
   LimitsConfig limits;
   TimeoutsConfig timeouts;
   EventsConfig events;
+  AuditConfig audit;
   Duration stats_interval = seconds(60);
   Duration watchdog = seconds(5);
   std::string cache_directory;  // of compiled patterns; empty: the usual place

@@ -272,6 +272,13 @@ void Reader::check() {
     error(place("client_address.trusted"), "bad-value",
           "'trusted' does nothing without 'proxy_protocol' or 'header'");
   }
+  const AuditConfig& audit = config.audit;
+  if (audit != AuditConfig{} && !audit.wanted()) {
+    error(place("audit"), "missing-key", "'audit' needs 'file' or 'directory': where is it written?");
+  }
+  if (!audit.file.empty() && audit.file == config.events.file) {
+    error(place("audit.file"), "bad-value", "'file' is that of 'events'");
+  }
   if (config.limits.flow.direction_bytes > config.limits.flow.buffered_bytes) {
     error(place("limits.direction_buffered"), "bad-value", "'direction_buffered' must not exceed 'buffered'");
   }

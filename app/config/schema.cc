@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "app/config/schema_audit.h"
 #include "app/config/schema_gateway.h"
 #include "app/config/units.h"
 
@@ -449,7 +450,7 @@ Fields events() {
 
 Fields all() {
   Fields fields;
-  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events()}) {
+  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events(), audit_fields()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;

@@ -85,6 +85,20 @@ void EventRing::take(std::string& out, std::size_t most) {
   head().read.store(at, std::memory_order_release);
 }
 
+bool EventRing::next(std::string& out) {
+  const std::uint64_t at = head().read.load(std::memory_order_relaxed);
+  const std::uint64_t end = head().written.load(std::memory_order_acquire);
+  if (at == end) return false;
+  Length length = 0;
+  if (end - at > capacity_ || end - at < sizeof length) return reset(), false;
+  copy_out(at, reinterpret_cast<char*>(&length), sizeof length);
+  if (length > end - at - sizeof length) return reset(), false;
+  out.resize(length);
+  copy_out(at + sizeof length, out.data(), length);
+  head().read.store(at + sizeof length + length, std::memory_order_release);
+  return true;
+}
+
 void EventRing::reset() {
   head().read.store(head().written.load(std::memory_order_acquire), std::memory_order_release);
 }

@@ -45,6 +45,8 @@ class EventRing {
 
   // The reader. Appends whole lines to `out` until there are none or `out` has `most` bytes.
   void take(std::string& out, std::size_t most);
+  // One item in place of what `out` has. False: there is none.
+  bool next(std::string& out);
   [[nodiscard]] bool empty() const;
   // Forgets what is there: its worker is dead and the contents are no lines. Counted as lost by the caller.
   void reset();

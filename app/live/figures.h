@@ -23,6 +23,8 @@ struct Figures {
   PortStats port;
   std::uint64_t events = 0;       // lines put into the ring
   std::uint64_t events_lost = 0;  // lines that found no room
+  std::uint64_t audit = 0;        // entries of the audit log put into the ring
+  std::uint64_t audit_lost = 0;   // entries that found no room
   std::uint64_t busy_ns = 0;      // time not spent waiting for packets
   std::uint64_t alive_ns = 0;     // since the worker began
 };

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "app/commands/audit.h"
 #include "app/config/reader.h"
 #include "app/report/report.h"
 
@@ -30,7 +31,7 @@ Result<std::string> read_page(const std::string& file) {
 }  // namespace
 
 LoadOutcome load_configuration(const std::string& text, const std::string& file,
-                               const std::optional<std::string>& audit) {
+                               const AuditOptions* audit) {
   LoadOutcome outcome;
   const ConfigResult read = parse_config(text, file);
   outcome.why = rendered(read.diagnostics, false);
@@ -45,7 +46,7 @@ LoadOutcome load_configuration(const std::string& text, const std::string& file,
     }
     loaded->page = std::move(*page);
   }
-  loaded->policies = load_policies(loaded->config, audit);
+  loaded->policies = load_policies(loaded->config, audit_directives(audit != nullptr ? *audit : audit_options(loaded->config.audit)));
   if (loaded->policies.exit != ExitCode::Fine) {
     for (const LoadedRules& set : loaded->policies.sets) {
       for (const std::string& sentence : set.complaints) outcome.why += sentence + "\n";

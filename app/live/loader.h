@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/config/policies.h"
+#include "app/options.h"
 
 namespace weir::app {
 
@@ -26,9 +27,9 @@ struct LoadOutcome {
 };
 
 // Everything that the text of a configuration names, read and compiled. `file`: where relative paths begin. `audit`:
-// as for load_policies(), in place of what the configuration says of the audit log.
+// in place of what the configuration says of the audit log (null: nothing).
 [[nodiscard]] LoadOutcome load_configuration(const std::string& text, const std::string& file,
-                                             const std::optional<std::string>& audit = std::nullopt);
+                                             const AuditOptions* audit = nullptr);
 
 // Whether two generations were made of the same rules: a file may change while several processes read it.
 [[nodiscard]] std::string fingerprint(const Loaded& loaded);

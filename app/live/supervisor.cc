@@ -77,8 +77,13 @@ Descriptor in_memory_file(const std::string& text) {
 
 }  // namespace
 
-Supervisor::Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer)
-    : loaded_(std::move(loaded)), inputs_(std::move(inputs)), writer_(std::move(writer)) {}
+Supervisor::Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer,
+                       std::unique_ptr<AuditWriter> audit, AuditShape shape)
+    : loaded_(std::move(loaded)),
+      inputs_(std::move(inputs)),
+      writer_(std::move(writer)),
+      audit_(std::move(audit)),
+      shape_(std::move(shape)) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -93,6 +98,11 @@ Result<void> Supervisor::prepare() {
     auto ring = EventRing::make(static_cast<std::size_t>(loaded_->config.events.buffer));
     if (!ring) return fail(ring.error().message);
     slots_[i].ring = std::move(*ring);
+    if (audit_) {
+      auto audit_ring = EventRing::make(static_cast<std::size_t>(loaded_->config.audit.buffer));
+      if (!audit_ring) return fail(audit_ring.error().message);
+      slots_[i].audit_ring = std::move(*audit_ring);
+    }
     auto memory = SharedMemory::make(sizeof(WorkerShared));
     if (!memory) return fail(memory.error().message);
     ::new (static_cast<void*>(memory->data())) WorkerShared;
@@ -117,12 +127,17 @@ ExitCode Supervisor::run() {
     if (!fork_worker(i, false)) begin_stop();
   }
   if (pulse_) fork_helper();
-  std::vector<EventRing*> rings;
-  for (const Slot& slot : slots_) rings.push_back(slot.ring.get());
+  std::vector<EventRing*> rings, audit_rings;
+  for (const Slot& slot : slots_) {
+    rings.push_back(slot.ring.get());
+    audit_rings.push_back(slot.audit_ring.get());
+  }
   writer_->start(std::move(rings));
+  if (audit_) audit_->start(std::move(audit_rings));
   scanning_.start(loaded_);
   const ExitCode exit = loop();
   if (helper_ > 0) ::kill(helper_, SIGTERM);
+  if (audit_) audit_->stop();
   stats_record();
   writer_->stop();
   return exit;
@@ -169,6 +184,11 @@ void Supervisor::be_worker(std::size_t index, bool replaces, Mailbox mailbox, pi
     setup.input = slots_[index].input;
     setup.cpu = cpu_of(loaded_->config.cpus, index, slots_.size());
     setup.ring = slots_[index].ring.get();
+    if (audit_) {
+      setup.audit_ring = slots_[index].audit_ring.get();
+      setup.audit = shape_;
+      setup.audit_wake = audit_->descriptor();
+    }
     setup.shared = &slots_[index].shared();
     setup.wake = writer_->descriptor();
     Worker worker(setup, loaded_, std::move(mailbox));
@@ -310,6 +330,7 @@ void Supervisor::signals() {
       case SIGHUP:
       case SIGUSR2:
         writer_->reopen();
+        if (audit_) audit_->reopen();
         reload();
         break;
       case SIGUSR1: stats_line(); break;
@@ -478,7 +499,12 @@ void Supervisor::stats_record() {
   std::vector<std::string> names;
   std::vector<StatsCounter> counters;
   const std::span<const Figure> table = figure_table();
-  for (std::size_t i = 0; i < table.size(); ++i) counters.push_back({table[i].name, sums.at(i)});
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    counters.push_back({table[i].name, sums.at(i)});
+    if (table[i].name != "audit.lost") continue;
+    counters.push_back({"audit.written", audit_ ? audit_->written() : 0});
+    counters.push_back({"audit.failed", audit_ ? audit_->lost() : 0});
+  }
   counters.push_back({"worker.restarts", restarts_});
   counters.push_back({"worker.stuck", stuck_});
   counters.push_back({"reload.done", reloads_});

@@ -18,6 +18,7 @@
 
 #include "app/exit_code.h"
 #include "app/health/pulse.h"
+#include "app/live/audit_writer.h"
 #include "app/live/event_ring.h"
 #include "app/live/event_writer.h"
 #include "app/live/figures.h"
@@ -25,12 +26,15 @@
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
 #include "app/live/scanning.h"
+#include "app/runtime/audit_collector.h"
 
 namespace weir::app {
 
 class Supervisor {
  public:
-  Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer);
+  // `audit` may be null: no audit log is wanted.
+  Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer,
+             std::unique_ptr<AuditWriter> audit, AuditShape shape);
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
@@ -42,7 +46,7 @@ class Supervisor {
  private:
   struct Slot {
     const WorkerInput* input = nullptr;
-    std::unique_ptr<EventRing> ring;
+    std::unique_ptr<EventRing> ring, audit_ring;
     std::optional<SharedMemory> memory;
     std::optional<Mailbox> mailbox;
     pid_t process = 0;              // 0: none
@@ -87,6 +91,8 @@ class Supervisor {
   std::shared_ptr<const Loaded> loaded_;
   Inputs inputs_;
   std::unique_ptr<EventWriter> writer_;
+  std::unique_ptr<AuditWriter> audit_;
+  AuditShape shape_;
   std::vector<Slot> slots_;
   Descriptor signals_;
   Loader loader_;

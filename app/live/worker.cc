@@ -87,6 +87,9 @@ Result<void> Worker::open() {
   options.table_k0 = key.k0;
   options.table_k1 = key.k1;
   inspector_ = std::make_unique<inspect::Inspector>(options, sink_, sites(), &store_);
+  if (setup_.audit_ring != nullptr) {
+    inspector_->show_transactions(&audit_.emplace(setup_.audit, *setup_.audit_ring, setup_.audit_wake));
+  }
   return {};
 }
 
@@ -188,8 +191,13 @@ void Worker::tick() {
       answer(Word::Failed, generation, outcome.why);
     }
   }
-  sink_.flush();
+  flush();
   if (last_tick_ - last_publish_ >= kPublish) publish();
+}
+
+void Worker::flush() {
+  sink_.flush();
+  if (audit_) audit_->flush();
 }
 
 void Worker::read_mail() {
@@ -238,6 +246,10 @@ void Worker::publish() {
   figures.port = port_->stats();
   figures.events = sink_.written();
   figures.events_lost = sink_.lost();
+  if (audit_) {
+    figures.audit = audit_->made();
+    figures.audit_lost = audit_->lost();
+  }
   figures.busy_ns = static_cast<std::uint64_t>(busy_);
   figures.alive_ns = static_cast<std::uint64_t>(last_publish_ - began_);
   setup_.shared->figures.publish(figures);
@@ -249,7 +261,7 @@ void Worker::finish() {
   for (const auto& [number, packet] : held_) port_->settle(packet, Fate::Drop);
   held_.clear();
   inspector_->end_of_input();
-  sink_.flush();
+  flush();
   publish();
   port_.reset();
 }

@@ -14,6 +14,7 @@
 #include "app/live/figures.h"
 #include "app/live/inputs.h"
 #include "app/live/loader.h"
+#include "app/live/live_audit.h"
 #include "app/live/live_sink.h"
 #include "app/live/mailbox.h"
 #include "app/live/scanning.h"
@@ -30,6 +31,9 @@ struct WorkerSetup {
   const WorkerInput* input = nullptr;
   std::optional<unsigned> cpu;
   EventRing* ring = nullptr;
+  EventRing* audit_ring = nullptr;  // with what follows; null: no audit log
+  AuditShape audit;
+  int audit_wake = -1;  // eventfd of its writer
   WorkerShared* shared = nullptr;
   int wake = -1;  // eventfd of the writer
 };
@@ -49,6 +53,7 @@ class Worker {
   void settle_held(std::span<const inspect::HeldFate> fates);
   void inject(std::span<const inspect::Injection> frames);
   void tick();
+  void flush();
   void read_mail();
   void change();
   void answer(Word word, std::uint32_t generation, std::string text = {});
@@ -64,6 +69,7 @@ class Worker {
   std::shared_ptr<const Loaded> prepared_;
   std::uint32_t prepared_generation_ = 0;
   LiveSink sink_;
+  std::optional<LiveAudit> audit_;
   rules::MemoryStore store_;
   std::unique_ptr<PacketPort> port_;
   std::unique_ptr<inspect::Inspector> inspector_;

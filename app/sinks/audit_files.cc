@@ -16,16 +16,18 @@ Unexpected<Error> failed(const std::string& what, const std::string& path, int e
   return fail("cannot " + what + " " + path + ": " + std::generic_category().message(error));
 }
 
-bool write_all(int descriptor, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
+// How many of the bytes were written; fewer: errno says why.
+std::size_t write_all(int descriptor, std::string_view bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::write(descriptor, bytes.data() + done, bytes.size() - done);
     if (n >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(n));
+      done += static_cast<std::size_t>(n);
     } else if (errno != EINTR) {
-      return false;
+      break;
     }
   }
-  return true;
+  return done;
 }
 
 }  // namespace
@@ -69,7 +71,7 @@ Result<void> AuditFiles::reopen() {
         ::close(log.descriptor);
       return failed("write", path, error);
     }
-    fresh.push_back({path, descriptor});
+    fresh.push_back({path, descriptor, false});
   }
   for (const Log& log : logs_)
     ::close(log.descriptor);
@@ -79,8 +81,17 @@ Result<void> AuditFiles::reopen() {
 
 Result<void> AuditFiles::append(std::string_view bytes) {
   Result<void> result;
-  for (const Log& log : logs_) {
-    if (!write_all(log.descriptor, bytes)) result = failed("write", log.path, errno);
+  for (Log& log : logs_) {
+    // An entry that a full disk cut off ends its line, so that this one begins one.
+    const std::string whole = log.torn ? "\n" + std::string(bytes) : std::string();
+    const std::string_view text = log.torn ? std::string_view(whole) : bytes;
+    const std::size_t done = write_all(log.descriptor, text);
+    if (done == text.size()) {
+      log.torn = false;
+      continue;
+    }
+    result = failed("write", log.path, errno);
+    if (done > 0) log.torn = true;
   }
   return result;
 }
@@ -99,8 +110,9 @@ Result<std::string> AuditFiles::store(std::string_view relative_path, std::strin
       ::openat(directory_, path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                places_.file_mode);
   if (descriptor < 0) return failed("write", full, errno);
-  const bool written = write_all(descriptor, bytes);
+  const bool written = write_all(descriptor, bytes) == bytes.size();
   const int error = errno;
+  if (!written) ::unlinkat(directory_, path.c_str(), 0);  // a part of an entry is none
   if (::close(descriptor) != 0 && written) return failed("write", full, errno);
   if (!written) return failed("write", full, error);
   return "/" + path;  // as ModSecurity 2 names it in its index

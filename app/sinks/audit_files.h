@@ -29,6 +29,7 @@ class AuditFiles final : public rules::AuditSink {
   static Result<std::unique_ptr<AuditFiles>> open(AuditPlaces places);
   ~AuditFiles() override;
 
+  // What a full disk cut off is left as it is, and its line ended by the next entry.
   Result<void> append(std::string_view bytes) override;
   // `relative_path` is of audit_path()'s form. A symbolic link in the file's place is not followed.
   Result<std::string> store(std::string_view relative_path, std::string_view bytes) override;
@@ -39,6 +40,7 @@ class AuditFiles final : public rules::AuditSink {
   struct Log {
     std::string path;
     int descriptor = -1;
+    bool torn = false;  // it ends within an entry
   };
   explicit AuditFiles(AuditPlaces places) : places_(std::move(places)) {}
   Result<void> open_directory();

@@ -137,6 +137,7 @@ class Wire(unittest.TestCase):
     def configuration(cls, mode):
         return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
                 f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
+                f"audit: {{file: {cls.work}/audit.log, directory: {cls.work}/audit, format: json, parts: ABHZ}}\n"
                 f"client_address: {{proxy_protocol: accept, header: x-forwarded-for, trusted: [{cls.lab.client4}, '{cls.lab.client6}']}}\n"
                 "sites: [{name: watched, hosts: [watched.test], mode: detect}]\n")
 
@@ -261,6 +262,22 @@ class Wire(unittest.TestCase):
         kinds = [r["anomaly"]["event"] for r in records(self.weir.events) if r["event_type"] == "anomaly"]
         self.assertIn("proxy-protocol", kinds)
 
+    def test_3_the_audit_log(self):
+        """Every refusal that a record tells of has an entry, in a file of its own, and an index line for it."""
+        self.exchange(self.lab.server4, [("audited", [raw_message("audited", f"/?id={ATTACK}")])])
+        time.sleep(0.8)
+        refused = {r["waf"]["transaction_id"] for r in records(self.weir.events)
+                   if r["event_type"] == "http" and r["waf"]["decision"] == "deny" and r["waf"].get("rules")}
+        self.assertGreater(len(refused), 0)
+        found = {}
+        for path in (self.work / "audit").rglob("*-*-*"):
+            if path.is_file():
+                found[path.name.split("-", 2)[2]] = json.loads(path.read_text())["transaction"]
+        self.assertLessEqual(refused, set(found))
+        self.assertEqual(found[next(iter(refused))]["producer"]["connector"], "weir run")
+        index = (self.work / "audit.log").read_text().splitlines()
+        self.assertEqual(len(index), len(found))
+
     def test_4_a_killed_worker_takes_nobody_along(self):
         load = self.lab.start("client", "wrk", "-t1", "-c8", "-d3", "-H", "Host: lab.test",
                               url(self.lab.server4, servers.PORTS["nginx"], "/small.txt"), stdout=subprocess.PIPE, text=True)
@@ -284,10 +301,12 @@ class Wire(unittest.TestCase):
         good = self.weir.config.read_text()
         self.weir.signal(signal.SIGHUP)
         self.weir.wait_for("reloaded:")
+        (self.work / "audit.log").rename(self.work / "audit.log.1")
         self.weir.config.write_text(good + "mode: detect\n")
         self.weir.signal(signal.SIGHUP)
         self.weir.wait_for("everything stays as it was")
         self.weir.config.write_text(good)
+        self.assertTrue((self.work / "audit.log").exists())
         out, _ = load.communicate(timeout=30)
         self.lab.processes.remove(load)
         self.assertNotIn("Socket errors", out)
