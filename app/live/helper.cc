@@ -3,32 +3,15 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include <csignal>
 #include <string>
 #include <utility>
 
 #include "app/health/server.h"
+#include "app/live/stop_signal.h"
 #include "app/report/report.h"
 
 namespace weir::app {
 namespace {
-
-volatile std::sig_atomic_t g_stop = 0;
-
-void on_stop(int signal) {
-  static_cast<void>(signal);
-  g_stop = 1;
-}
-
-void set_signals() {
-  for (const int ignored : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) std::signal(ignored, SIG_IGN);
-  struct sigaction stop {};
-  stop.sa_handler = on_stop;
-  ::sigaction(SIGTERM, &stop, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
 
 HealthOptions health_options(const HealthConfig& config) {
   HealthOptions options;
@@ -56,7 +39,7 @@ Helper::Helper(const Config& config, GatewayGroup* gateway, std::vector<const Wo
     : config_(config), gateway_(gateway), workers_(std::move(workers)), pulse_(pulse), beats_(workers_.size()) {}
 
 ExitCode Helper::run() {
-  set_signals();
+  take_stop_signal();
   ::prctl(PR_SET_NAME, "weir-helper");
   const std::int64_t now = monotonic_ns();
   for (std::uint32_t i = 0; i < pulse_.workers(); ++i) pulse_.worker(i).beat.store(now);
@@ -80,7 +63,7 @@ ExitCode Helper::run() {
   HealthMonitor monitor(pulse_, std::move(test));
   auto server = HealthServer::start(health_options(config_.health), monitor);
   if (!server) return broken(server.error());
-  while (g_stop == 0) {
+  while (!stop_asked()) {
     sample();
     if (stand_in) {
       stand_in->run_once();

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "app/live/clock.h"
+#include "app/live/stop_signal.h"
 #include "app/report/report.h"
 
 namespace weir::app {
@@ -21,25 +22,6 @@ constexpr std::int64_t kTick = milliseconds(10).ns;
 constexpr std::int64_t kPublish = milliseconds(200).ns;
 // After the stop: packets that are there already are still judged, for so long.
 constexpr std::int64_t kLastPackets = milliseconds(200).ns;
-
-volatile std::sig_atomic_t g_stop = 0;
-
-void on_stop(int signal) {
-  static_cast<void>(signal);
-  g_stop = 1;
-}
-
-// The supervisor's signals are not a worker's; its end is.
-void set_signals() {
-  for (const int ignored : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) std::signal(ignored, SIG_IGN);
-  struct sigaction stop {};
-  stop.sa_handler = on_stop;
-  ::sigaction(SIGTERM, &stop, nullptr);
-  std::signal(SIGCHLD, SIG_DFL);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
 
 void pin(unsigned cpu) {
   cpu_set_t set;
@@ -98,7 +80,7 @@ std::shared_ptr<const inspect::Sites> Worker::sites() const {
 }
 
 ExitCode Worker::run() {
-  set_signals();
+  take_stop_signal();
   // If the supervisor dies, so does this worker, in good order.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   ::prctl(PR_SET_NAME, ("weir-" + std::to_string(setup_.index)).c_str());
@@ -133,7 +115,7 @@ ExitCode Worker::loop() {
     // A receive that had packets at once did not wait.
     busy_ += done - (got->count > 0 && after - before < kTick ? before : after);
     if (done - last_tick_ >= kTick || got->count == 0) tick();
-    if (stopping_ || g_stop != 0 || mailbox_.gone()) {
+    if (stopping_ || stop_asked() || mailbox_.gone()) {
       stopping_ = true;
       if (stop_at == 0) stop_at = done + kLastPackets;
       if (got->count == 0 || done >= stop_at) break;

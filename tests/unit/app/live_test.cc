@@ -31,6 +31,7 @@
 #include "app/live/live_sink.h"
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
+#include "app/live/stop_signal.h"
 
 namespace weir::app {
 namespace {
@@ -345,6 +346,27 @@ TEST(Reload, WhatCannotBeLoadedSaysWhy) {
   wait_until([&] { return loader.ready(); });
   EXPECT_THAT(loader.take().why, HasSubstr("cannot be read"));
   loader.start("mode: x\n", "/etc/weir.yaml", 5);  // and is not waited for
+}
+
+TEST(StopSignal, EndsAChildThatMindsNoOther) {
+  sigset_t blocked;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &blocked, nullptr);  // as in the supervisor
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    take_stop_signal();
+    for (const int other : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE}) ::raise(other);
+    if (stop_asked()) ::_exit(2);
+    ::raise(SIGTERM);
+    ::_exit(stop_asked() ? 0 : 3);
+  }
+  ::sigprocmask(SIG_UNBLOCK, &blocked, nullptr);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(Sink, RecordsWhatIsWanted) {
