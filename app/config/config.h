@@ -59,6 +59,7 @@ struct PolicyConfig {
   std::optional<std::uint64_t> request_without_files;  // SecRequestBodyNoFilesLimit
   std::optional<std::uint64_t> response_body;          // SecResponseBodyLimit
   std::optional<std::uint32_t> arguments;              // SecArgumentsLimit
+  std::optional<std::vector<std::string>> tolerate;    // names of http::Violation
   bool operator==(const PolicyConfig&) const = default;
 };
 

@@ -27,7 +27,8 @@ RuleOptions rule_options(const PolicyConfig& policy, const Config& config) {
 }
 
 bool same_rules(PolicyConfig a, PolicyConfig b) {
-  a.mode = b.mode = std::nullopt;  // the inspector's matter
+  a.mode = b.mode = std::nullopt;  // the inspector's matter, both
+  a.tolerate = b.tolerate = std::nullopt;
   return a == b;
 }
 
@@ -49,6 +50,7 @@ PolicyConfig effective(const PolicyConfig& site, const PolicyConfig& everything)
   take(out.request_without_files, site.request_without_files);
   take(out.response_body, site.response_body);
   take(out.arguments, site.arguments);
+  take(out.tolerate, site.tolerate);
   return out;
 }
 
@@ -79,6 +81,9 @@ std::shared_ptr<const inspect::Sites> make_sites(const Config& config, const Loa
     out.mode = loaded.policies[i].mode.value_or(WafMode::Detect);
     if (!may_block && out.mode == WafMode::Block) out.mode = WafMode::Detect;
     out.paranoia = static_cast<std::uint8_t>(loaded.policies[i].paranoia.value_or(1));
+    for (const std::string& tolerated : loaded.policies[i].tolerate.value_or(std::vector<std::string>{})) {
+      inspect::tolerate(out, tolerated);
+    }
     return out;
   };
   std::vector<inspect::Site> sites;

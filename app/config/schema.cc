@@ -7,6 +7,9 @@
 #include "app/config/schema_audit.h"
 #include "app/config/schema_gateway.h"
 #include "app/config/units.h"
+#include "app/nearest.h"
+#include "engine/inspect/sites.h"
+#include "rules/reporter.h"
 
 namespace weir::app {
 namespace {
@@ -54,6 +57,25 @@ std::string put_host(Draft& d, const std::string& text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   d.site->hosts.push_back(std::move(lower));
+  return {};
+}
+
+std::vector<std::string> leniency_names() {
+  std::vector<std::string> names;
+  for (const inspect::Leniency& one : inspect::leniencies()) names.emplace_back(one.name);
+  return names;
+}
+
+std::string put_leniency(Draft& d, const std::string& text) {
+  auto& list = d.policy->tolerate;
+  if (list && (text == "none" || list->empty())) return "none stands alone";
+  if (!list) list.emplace();
+  if (text == "none") return {};
+  const std::vector<std::string> names = leniency_names();
+  if (std::find(names.begin(), names.end(), text) == names.end()) {
+    return rules::syntax::quoted(text) + " is nothing that is refused" + rules::syntax::did_you_mean(nearest(text, names));
+  }
+  list->push_back(text);
   return {};
 }
 
@@ -184,6 +206,8 @@ Fields policy(std::string_view prefix) {
       {at("bodies.response"),
        SizeField{{kKiB, kGiB}, [](Draft& d, std::uint64_t n) { d.policy->response_body = n; }}, "",
        "The same for responses (SecResponseBodyLimit). Without it, what the rules say (512 KiB)."},
+      {at("tolerate"), TextListField{"names", false, put_leniency}, "",
+       "Deviations from HTTP's grammar (see Leniencies) that are noted, no longer refused. `none`: none of them."},
       {at("bodies.arguments"),
        CountField{{1, 1'000'000}, [](Draft& d, std::uint64_t n) { d.policy->arguments = narrow(n); }}, "",
        "Arguments of a request (SecArgumentsLimit). Without it, what the rules say (1000)."},
@@ -494,6 +518,14 @@ struct Describe {
 const std::vector<Field>& schema() {
   static const std::vector<Field> fields = all();
   return fields;
+}
+
+std::string leniencies() {
+  std::string out = "| Name | What is meant |\n|---|---|\n";
+  for (const inspect::Leniency& one : inspect::leniencies()) {
+    out += "| `" + std::string(one.name) + "` | " + std::string(one.description) + " |\n";
+  }
+  return out;
 }
 
 std::string describe(const FieldType& type) { return std::visit(Describe{}, type); }

@@ -75,6 +75,8 @@ struct Field {
 
 // The table as Markdown: the reference of docs/CONFIG.md.
 [[nodiscard]] std::string reference();
+// What `tolerate` takes, likewise.
+[[nodiscard]] std::string leniencies();
 // What a field takes: "size, 1MiB to 4GiB".
 [[nodiscard]] std::string describe(const FieldType& type);
 

@@ -128,6 +128,8 @@ class ViolationSet {
   [[nodiscard]] bool empty() const noexcept { return bits_.none(); }
   [[nodiscard]] std::size_t size() const noexcept { return bits_.count(); }
   void clear() noexcept { bits_.reset(); }
+  void insert(const ViolationSet& others) noexcept { bits_ |= others.bits_; }
+  bool operator==(const ViolationSet&) const = default;
   // Calls f(Violation) for each member, in the order of the enumeration.
   template <class F>
   void for_each(F&& f) const {

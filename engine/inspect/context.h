@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -47,13 +48,17 @@ struct Context {
   Context(const InspectorOptions& chosen, EventSink& to, std::shared_ptr<const Sites> judges,
           rules::CollectionStore* store)
       : options(chosen),
-        parser(parser_options(chosen)),
+        strict(parser_options(chosen)),
         sink(to),
-        sites(std::move(judges)),
-        pool(options.transactions, store) {}
+        pool(options.transactions, store) {
+    use(std::move(judges));
+  }
+  // For what begins now (engine/inspect/judging.cc).
+  void use(std::shared_ptr<const Sites> judges);
 
   InspectorOptions options;
-  http::ParserOptions parser;
+  http::ParserOptions strict;               // what is refused where no site tolerates it
+  std::deque<http::ParserOptions> parsers;  // connections keep that with which they began
   http::DecoderPool decoders;
   EventSink& sink;
   std::shared_ptr<const Sites> sites;  // for transactions that begin now

@@ -12,6 +12,7 @@ void Exchange::start(Session* owner, http::ExchangeId number) {
   judged = body_judged = refused = stopped = truncated = waiting = false;
   head.clear();
   policy = nullptr;
+  for (http::ViolationSet& set : undecided) set.clear();
   client = {};
   time = {};
   last_packet = 0;

@@ -2,6 +2,7 @@
 // rules' Transaction. Pooled: after warm-up a transaction takes nothing from the heap.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -111,6 +112,8 @@ struct Exchange {
   Words head;                // name and value of each field
   std::shared_ptr<const Sites> sites;  // keeps `policy`
   const SitePolicy* policy = nullptr;  // by which it is judged; null: not known (yet)
+  // By side: what the policy may tolerate, while it is not known.
+  std::array<http::ViolationSet, 2> undecided{};
   bool body_judged = false;  // phase 2 has run
   bool refused = false;      // inline: for a violation
   bool stopped = false;      // block mode: refused, nothing more is judged

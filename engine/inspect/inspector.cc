@@ -476,8 +476,7 @@ void Inspector::use(std::shared_ptr<const rules::RuleSet> rules) {
 }
 
 void Inspector::use(std::shared_ptr<const Sites> sites) noexcept {
-  state_->context.sites = std::move(sites);
-  ++state_->context.generation;
+  state_->context.use(std::move(sites));
 }
 
 void Inspector::trace(const Tracing& tracing) noexcept { state_->context.tracing = tracing; }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/inspect/client_address.h"
+#include "engine/inspect/policy.h"
 #include "engine/inspect/session.h"
 #include "engine/inspect/sites.h"
 #include "rules/ascii.h"
@@ -28,7 +29,29 @@ std::shared_ptr<const Sites> without_sites(const InspectorOptions& options,
   everything.rules = std::move(rules);
   everything.mode = options.mode;
   everything.paranoia = options.paranoia;
+  for (const std::string& name : options.tolerated) tolerate(everything, name);
   return std::make_shared<const Sites>(std::move(everything));
+}
+
+std::vector<Leniency> leniencies() {
+  std::vector<Leniency> out;
+  for (std::size_t i = 0; i < http::kViolationCount; ++i) {
+    const auto violation = static_cast<http::Violation>(i);
+    if (cause_of(violation) == FailureCause::HttpViolation) out.push_back({http::name(violation), http::describe(violation)});
+  }
+  return out;
+}
+
+void tolerate(SitePolicy& policy, std::string_view name) {
+  if (const auto violation = http::violation_of(name)) policy.tolerated.insert(*violation);
+}
+
+void Context::use(std::shared_ptr<const Sites> judges) {
+  sites = std::move(judges);
+  ++generation;
+  http::ParserOptions next = strict;
+  sites->tolerated().for_each([&next](http::Violation violation) { next.tolerate(violation); });
+  if (parsers.empty() || parsers.back().refused != next.refused) parsers.push_back(next);
 }
 
 bool Session::must_wait() {
@@ -86,6 +109,32 @@ void Session::begin_judging(Exchange& exchange) {
     const std::string_view name = head.next();
     exchange.tx.request_header(name, head.next());
   }
+}
+
+void Session::decide_violations(Exchange& exchange) {
+  for (const http::Side side : {http::Side::Request, http::Side::Response}) {
+    http::ViolationSet& undecided = exchange.undecided[static_cast<std::size_t>(side)];
+    if (undecided.empty()) continue;
+    const http::ViolationSet those = undecided;
+    undecided.clear();
+    those.for_each([&](http::Violation violation) {
+      violated(&exchange, exchange.id, side, violation, !exchange.policy->tolerated.contains(violation));
+    });
+  }
+}
+
+// Inline. `refuses`: nothing more of the connection may pass.
+void Session::violated(Exchange* exchange, http::ExchangeId id, http::Side side, http::Violation violation, bool refuses) {
+  if (const auto cause = cause_of(violation)) {
+    fired(context_, *cause, refuses ? FailureAction::Reset : FailureAction::Pass, flow_);
+  }
+  if (!refuses) return;
+  if (exchange != nullptr) exchange->refused = true;
+  Decision answer;
+  answer.kind = DecisionKind::Deny;
+  answer.status = side == http::Side::Request ? 400 : 502;
+  refuse(exchange, id, DropReason::HttpViolation, http::name(violation), answer);
+  if (means_no_http(violation)) refusal_.http = false;
 }
 
 }  // namespace weir::inspect

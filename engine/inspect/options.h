@@ -75,7 +75,8 @@ struct InspectorOptions {
   bool detect_offload = true;
   // What becomes of what cannot be inspected (inline).
   FailurePolicies failures;
-  // Violations of HTTP by name (docs/EVENTS.md) that are noted, no longer refused. Unknown names are ignored.
+  // Where there are no sites: violations of HTTP by name (docs/EVENTS.md) that are noted, no longer refused. Unknown
+  // names are ignored.
   std::vector<std::string> tolerated;
   // For tests of the policies: every force_every-th TCP packet meets this failure.
   std::optional<FailureCause> force;

@@ -58,9 +58,6 @@ http::ParserOptions parser_options(const InspectorOptions& options) {
   }
   // h2c is offered by clients that go on in HTTP/1 all the same; the server's consent is what counts.
   for (auto& refused : parser.refused) refused.erase(http::Violation::UpgradeToHttp2);
-  for (const std::string& name : options.tolerated) {
-    if (const auto violation = http::violation_of(name)) parser.tolerate(*violation);
-  }
   return parser;
 }
 
@@ -109,6 +106,11 @@ std::optional<FailureCause> cause_of(net::FragmentLoss loss) {
     case net::FragmentLoss::PacketLimit: return FailureCause::FragmentMemory;
     default: return std::nullopt;
   }
+}
+
+bool means_no_http(http::Violation violation) {
+  return violation == http::Violation::NotHttp || violation == http::Violation::TlsHello ||
+         violation == http::Violation::Http2Preface;
 }
 
 FailureAction fire(Context& context, FailureCause cause, flow::Flow* flow) {

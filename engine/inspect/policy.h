@@ -19,12 +19,15 @@ namespace weir::inspect {
 
 // Settings.
 void set_policies(flow::FlowOptions& flow, const InspectorOptions& options);
+// Without what sites tolerate.
 [[nodiscard]] http::ParserOptions parser_options(const InspectorOptions& options);
 
 // Which cause it is; nullopt: it is the normaliser's work, not a failure.
 [[nodiscard]] std::optional<FailureCause> cause_of(flow::DropReason reason);
 [[nodiscard]] std::optional<FailureCause> cause_of(http::Violation violation);
 [[nodiscard]] std::optional<FailureCause> cause_of(net::FragmentLoss loss);
+// Says that the bytes are no HTTP/1 at all; makes no transaction.
+[[nodiscard]] bool means_no_http(http::Violation violation);
 
 // The action, counted; told as an event (once for a flow and cause; without a flow once a second and cause).
 FailureAction fire(Context& context, FailureCause cause, flow::Flow* flow);

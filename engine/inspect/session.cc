@@ -18,12 +18,6 @@ bool equals_ignoring_case(std::string_view a, std::string_view lower) {
   return true;
 }
 
-// These say that the bytes are no HTTP/1 at all; they make no transaction.
-bool means_no_http(http::Violation violation) {
-  return violation == http::Violation::NotHttp || violation == http::Violation::TlsHello ||
-         violation == http::Violation::Http2Preface;
-}
-
 bool only_no_http(const std::vector<http::Violation>& violations) {
   return std::all_of(violations.begin(), violations.end(), means_no_http);
 }
@@ -32,7 +26,8 @@ bool only_no_http(const std::vector<http::Violation>& violations) {
 
 void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow) {
   flow_ = flow;
-  connection_.emplace(*this, context_.parser, &context_.decoders);
+  parser_ = &context_.parsers.back();
+  connection_.emplace(*this, *parser_, &context_.decoders);
   if (midstream) connection_->start_midstream();
   origin_ = origin;
   begin_front(midstream);
@@ -156,6 +151,7 @@ void Session::on_headers_done(http::ExchangeId id, http::Side side) {
   }
   exchange->request.headers_done = true;
   if (exchange->waiting) begin_judging(*exchange);
+  decide_violations(*exchange);
   if (judging(*exchange)) decided(*exchange, exchange->tx.request_headers_done(context_.now));
 }
 
@@ -188,7 +184,10 @@ void Session::body_ended() {
 }
 
 void Session::request_body_done(Exchange& exchange) {
-  if (exchange.waiting) begin_judging(exchange);  // its header section never ended
+  if (exchange.waiting) {  // its header section never ended
+    begin_judging(exchange);
+    decide_violations(exchange);
+  }
   if (!judging(exchange) || exchange.body_judged) return;
   exchange.body_judged = true;
   const http::MessageLengths& lengths = exchange.request.lengths;
@@ -318,18 +317,21 @@ void Session::on_violation(http::ExchangeId id, http::Side side, http::Violation
   if (means_no_http(violation)) unplaced_.insert(violation);
   Exchange* exchange = find_or_start(id);
   if (exchange != nullptr) exchange->add(violation);
-  const bool refuses = inline_stance() && context_.parser.refuses(side, violation);
-  if (const auto cause = cause_of(violation); cause && inline_stance()) {
-    fired(context_, *cause, refuses ? FailureAction::Reset : FailureAction::Pass, flow_);
+  if (!inline_stance()) return;
+  const bool stops = parser_->refuses(side, violation);
+  if (!stops && context_.strict.refuses(side, violation)) {  // some site tolerates it
+    const SitePolicy* policy = exchange == nullptr          ? &context_.sites->everything()
+                               : exchange->policy != nullptr ? exchange->policy
+                               : reach_.settled && generation_ == context_.generation ? &context_.sites->settled(reach_)
+                                                                                       : nullptr;
+    if (policy == nullptr) {
+      exchange->undecided[static_cast<std::size_t>(side)].insert(violation);
+    } else {
+      violated(exchange, id, side, violation, !policy->tolerated.contains(violation));
+    }
+    return;
   }
-  if (refuses) {
-    if (exchange != nullptr) exchange->refused = true;
-    Decision answer;
-    answer.kind = DecisionKind::Deny;
-    answer.status = side == http::Side::Request ? 400 : 502;
-    refuse(exchange, id, DropReason::HttpViolation, http::name(violation), answer);
-    if (means_no_http(violation)) refusal_.http = false;
-  }
+  violated(exchange, id, side, violation, stops);
 }
 
 void Session::on_tunnel(http::ExchangeId id) {
@@ -349,7 +351,7 @@ void Session::decided(Exchange& exchange, const Decision& decision) {
 void Session::refuse(const Exchange* exchange, http::ExchangeId id, DropReason reason,
                      std::string_view detail, const Decision& decision) {
   if (refusal_.reason != DropReason::None) {
-    refused_again_ = true;
+    refused_again_ = refused_again_ || id < refusal_.exchange;
     return;
   }
   refusal_.reason = reason;

@@ -113,6 +113,9 @@ class Session final : public http::HttpSink {
   void begin_judging(Exchange& exchange);
   void choose_policy(Exchange& exchange);
   [[nodiscard]] bool must_wait();
+  // What its policy, once it is known, says of violations that came before.
+  void decide_violations(Exchange& exchange);
+  void violated(Exchange* exchange, http::ExchangeId id, http::Side side, http::Violation violation, bool refuses);
   void choose_client(Exchange& exchange);
   // engine/inspect/proxied.cc: the PROXY protocol in front of the client's bytes.
   void begin_front(bool midstream);
@@ -142,6 +145,7 @@ class Session final : public http::HttpSink {
   Context& context_;
   std::optional<http::Connection> connection_;
   SessionOrigin origin_;
+  const http::ParserOptions* parser_ = nullptr;
   Client client_;                             // who sends, as the connection or the PROXY protocol says
   std::unique_ptr<http::ProxyReader> front_;  // null: not, or not any more
   bool front_trusted_ = false;

@@ -101,8 +101,9 @@ void RequestPlace::read(std::string_view target, std::string_view host) {
 }
 
 Sites::Sites(SitePolicy everything, std::vector<Site> sites)
-    : everything_(std::move(everything)), sites_(std::move(sites)) {
+    : everything_(std::move(everything)), sites_(std::move(sites)), tolerated_(everything_.tolerated) {
   for (std::uint32_t i = 0; i < sites_.size(); ++i) {
+    tolerated_.insert(sites_[i].policy.tolerated);
     SiteMatch& match = sites_[i].match;
     if (match.hosts.empty()) any_host_.push_back(i);
     for (const std::string& host : match.hosts) {

@@ -18,6 +18,7 @@
 
 #include "engine/base/ip_address.h"
 #include "engine/event.h"
+#include "engine/http/violation.h"
 #include "engine/inspect/options.h"
 #include "rules/ruleset.h"
 
@@ -29,6 +30,7 @@ struct SitePolicy {
   std::shared_ptr<const rules::RuleSet> rules;
   WafMode mode = WafMode::Detect;  // overrides SecRuleEngine
   std::uint8_t paranoia = 1;       // for records only: the rules have theirs in TX
+  http::ViolationSet tolerated;    // noted, no longer refused (inline)
 };
 
 // Each list that is empty fits everything.
@@ -78,6 +80,8 @@ class Sites {
                                          const RequestPlace& place) const;
   [[nodiscard]] const SitePolicy& everything() const { return everything_; }
   [[nodiscard]] std::size_t size() const { return sites_.size(); }
+  // What some site, or everything, tolerates: the parser does not know yet whose request it reads.
+  [[nodiscard]] const http::ViolationSet& tolerated() const { return tolerated_; }
 
  private:
   using List = std::vector<std::uint32_t>;  // ascending
@@ -94,7 +98,16 @@ class Sites {
   std::vector<Site> sites_;
   ByName exact_, below_;  // sites by host; `below_` by what follows "*."
   List any_host_;
+  http::ViolationSet tolerated_;
 };
+
+// Names of the violations that a policy may tolerate, with a sentence each; the others have policies of their own.
+struct Leniency {
+  std::string_view name, description;
+};
+[[nodiscard]] std::vector<Leniency> leniencies();
+// Unknown names are ignored.
+void tolerate(SitePolicy& policy, std::string_view name);
 
 // One rule set for everything, judged as the options say.
 [[nodiscard]] std::shared_ptr<const Sites> without_sites(const InspectorOptions& options,

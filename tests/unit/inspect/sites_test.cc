@@ -179,7 +179,7 @@ std::shared_ptr<const rules::RuleSet> level2() {
 // "strict": block, level 2. "/lax" there: detect, level 2. "lax.example": detect, level 1. The rest: block, level 1.
 std::shared_ptr<const Sites> two_levels() {
   const auto policy = [](const char* name, std::shared_ptr<const rules::RuleSet> rules, WafMode mode, std::uint8_t level) {
-    return SitePolicy{name, std::move(rules), mode, level};
+    return SitePolicy{name, std::move(rules), mode, level, {}};
   };
   std::vector<Site> list;
   list.push_back({{{}, {}, {"strict.example"}, {"/lax"}}, policy("corner", level2(), WafMode::Detect, 2)});
@@ -287,8 +287,122 @@ TEST(Sites, AResponseBeforeItsRequestIsCompleteWaits) {
   EXPECT_THAT(ids(all[0]), ElementsAre(21, 40));
 }
 
+// --- leniencies ---
+
+http::ViolationSet violations(std::initializer_list<http::Violation> list) {
+  http::ViolationSet out;
+  for (const http::Violation v : list) out.insert(v);
+  return out;
+}
+
+// "old.example" may fold; "10.0.0.9" may do without Host.
+std::shared_ptr<const Sites> lenient() {
+  SitePolicy plain{"", rule_set(), WafMode::Block, 1, {}};
+  SitePolicy folds{"old", rule_set(), WafMode::Block, 1, violations({http::Violation::HeaderFolded, http::Violation::ChunkSizeInvalid})};
+  SitePolicy hostless{"hostless", rule_set(), WafMode::Block, 1, violations({http::Violation::HostMissing})};
+  return std::make_shared<const Sites>(plain, std::vector<Site>{{{{}, {}, {"old.example"}, {}}, folds},
+                                                                {{{*IpPrefix::parse("10.0.0.9")}, {}, {}, {}}, hostless}});
+}
+
+std::string folded(const std::string& host) { return "GET / HTTP/1.1\r\nX-A: b\r\n c\r\nHost: " + host + "\r\n\r\n"; }
+
+using Action = FailureAction;
+std::uint64_t fired_so(const Judge& judge, Action action) {
+  return judge.inspector.counters().failures[static_cast<std::size_t>(FailureCause::HttpViolation)][static_cast<std::size_t>(action)];
+}
+
+TEST(Leniency, OfASiteIsForItsRequestsOnly) {
+  for (const bool bytewise : {false, true}) {
+    SitesJudge s(in_line(), lenient());
+    Conversation c;
+    c.open().client(folded("old.example")).server(ok("1")).client(get("/")).server(ok("2"));
+    const std::size_t clean = c.segments.size();
+    c.client(folded("new.example")).server(ok("never"));
+    Capture capture;
+    capture.add(c, bytewise ? cut_to_bytes(c.segments) : c.segments);
+    const auto dropped = s.feed(capture);
+    ASSERT_FALSE(dropped.empty());
+    if (!bytewise) {
+      EXPECT_EQ(dropped.front(), clean + 1);
+    }
+    const auto& all = s.end();
+    EXPECT_THAT(sites_of(all), ElementsAre("old block 1 pass", "- block 1 pass", "- block 1 deny"));
+    EXPECT_EQ(all.back()["waf"]["status"], 400);
+    EXPECT_EQ(all.back()["waf"]["violations"], json({"header-folded"}));
+    EXPECT_EQ(s.recorder.drops.front()["drop"]["reason"], "http-violation");
+    EXPECT_EQ(s.recorder.drops.front()["drop"]["detail"], "header-folded");
+    EXPECT_EQ(fired_so(s, Action::Pass), 1U);
+    EXPECT_EQ(fired_so(s, Action::Reset), 1U);
+  }
+}
+
+TEST(Leniency, TheServerSeesNothingOfWhatIsRefusedLate) {
+  RigOptions o;
+  Rig rig(o);
+  rig.judge.inspector.use(lenient());
+  rig.open();
+  rig.client.write(get("/first") + folded("new.example"));
+  rig.run(milliseconds(300));
+  rig.serve(ok("first"));
+  rig.run(seconds(2));
+  EXPECT_EQ(rig.server.received, get("/first"));
+  EXPECT_NE(rig.client.received.find("HTTP/1.1 400 "), std::string::npos) << rig.client.received;
+}
+
+TEST(Leniency, AfterTheHeaderSectionTheSiteIsKnown) {
+  const auto chunked = [](const std::string& host) {
+    return "POST / HTTP/1.1\r\nHost: " + host + "\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n";
+  };
+  for (const char* host : {"old.example", "new.example"}) {
+    SitesJudge s(in_line(), lenient());
+    Conversation c;
+    c.open().client(chunked(host));
+    const bool passed = s.feed(c).empty();
+    EXPECT_EQ(passed, std::string(host) == "old.example") << host;
+  }
+}
+
+TEST(Leniency, OfADestinationNeedsNoHost) {
+  for (const char* server : {"10.0.0.9", "10.0.0.8"}) {
+    SitesJudge s(in_line(), lenient());
+    Conversation c;
+    c.server_host.address = server;
+    c.open().client("GET / HTTP/1.1\r\n\r\n");
+    EXPECT_EQ(s.feed(c).empty(), std::string(server) == "10.0.0.9") << server;
+  }
+}
+
+TEST(Leniency, ThatAReloadTakesAwayIsGoneAtOnce) {
+  SitesJudge s(in_line(), lenient());
+  Conversation c;
+  c.open().client(folded("old.example")).server(ok("1"));
+  EXPECT_TRUE(s.feed(c).empty());
+  s.inspector.use(two_levels());
+  const std::size_t before = c.segments.size();
+  c.client(folded("old.example"));
+  Capture rest;
+  rest.add(c, {c.segments.begin() + static_cast<std::ptrdiff_t>(before), c.segments.end()});
+  EXPECT_FALSE(s.feed(rest).empty());
+}
+
+// The page comes behind the response that is owed, also where the rules have something against the same request.
+TEST(Leniency, RefusedTwiceIsAnsweredOnce) {
+  for (const bool late : {true, false}) {
+    Rig rig(RigOptions{});
+    if (late) rig.judge.inspector.use(lenient());
+    rig.open();
+    rig.client.write(get("/first") + "GET /?x=attack HTTP/1.1\r\nX-A: b\r\n c\r\nHost: new.example\r\n\r\n");
+    rig.run(milliseconds(300));
+    rig.serve(ok("first"));
+    rig.run(seconds(2));
+    EXPECT_EQ(rig.server.received, get("/first"));
+    EXPECT_NE(rig.client.received.find("first"), std::string::npos) << late;
+    EXPECT_NE(rig.client.received.find("HTTP/1.1 400 "), std::string::npos) << late << rig.client.received;
+  }
+}
+
 TEST(Sites, AReloadTakesWhatBeginsAfterIt) {
-  SitesJudge s(InspectorOptions{}, std::make_shared<const Sites>(SitePolicy{"", rule_set(), WafMode::Detect, 1}));
+  SitesJudge s(InspectorOptions{}, std::make_shared<const Sites>(SitePolicy{"", rule_set(), WafMode::Detect, 1, {}}));
   Conversation c;
   c.open().client(to("lax.example", "/") + "GET /?x=attack HTTP/1.1\r\nHo").server(ok("1"));
   s.feed(c);
