@@ -1,7 +1,9 @@
 // ASCII case: SecLang's names and keys ignore it everywhere.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -9,9 +11,30 @@ namespace weir::rules {
 
 constexpr char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
+// Eight bytes at once: capitals become small letters, all other bytes stay.
+constexpr std::uint64_t fold8(std::uint64_t x) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+  const std::uint64_t low = x & 0x7f * kOnes;
+  const std::uint64_t from_a = low + (0x80 - 'A') * kOnes;      // bit 7: 'A' or more
+  const std::uint64_t after_z = low + (0x80 - 'Z' - 1) * kOnes;  // bit 7: more than 'Z'
+  return x | ((from_a & ~after_z & ~x & 0x80 * kOnes) >> 2);
+}
+
 inline bool fold_equal(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
+  const auto word = [](const char* p, std::size_t n) {
+    std::uint64_t w = 0;
+    std::memcpy(&w, p, n);
+    return w;
+  };
+  constexpr std::size_t kWord = 8;
+  std::size_t i = 0;
+  for (; i + kWord <= a.size(); i += kWord) {
+    const std::uint64_t x = word(a.data() + i, kWord);
+    const std::uint64_t y = word(b.data() + i, kWord);
+    if (x != y && fold8(x) != fold8(y)) return false;
+  }
+  for (; i < a.size(); ++i) {
     if (fold(a[i]) != fold(b[i])) return false;
   }
   return true;

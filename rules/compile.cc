@@ -216,13 +216,14 @@ void Compiler::number_items() {
 void Compiler::name_headers() {
   Prefilters& p = program_.prefilter;
   p.headers.assign(1, {});
-  for (const Link& link : program_.links) {
+  for (Link& link : program_.links) {
     if (!link.read.scanned()) continue;
-    for (const TargetSpec& t : link.targets) {
+    for (TargetSpec& t : link.targets) {
       if (!is_headers(t.variable) || t.kind != syntax::Selector::Kind::Literal) continue;
       if (header_number(p, t.key) == 0 && p.headers.size() <= 0xffff) {
         p.headers.push_back({lower(t.key), fold_hash(t.key)});
       }
+      t.header = header_number(p, t.key);
     }
   }
 }
@@ -397,6 +398,7 @@ void Compiler::count_patterns() {
 
 void Compiler::run() {
   count_patterns();
+  program_.chain_steps.build(program_.chains);
   if (!options_.optimisations.prefilter) return;
   find_guards();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) use(i);

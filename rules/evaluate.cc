@@ -19,7 +19,13 @@ constexpr std::size_t kMaxMatchedVars = 65536;
 class LinkRun {
  public:
   LinkRun(TransactionState& tx, const Rule& rule, std::uint32_t index)
-      : tx_(tx), rule_(rule), index_(index), link_(tx.program->links[rule.first_link + index]) {}
+      : tx_(tx),
+        rule_(rule),
+        index_(index),
+        link_(tx.program->links[rule.first_link + index]),
+        remembers_(link_.op != nullptr && !link_.negated && !link_.op_has_macros && !link_.looks_up_geo &&
+                   tx.program->optimisations.prefilter && tx.program->optimisations.recurring &&
+                   tx.trace == nullptr) {}
 
   LinkResult run();
 
@@ -27,8 +33,9 @@ class LinkRun {
   [[nodiscard]] bool ruled_out(const TargetValue& target, std::uint32_t item) const;
   [[nodiscard]] bool scanned_out(const TargetValue& target, Form& form) const;
   bool removed(const TargetValue& value) const;
-  // Applies the operator to one form of a value. False: stop, the transaction is intercepted.
-  bool test(const TargetValue& target, std::string_view text);
+  // Applies the operator to one form of a value, of which `item` is the item (or ReadRef::kNone).
+  // False: stop, the transaction is intercepted.
+  bool test(const TargetValue& target, std::string_view text, std::uint32_t item);
   bool test_target(TargetValue& target);
   bool test_every_step(TargetValue& target);
   bool matched(const TargetValue& target, std::string_view text);
@@ -38,6 +45,7 @@ class LinkRun {
   const Rule& rule_;
   std::uint32_t index_;
   const Link& link_;
+  const bool remembers_;  // what the operator says follows from the value alone
   bool any_ = false;
 };
 
@@ -103,7 +111,7 @@ bool LinkRun::matched(const TargetValue& target, std::string_view text) {
   return !link_.last || !conclude(tx_, rule_);
 }
 
-bool LinkRun::test(const TargetValue& target, std::string_view text) {
+bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32_t item) {
   ++tx_.work;
   Captures captures;
   bool limit_exceeded = false;
@@ -138,6 +146,9 @@ bool LinkRun::test(const TargetValue& target, std::string_view text) {
   } else if (result && captures.count > 0) {
     set_captures(captures);
   }
+  if (!result && !limit_exceeded && item != ReadRef::kNone && remembers_ && target.slot != nullptr) {
+    rule_out(tx_, target, item);
+  }
   const bool match = result != link_.negated;
   if (tx_.trace != nullptr) {
     TraceSink::Evaluation e;
@@ -169,14 +180,15 @@ bool LinkRun::scanned_out(const TargetValue& target, Form& form) const {
 
 // Trap 17: the original, then every form that a transformation changed.
 bool LinkRun::test_every_step(TargetValue& target) {
-  if (!ruled_out(target, link_.read.item) && !test(target, target.text)) return false;
+  if (!ruled_out(target, link_.read.item) && !test(target, target.text, link_.read.item)) return false;
   Slot own;
   own.text = target.text;
   Slot& slot = target.slot != nullptr ? *target.slot : own;
   for (std::size_t i = 0; i < link_.steps.size(); ++i) {
     if (link_.read.scanned() && ruled_out(target, link_.read.steps[i])) continue;
     const Form& form = tx_.forms.form(slot, link_.steps[i]);
-    if (form.changed && !test(target, form.text)) return false;
+    const std::uint32_t item = link_.read.scanned() ? link_.read.steps[i] : ReadRef::kNone;
+    if (form.changed && !test(target, form.text, item)) return false;
   }
   return true;
 }
@@ -186,18 +198,21 @@ bool LinkRun::test_target(TargetValue& target) {
   if (target.slot != nullptr) {
     if (ruled_out(target, link_.read.item)) return true;
     Form& form = tx_.forms.form(*target.slot, link_.chain);
-    return scanned_out(target, form) || test(target, form.text);
+    return scanned_out(target, form) || test(target, form.text, link_.read.item);
   }
-  if (link_.chain == 0) return test(target, target.text);
+  if (link_.chain == 0) return test(target, target.text, ReadRef::kNone);
   Slot own;
   own.text = target.text;
-  return test(target, tx_.forms.form(own, link_.chain).text);
+  return test(target, tx_.forms.form(own, link_.chain).text, ReadRef::kNone);
 }
 
 LinkResult LinkRun::run() {
   TargetList& targets = tx_.scratch.targets;
   targets.clear();
-  for (const TargetSpec& t : link_.targets) collect(tx_, t, targets);
+  // What happens to values that cannot match matters only to those who watch.
+  const bool leave_out = tx_.program->optimisations.prefilter && !link_.multi_match && tx_.trace == nullptr;
+  const std::uint32_t item = leave_out ? link_.read.item : ReadRef::kNone;
+  for (const TargetSpec& t : link_.targets) collect(tx_, t, item, targets);
   const auto rule = static_cast<std::size_t>(&rule_ - tx_.program->rules.data());
   // As in ModSecurity 2 removals name the head; further links have no id, tag or message.
   const bool check = index_ == 0 && tx_.rule_flags_used &&

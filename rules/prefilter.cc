@@ -43,9 +43,18 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
   chains_.resize(paths.size());
   for (std::size_t i = 0; i < paths.size(); ++i)
     chains_[i].path = std::move(paths[i]);
+  for (Chain& chain : chains_) {
+    constexpr std::size_t kLong = 1024;
+    for (const Transform t : chain.path) {
+      chain.shortens = chain.shortens || output_bound(t, kLong) < kLong;
+      // A digest is longer than what is shorter than itself.
+      chain.lengthens = chain.lengthens || output_bound(t, kLong) > kLong || output_bound(t, 0) > 0;
+    }
+  }
   items_ = items.size();
   words_ = (items_ + 63) / 64;
   everything_.assign(words_, 0);
+  short_.assign(words_, 0);
   by_length_.assign(kLengths * words_, 0);
   std::map<ClassMask, Bits> needs;
   std::map<ClassMask, Bits> texts;
@@ -74,6 +83,7 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
       for (const Piece& p : t.pieces) {
         auto& own = found[p];
         if (own.empty() || own.back() != i) own.push_back(i);
+        if (p.text.size() < PieceScanner::kWindow) set_bit(short_.data(), i);
       }
     }
   }
@@ -93,8 +103,8 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
   pieces_.build(list);
 }
 
-void Prefilter::find_pieces(std::string_view text, std::uint64_t* hits) const {
-  pieces_.scan(text, true, [&](std::uint32_t piece) {
+void Prefilter::find_pieces(std::string_view text, bool short_ones, std::uint64_t* hits) const {
+  pieces_.scan(text, short_ones, [&](std::uint32_t piece) {
     for (std::uint32_t i = first_item_[piece]; i < first_item_[piece + 1]; ++i) {
       set_bit(hits, piece_items_[i]);
     }

@@ -42,6 +42,9 @@ inline bool bit_of(const std::uint64_t* words, std::size_t i) {
 inline void set_bit(std::uint64_t* words, std::size_t i) {
   words[i / 64] |= std::uint64_t{1} << (i % 64);
 }
+inline void clear_bit(std::uint64_t* words, std::size_t i) {
+  words[i / 64] &= ~(std::uint64_t{1} << (i % 64));
+}
 
 // Items with numbers next to each other.
 struct ItemRange {
@@ -111,8 +114,11 @@ class Prefilter {
   [[nodiscard]] const std::uint64_t* fitting(std::size_t length) const {
     return &by_length_[std::min(length, kLengths - 1) * words_];
   }
-  // Adds the items to `hits` that one of the pieces in `text` speaks for.
-  void find_pieces(std::string_view text, std::uint64_t* hits) const;
+  // Adds the items to `hits` that one of the pieces in `text` speaks for. `short_ones`: also of pieces
+  // that are shorter than most, which costs as much again.
+  void find_pieces(std::string_view text, bool short_ones, std::uint64_t* hits) const;
+  // Items that have short pieces.
+  [[nodiscard]] const std::uint64_t* with_short_pieces() const { return short_.data(); }
   // May transformations that leave a value as it is be told so (Optimisations::unchanged)?
   [[nodiscard]] bool trusts_effects() const { return trust_effects_; }
 
@@ -144,9 +150,14 @@ class Prefilter {
   // Transform) change it as it is.
   [[nodiscard]] std::size_t longest(std::size_t chain, std::uint64_t altering,
                                     std::string_view value) const;
+  // May it be shorter than the value? Longer?
+  [[nodiscard]] bool may_shorten(std::size_t chain) const { return chains_[chain].shortens; }
+  [[nodiscard]] bool may_lengthen(std::size_t chain) const { return chains_[chain].lengthens; }
   [[nodiscard]] std::size_t chains() const { return chains_.size(); }
 
   [[nodiscard]] std::size_t bytes() const;
+
+  static constexpr std::size_t kLengths = 32;  // values of so many bytes and longer fit alike
 
   // Filled by compile.cc.
   std::array<std::vector<ReadSource>, 6> sources;  // by phase
@@ -163,7 +174,6 @@ class Prefilter {
   }
 
  private:
-  static constexpr std::size_t kLengths = 32;
   struct Need {
     ClassMask mask = 0;
     Bits items;
@@ -177,6 +187,8 @@ class Prefilter {
   struct Chain {
     Range range;
     std::vector<Transform> path;
+    bool shortens = false;   // a transformation has a bound below its input's length
+    bool lengthens = false;  // ... above it
     std::vector<ChainNeed> needs, texts;
   };
   void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
@@ -191,6 +203,7 @@ class Prefilter {
   Bits everything_;
   bool trust_effects_ = true;
   PieceScanner pieces_;
+  Bits short_;
   std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_
   std::vector<std::uint32_t> piece_items_;
 };

@@ -1,6 +1,7 @@
 #include "rules/prescan.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "rules/scanners.h"
@@ -19,14 +20,24 @@ class Scan {
   Scan(TransactionState& tx, const std::uint64_t* wanted)
       : tx_(tx), prefilter_(*tx.filter), wanted_(wanted), words_(prefilter_.words()) {}
 
-  void run(Slot& slot);
+  void run(Slot& slot, ValueCache::Kind kind);
 
  private:
+  void scan(Slot& slot);
   // Items that the value's text does not rule out, as if no chain changed it, into `out`.
   void look(std::string_view text, const Verdict& v, std::uint64_t* out);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
   void look_changed(std::size_t chain, std::string_view text, std::uint64_t* hits);
+  // A text that chains have made of the value, and what it holds.
+  struct Seen {
+    std::string_view text;
+    ClassMask mask = 0;
+    std::uint8_t looked = 0;       // kLong, kShort: which pieces were looked for
+    std::uint64_t* found = nullptr;  // items that they speak for
+  };
+  static constexpr std::uint8_t kLong = 1, kShort = 2;
+  Seen& seen(std::string_view text);
   [[nodiscard]] bool wants(const std::uint64_t* words, const ItemRange& range) const;
   [[nodiscard]] bool wants_fitting(const std::uint64_t* words, const ItemRange& range,
                                    std::size_t length) const;
@@ -35,26 +46,44 @@ class Scan {
   const Prefilter& prefilter_;
   const std::uint64_t* wanted_;
   std::size_t words_;
+  static constexpr std::size_t kMostSeen = Scratch::State::kTexts;
+  std::array<Seen, kMostSeen> seen_;
+  std::size_t seen_count_ = 0;
 };
 
 void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
   std::uint64_t left = 0;
   std::uint64_t texts = 0;
+  std::uint64_t texts_short = 0;
   const std::uint64_t* fitting = prefilter_.fitting(text.size());
+  const std::uint64_t* with_short = prefilter_.with_short_pieces();
   for (std::size_t w = 0; w < words_; ++w) {
     const std::uint64_t possible = v.possible[w] & wanted_[w] & fitting[w];
     left |= possible;
     texts |= possible & ~v.free[w];
+    texts_short |= possible & ~v.free[w] & with_short[w];
     out[w] = 0;
   }
   if (left == 0) return;
   if (texts != 0) {
-    prefilter_.find_pieces(text, out);
+    prefilter_.find_pieces(text, texts_short != 0, out);
     tx_.work += text.size();
   }
   for (std::size_t w = 0; w < words_; ++w) {
     out[w] = (out[w] | v.free[w]) & v.possible[w] & wanted_[w] & fitting[w];
   }
+}
+
+// Different chains often come to the same text.
+Scan::Seen& Scan::seen(std::string_view text) {
+  for (std::size_t i = 0; i < seen_count_; ++i) {
+    if (seen_[i].text.data() == text.data() && seen_[i].text.size() == text.size()) return seen_[i];
+  }
+  const std::size_t at = seen_count_ < kMostSeen ? seen_count_++ : kMostSeen - 1;
+  tx_.work += text.size();
+  seen_[at] = {text, classes_of(text), 0, tx_.scratch.found.data() + at * words_};
+  std::fill_n(seen_[at].found, words_, std::uint64_t{0});
+  return seen_[at];
 }
 
 bool Scan::wants(const std::uint64_t* words, const ItemRange& range) const {
@@ -83,22 +112,25 @@ void Scan::look_changed(std::size_t chain, std::string_view text, std::uint64_t*
   const ItemRange& range = prefilter_.items_of(chain);
   std::uint64_t* const possible = tx_.scratch.possible.data();
   std::uint64_t* const free = tx_.scratch.free.data();
-  std::uint64_t* const found = tx_.scratch.found.data();
-  prefilter_.judge_changed(chain, classes_of(text), possible, free);
-  tx_.work += text.size();
+  Seen& s = seen(text);
+  prefilter_.judge_changed(chain, s.mask, possible, free);
   const std::uint64_t* fitting = prefilter_.fitting(text.size());
+  const std::uint64_t* with_short = prefilter_.with_short_pieces();
   std::uint64_t texts = 0;
+  std::uint64_t texts_short = 0;
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
     possible[w] &= wanted_[w] & fitting[w];
     texts |= possible[w] & ~free[w];
+    texts_short |= possible[w] & ~free[w] & with_short[w];
   }
-  if (texts != 0) {
-    std::fill_n(found, words_, std::uint64_t{0});
-    prefilter_.find_pieces(text, found);
+  const std::uint8_t look_for = texts == 0 ? 0 : texts_short == 0 ? kLong : kLong | kShort;
+  if ((look_for & ~s.looked) != 0) {
+    prefilter_.find_pieces(text, texts_short != 0, s.found);
+    s.looked = static_cast<std::uint8_t>(s.looked | look_for);
     tx_.work += text.size();
   }
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    const std::uint64_t left = possible[w] & (texts != 0 ? free[w] | found[w] : free[w]);
+    const std::uint64_t left = possible[w] & (texts != 0 ? free[w] | s.found[w] : free[w]);
     hits[w] = (hits[w] & ~range.mask(w)) | left;
   }
 }
@@ -115,8 +147,14 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
     const Verdict::Changed& c = v.changed[i];
     if ((c.checks & altering) == 0) continue;
     const ItemRange& range = prefilter_.items_of(c.chain);
-    if (!wants(v.maybe, range) ||
-        !wants_fitting(v.maybe, range, prefilter_.longest(c.chain, altering, slot.text))) {
+    const bool shortens = prefilter_.may_shorten(c.chain);
+    const bool any_length = slot.text.size() + 1 >= Prefilter::kLengths && !shortens;
+    const auto longest = [&] {
+      return shortens || prefilter_.may_lengthen(c.chain)
+                 ? prefilter_.longest(c.chain, altering, slot.text)
+                 : slot.text.size();
+    };
+    if (!wants(v.maybe, range) || (!any_length && !wants_fitting(v.maybe, range, longest()))) {
       // Whatever comes out, none of them can match it.
       clear_range(range, hits);
       continue;
@@ -127,20 +165,59 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
   }
 }
 
-void Scan::run(Slot& slot) {
-  slot.scanned_by = tx_.filter_number;
-  slot.hits = nullptr;
+// `hits` is scratch: what it says is copied.
+void Scan::scan(Slot& slot) {
   std::uint64_t* const hits = tx_.scratch.hits.data();
   const Verdict& v = tx_.masks->look_up(prefilter_, classes_of(slot.text));
   tx_.work += slot.text.size() + words_;
   look(slot.text, v, hits);
   if (v.changes != 0) change(slot, v, hits);
-  if (std::all_of(hits, hits + words_, [](std::uint64_t w) { return w == 0; })) return;
+}
+
+void Scan::run(Slot& slot, ValueCache::Kind kind) {
+  slot.scanned_by = tx_.filter_number;
+  slot.hits = nullptr;
+  slot.entry = nullptr;
+  ValueCache& cache = tx_.memory->recurring;
+  // Who watches shall see the same each time.
+  const bool cached = cache.in_use() && tx_.trace == nullptr && words_ <= ValueCache::kWords &&
+                      slot.text.size() <= ValueCache::kLongest;
+  ValueCache::Entry* entry = cached ? cache.find(slot.text, wanted_, kind) : nullptr;
+  if (entry == nullptr) {
+    scan(slot);
+    const std::uint64_t* hits = tx_.scratch.hits.data();
+    if (cached) {
+      entry = &cache.add(slot.text, wanted_, kind, hits, words_);
+    } else if (std::all_of(hits, hits + words_, [](std::uint64_t w) { return w == 0; })) {
+      return;
+    }
+  } else {
+    tx_.work += slot.text.size();
+  }
+  const std::uint64_t* hits = entry != nullptr ? entry->hits.data() : tx_.scratch.hits.data();
+  if (entry != nullptr) {
+    if (entry->none) return;
+    slot.entry = entry;
+    slot.added = entry->added;
+  }
   char* p = tx_.arena.allocate(words_ * 8, 8);
   // Without memory nothing is ruled out; nothing writes through this pointer.
   slot.hits = p == nullptr ? const_cast<std::uint64_t*>(prefilter_.everything())
                            : reinterpret_cast<std::uint64_t*>(p);
   if (p != nullptr) std::copy_n(hits, words_, slot.hits);
+}
+
+ValueCache::Kind kind_of(Variable v) {
+  switch (v) {
+    case Variable::REQUEST_HEADERS:
+    case Variable::REQUEST_HEADERS_NAMES:
+    case Variable::RESPONSE_HEADERS:
+    case Variable::RESPONSE_HEADERS_NAMES:
+    case Variable::REQUEST_METHOD:
+    case Variable::REQUEST_PROTOCOL:
+    case Variable::REQUEST_COOKIES_NAMES: return ValueCache::Kind::Head;
+    default: return ValueCache::Kind::Argument;
+  }
 }
 
 const std::uint64_t* wanted_for(const Prefilter& prefilter, Variable v, std::uint16_t header) {
@@ -176,7 +253,9 @@ class SourceScan {
 
  private:
   void add(Slot& slot, std::uint16_t header) {
-    if (slot.scanned_by != tx_.filter_number) Scan(tx_, wanted_for(prefilter_, source_.variable, header)).run(slot);
+    if (slot.scanned_by != tx_.filter_number) {
+      Scan(tx_, wanted_for(prefilter_, source_.variable, header)).run(slot, kind_of(source_.variable));
+    }
     if (slot.hits == nullptr) return;
     any_ = true;
     for (std::size_t w = 0; w < prefilter_.words(); ++w)
@@ -191,6 +270,31 @@ class SourceScan {
 };
 
 }  // namespace
+
+Scratch::State::Memory& Scratch::State::memory_for(const std::shared_ptr<const RuleSet>& rules) {
+  ++turns;
+  Memory* oldest = memories.data();
+  for (Memory& m : memories) {
+    if (!m.of.owner_before(rules) && !rules.owner_before(m.of)) {
+      m.used = turns;
+      return m;
+    }
+    if (m.used < oldest->used) oldest = &m;
+  }
+  const auto& filters = rules->program().prefilter.filters;
+  oldest->of = rules;
+  oldest->used = turns;
+  oldest->masks.clear();
+  oldest->masks.resize(filters.size());
+  oldest->recurring.prepare(rules->program().optimisations.recurring);
+  std::size_t most = hits.size();
+  for (const Prefilter& f : filters)
+    most = std::max(most, f.words());
+  for (auto* bits : {&hits, &possible, &free})
+    bits->resize(most);
+  found.resize(kTexts * most);
+  return *oldest;
+}
 
 std::uint16_t header_number(const Prefilters& prefilters, std::string_view name) {
   if (prefilters.headers.size() < 2) return 0;
@@ -207,9 +311,22 @@ bool may_match(TransactionState& tx, const TargetValue& value, std::uint32_t ite
   if (own == Prefilter::kUnknown) return true;
   Slot& slot = *value.slot;
   if (slot.scanned_by != tx.filter_number) {
-    Scan(tx, wanted_for(*tx.filter, value.variable, value.header)).run(slot);
+    Scan(tx, wanted_for(*tx.filter, value.variable, value.header)).run(slot, kind_of(value.variable));
   }
   return slot.hits != nullptr && bit_of(slot.hits, own);
+}
+
+void rule_out(TransactionState& tx, const TargetValue& value, std::uint32_t item) {
+  const std::uint32_t own = tx.filter->own_item[item];
+  Slot& slot = *value.slot;
+  if (own == Prefilter::kUnknown || slot.scanned_by != tx.filter_number || slot.hits == nullptr) return;
+  if (slot.hits != tx.filter->everything()) clear_bit(slot.hits, own);
+  ValueCache::Entry* const e = slot.entry;
+  if (e == nullptr || e->added != slot.added) return;
+  clear_bit(e->hits.data(), own);
+  const std::size_t words = tx.filter->words();
+  e->none = std::all_of(e->hits.begin(), e->hits.begin() + static_cast<std::ptrdiff_t>(words),
+                        [](std::uint64_t w) { return w == 0; });
 }
 
 namespace {
@@ -272,7 +389,9 @@ namespace {
 void use_filter(TransactionState& tx, std::size_t number) {
   tx.filter = &tx.program->prefilter.filters[number];
   tx.filter_number = static_cast<std::uint8_t>(number + 1);
-  tx.masks = &tx.scratch.masks_for(tx.rules, number);
+  tx.memory = &tx.scratch.memory_for(tx.rules);
+  tx.masks = &tx.memory->masks[number];
+  if (!tx.masks->prepared()) tx.masks->prepare(*tx.filter);
 }
 
 // The level that TX says; nullopt: it says nothing yet.

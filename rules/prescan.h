@@ -17,6 +17,11 @@ bool widen(TransactionState& tx, Phase phase, std::size_t step);
 // REQUIRES: value.slot is not null.
 bool may_match(TransactionState& tx, const TargetValue& value, std::uint32_t item);
 
+// The exact operator has said that `item` does not match the form of `value`'s slot: it need not be
+// asked again, for this value nor for the same one in another transaction.
+// REQUIRES: what the operator says follows from the value's bytes alone.
+void rule_out(TransactionState& tx, const TargetValue& value, std::uint32_t item);
+
 // What Hyperscan finds of a scan unit's patterns in a form of `slot`: bits of the unit, in the
 // arena. Null: it was not asked (there is no database for the unit, the value is short, or too few
 // patterns are left of it) and any may match.

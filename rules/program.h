@@ -37,6 +37,7 @@ struct TargetSpec {
   bool count = false;
   bool exclude = false;
   bool wildcard = false;  // ctl only: `*` in a json. key stands for one component
+  std::uint16_t header = 0;  // of a literal key of headers: Prefilters::headers; 0: none
 
   // Does this selector take a member with this key? (None takes all.)
   [[nodiscard]] bool takes(std::string_view key, ReScratch& scratch, const ReLimits& limits) const;
@@ -146,6 +147,7 @@ class Program {
   std::vector<Link> links;
   std::array<std::vector<std::uint32_t>, 6> phases;  // [1…5]: indexes of rules
   std::vector<ChainNode> chains{ChainNode{}};
+  ChainSteps chain_steps;  // by compile()
   std::unique_ptr<const UnicodeMap> unicode;
   std::shared_ptr<const GeoDatabase> geo;  // SecGeoLookupDb
   std::shared_ptr<const Regex> relevant_status;  // SecAuditLogRelevantStatus; null: none

@@ -44,6 +44,7 @@ struct Optimisations {
   bool classes = true;          // ... by the classes of bytes that a value holds
   bool pieces = true;           // ... by pieces of text that it would have to hold
   bool levels = true;           // ... only for rules that the present level does not jump over
+  bool recurring = true;        // ... and what is known of a value that came before
   bool unchanged = true;        // transformations that change nothing are not carried out
   bool hyperscan = true;        // long values are scanned for many patterns at once
   bool transform_cache = true;  // a chain is applied once to a value

@@ -236,6 +236,7 @@ void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers
   tx.profile = tx.forms.profile = nullptr;
   tx.forms.arena = &tx.arena;
   tx.forms.chains = &tx.program->chains;
+  tx.forms.steps = &tx.program->chain_steps;
   tx.forms.unicode = tx.program->unicode.get();
   tx.forms.work = &tx.work;
   tx.forms.cache = tx.program->optimisations.transform_cache;

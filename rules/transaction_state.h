@@ -46,26 +46,28 @@ struct Scratch::State {
   std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
   const Scanners* fits = nullptr;         // ... and these scanners of it
   std::vector<MaskTable> masks;  // by filter
+  ValueCache recurring;
   operators::WordTypes words;
   std::weak_ptr<const RuleSet> masks_of;  // the rule set that `masks` are for
-  std::vector<std::uint64_t> hits, possible, free, found;  // while a value is scanned: items
+  static constexpr std::size_t kTexts = 8;  // forms of a value that are told apart while it is scanned
+  std::vector<std::uint64_t> hits, possible, free;  // while a value is scanned: items
+  std::vector<std::uint64_t> found;                 // the same for each of kTexts
   TargetList targets;                     // of the link that is evaluated
   std::string text;                       // for building strings
 
-  // Transactions of different rule sets may take turns.
-  MaskTable& masks_for(const std::shared_ptr<const RuleSet>& rules, std::size_t filter) {
-    const auto& filters = rules->program().prefilter.filters;
-    if (masks_of.owner_before(rules) || rules.owner_before(masks_of)) {
-      masks.clear();
-      masks.resize(filters.size());
-      std::size_t most = 0;
-      for (const Prefilter& f : filters) most = std::max(most, f.words());
-      for (auto* bits : {&hits, &possible, &free, &found}) bits->assign(most, 0);
-      masks_of = rules;
-    }
-    if (!masks[filter].prepared()) masks[filter].prepare(filters[filter]);
-    return masks[filter];
-  }
+  // What is remembered from transaction to transaction of one rule set.
+  struct Memory {
+    std::weak_ptr<const RuleSet> of;
+    std::vector<MaskTable> masks;  // by filter; each prepared when it is first needed
+    ValueCache recurring;
+    std::uint64_t used = 0;
+  };
+  // Transactions of different rule sets may take turns: of so many each has its own.
+  static constexpr std::size_t kRuleSets = 4;
+  std::array<Memory, kRuleSets> memories;
+  std::uint64_t turns = 0;
+
+  Memory& memory_for(const std::shared_ptr<const RuleSet>& rules);
 };
 
 // A persistent collection as this transaction sees it.
@@ -191,7 +193,8 @@ struct TransactionState {
   std::vector<std::uint64_t> steps_to_run;  // of the current phase
   const Prefilter* filter = nullptr;        // in use, ...
   std::uint8_t filter_number = 0;           // 1 + its place in Prefilters::filters, ...
-  MaskTable* masks = nullptr;               // and its table
+  MaskTable* masks = nullptr;               // its table, ...
+  Scratch::State::Memory* memory = nullptr;  // and what is remembered of other transactions
 
   // Outcome.
   Decision decision;

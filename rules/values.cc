@@ -1,5 +1,6 @@
 #include "rules/values.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -37,21 +38,45 @@ Form& FormContext::spare(std::string_view text) const {
   return spare_;
 }
 
+void ChainSteps::build(const std::vector<ChainNode>& chains) {
+  next_.assign(chains.size() * kTransforms, 0);
+  for (std::size_t i = 1; i < chains.size(); ++i) {
+    next_[chains[i].parent * kTransforms + static_cast<std::size_t>(chains[i].transform)] =
+        static_cast<std::uint16_t>(i);
+  }
+}
+
+// The form behind `node`, whose parent's is `from`. Where the transformations on the way to `from`
+// changed nothing, or less than all of them did, another chain may have come the same way.
+Form* FormContext::step(Slot& slot, Form& from, std::uint16_t node) const {
+  const Transform t = (*chains)[node].transform;
+  std::uint16_t like = cache ? steps->next(from.node, t) : node;
+  if (like == 0) like = node;
+  if (slot.forms[like] == nullptr) {
+    Form* made = transform(from, t);
+    if (made == nullptr) return nullptr;
+    made->node = made->changed ? like : from.node;
+    slot.forms[like] = made;
+  }
+  return slot.forms[node] = slot.forms[like];
+}
+
 Form& FormContext::form(Slot& slot, std::uint16_t node) const {
   if (slot.forms == nullptr || !cache) {
     const std::size_t n = chains->size();
     char* p = arena->allocate(n * sizeof(Form*), alignof(Form*));
     if (p == nullptr) return spare(slot.text);
     slot.forms = reinterpret_cast<Form**>(p);
-    for (std::size_t i = 0; i < n; ++i) slot.forms[i] = nullptr;
+    std::fill_n(slot.forms, n, nullptr);
   }
+  if (slot.forms[node] != nullptr) return *slot.forms[node];
   if (slot.forms[0] == nullptr) {
     slot.forms[0] = arena->make<Form>();
     if (slot.forms[0] == nullptr) return spare(slot.text);
     slot.forms[0]->text = slot.text;
   }
   // Up to the nearest ancestor that is there, then down again.
-  std::array<std::uint16_t, kMaxChain + 1> path{};
+  std::array<std::uint16_t, kMaxChain + 1> path;  // NOLINT: filled as far as it is read
   std::size_t depth = 0;
   std::uint16_t at = node;
   while (slot.forms[at] == nullptr) {
@@ -60,10 +85,8 @@ Form& FormContext::form(Slot& slot, std::uint16_t node) const {
   }
   Form* form = slot.forms[at];
   while (depth > 0) {
-    at = path[--depth];
-    Form* next = transform(*form, (*chains)[at].transform);
+    Form* next = step(slot, *form, path[--depth]);
     if (next == nullptr) return spare(form->text);
-    slot.forms[at] = next;
     form = next;
   }
   return *form;

@@ -11,6 +11,7 @@
 
 #include "engine/base/arena.h"
 #include "rules/transforms/transform.h"
+#include "rules/value_cache.h"
 
 namespace weir::rules {
 
@@ -21,6 +22,19 @@ struct ChainNode {
   std::uint16_t parent = 0;
   Transform transform = Transform::None;
   std::uint16_t depth = 0;  // transformations on the way from the root
+};
+
+// By node and transformation: the node that it leads to; 0: there is none.
+class ChainSteps {
+ public:
+  void build(const std::vector<ChainNode>& chains);
+  [[nodiscard]] std::uint16_t next(std::uint16_t node, Transform t) const {
+    return next_[node * kTransforms + static_cast<std::size_t>(t)];
+  }
+
+ private:
+  static constexpr std::size_t kTransforms = static_cast<std::size_t>(Transform::Utf8ToUnicode) + 1;
+  std::vector<std::uint16_t> next_;
 };
 
 constexpr std::size_t kMaxChain = 64;  // transformations of one rule; more is an error at load
@@ -36,6 +50,7 @@ struct Form {
   std::string_view text;
   bool changed = false;  // by the last transformation of the chain (what multiMatch asks)
   bool same = true;      // as the value itself, but for case
+  std::uint16_t node = 0;  // a chain that comes to this text: other chains go on from there
   UnitHits* hits = nullptr;
 };
 
@@ -43,6 +58,8 @@ struct Slot {
   std::string_view text;
   Form** forms = nullptr;         // by chain node; null until the first transformation
   std::uint64_t* hits = nullptr;  // items that may match it (prefilter.h); null: none
+  ValueCache::Entry* entry = nullptr;  // where hits are remembered, ...
+  std::uint32_t added = 0;             // ... unless that is another by now
   std::uint8_t scanned_by = 0;    // the filter that hits are of; 0: not scanned
 
   void set(std::string_view t) { *this = Slot{t}; }
@@ -59,6 +76,7 @@ class FormContext {
  public:
   base::Arena* arena = nullptr;
   const std::vector<ChainNode>* chains = nullptr;
+  const ChainSteps* steps = nullptr;
   const UnicodeMap* unicode = nullptr;
   std::uint64_t* work = nullptr;
   Profile* profile = nullptr;
@@ -70,6 +88,7 @@ class FormContext {
 
  private:
   Form* transform(const Form& from, Transform t) const;
+  Form* step(Slot& slot, Form& from, std::uint16_t node) const;
   // What is handed out when even a Form cannot be had.
   Form& spare(std::string_view text) const;
   mutable Form spare_;

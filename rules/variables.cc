@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rules/prescan.h"
+
 namespace weir::rules {
 
 bool variable_list(TransactionState& tx, Variable v, ListView& out) {
@@ -91,13 +93,27 @@ void collect_matched(TransactionState& tx, const TargetSpec& t, TargetList& out)
   }
 }
 
+// Is that what prescan.h says of the value? Then nothing need be known of it.
+bool is_ruled_out(TransactionState& tx, Variable variable, Slot& slot, std::uint16_t header,
+                  std::uint32_t item) {
+  if (item == ReadRef::kNone) return false;
+  TargetValue v;
+  v.variable = variable;
+  v.slot = &slot;
+  v.header = header;
+  return !may_match(tx, v, item);
+}
+
 void collect_list(TransactionState& tx, const TargetSpec& t, const ListView& list,
-                  TargetList& out) {
+                  std::uint32_t item, TargetList& out) {
   for (std::size_t i = 0; i < list.count; ++i) {
     Entry& e = list.entries[i];
     ++tx.work;
-    if (!t.takes(e.name.text, tx.scratch.re, tx.pcre())) continue;
+    if (t.header != 0 ? e.header != t.header : !t.takes(e.name.text, tx.scratch.re, tx.pcre())) {
+      continue;
+    }
     Slot& slot = list.names ? e.name : e.value;
+    if (is_ruled_out(tx, t.variable, slot, e.header, item)) continue;
     TargetValue v = keyed(t.variable, e.name.text, slot.text);
     v.slot = &slot;
     v.header = e.header;
@@ -107,10 +123,12 @@ void collect_list(TransactionState& tx, const TargetSpec& t, const ListView& lis
   }
 }
 
-void collect_scalar(TransactionState& tx, const TargetSpec& t, TargetList& out) {
+void collect_scalar(TransactionState& tx, const TargetSpec& t, std::uint32_t item,
+                    TargetList& out) {
   TargetValue v;
   v.variable = t.variable;
   if (Slot* slot = static_scalar(tx, t.variable); slot != nullptr) {
+    if (is_ruled_out(tx, t.variable, *slot, 0, item)) return;
     v.slot = slot;
     v.text = slot->text;
     out.push_back(v);
@@ -144,7 +162,7 @@ std::optional<std::string_view> rule_value(TransactionState& tx, std::string_vie
   return std::nullopt;
 }
 
-void select(TransactionState& tx, const TargetSpec& t, TargetList& out) {
+void select(TransactionState& tx, const TargetSpec& t, std::uint32_t item, TargetList& out) {
   ListView list;
   if (t.variable == Variable::RULE) {
     if (const auto text = rule_value(tx, t.key); text) {
@@ -160,9 +178,9 @@ void select(TransactionState& tx, const TargetSpec& t, TargetList& out) {
   } else if (t.variable == Variable::MATCHED_VARS || t.variable == Variable::MATCHED_VARS_NAMES) {
     collect_matched(tx, t, out);
   } else if (variable_list(tx, t.variable, list)) {
-    collect_list(tx, t, list, out);
+    collect_list(tx, t, list, item, out);
   } else {
-    collect_scalar(tx, t, out);
+    collect_scalar(tx, t, item, out);
   }
 }
 
@@ -198,8 +216,9 @@ bool TargetSpec::takes(std::string_view member, ReScratch& scratch, const ReLimi
   return false;
 }
 
-void collect(TransactionState& tx, const TargetSpec& target, TargetList& out) {
+void collect(TransactionState& tx, const TargetSpec& target, std::uint32_t item, TargetList& out) {
   if (target.exclude) {
+    if (out.empty()) return;
     std::erase_if(out, [&](const TargetValue& v) {
       if (v.variable != target.variable || v.count) return false;
       ++tx.work;
@@ -208,7 +227,7 @@ void collect(TransactionState& tx, const TargetSpec& target, TargetList& out) {
     return;
   }
   const std::size_t before = out.size();
-  select(tx, target, out);
+  select(tx, target, target.count ? ReadRef::kNone : item, out);
   if (!target.count) return;
   const std::size_t n = out.size() - before;
   out.resize(before);

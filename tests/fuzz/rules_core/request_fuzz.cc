@@ -58,6 +58,7 @@ struct Engine {
     options.optimisations.transform_cache = optimised;
     options.optimisations.injection = optimised;
     options.optimisations.levels = optimised;
+    options.optimisations.recurring = optimised;
     rules = RuleSet::load({Source::memory("fuzz.conf", kRules)}, options).rules;
     if (rules == nullptr) std::abort();
   }

@@ -1,0 +1,65 @@
+// Values that recur from one transaction to the next: host names, user agents, names of fields. What
+// the filter said of one, and what the operators said that looked at it since, is remembered by one
+// worker, for the same bytes read by the same rules. It says which operators do not match, and
+// nothing else.
+//
+// Nobody can poison it: an entry is used only for exactly its bytes (they are compared), and what it
+// says follows from them alone. Somebody can push entries out, which costs time only. Fixed size;
+// nothing is allocated after prepare(). One for each worker and rule set.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace weir::rules {
+
+class ValueCache {
+ public:
+  static constexpr std::size_t kWords = 8;       // filters with more items than fit are not served
+  static constexpr std::size_t kLongest = 192;   // bytes of a value
+
+  struct Entry {
+    std::uint64_t hash = 0;
+    const std::uint64_t* wanted = nullptr;  // null: the entry is free
+    std::uint32_t length = 0;
+    std::uint32_t added = 0;  // which addition it is of: tells whether it still is what it was
+    std::uint64_t used = 0;
+    bool none = false;        // no item is left
+    std::array<std::uint64_t, kWords> hits{};
+    std::array<char, kLongest> text;  // NOLINT: filled as far as `length` says
+  };
+
+  // Values of arguments and cookies, of which there may be thousands in a request, do not push out
+  // what stands in the head of most.
+  enum class Kind : std::uint8_t { Head, Argument };
+
+  // Forgets everything; `use`: whether anything is to be remembered from now on. Memory is kept:
+  // transactions under way still hold pointers to entries, and see from `added` what became of them.
+  void prepare(bool use);
+  [[nodiscard]] bool in_use() const { return in_use_; }
+
+  // What is known of `text` for the items in `wanted` (a filter's, whose address stands for filter
+  // and items); null: nothing.
+  [[nodiscard]] Entry* find(std::string_view text, const std::uint64_t* wanted, Kind kind);
+  // Remembers it; `words` of hits, at most kWords. REQUIRES: text.size() <= kLongest.
+  Entry& add(std::string_view text, const std::uint64_t* wanted, Kind kind,
+             const std::uint64_t* hits, std::size_t words);
+
+ private:
+  static constexpr std::size_t kSets = 256;  // of each kind
+  static constexpr std::size_t kWays = 2;
+  static std::uint64_t hash_of(std::string_view text, const std::uint64_t* wanted);
+  [[nodiscard]] Entry* set_of(std::uint64_t hash, Kind kind) {
+    return &entries_[((kind == Kind::Head ? 0 : kSets) + (hash >> 32) % kSets) * kWays];
+  }
+
+  std::vector<Entry> entries_;
+  bool in_use_ = false;
+  std::uint64_t clock_ = 0;
+  std::uint32_t additions_ = 0;
+};
+
+}  // namespace weir::rules
