@@ -64,6 +64,8 @@ bool read_packet(Bytes body, QueuedPacket& out) {
   out.checksum = checksum_of(info);
   out.gso = (info & NFQA_SKB_GSO) != 0;
   out.bridge_in = number(attributes, NFQA_IFINDEX_PHYSINDEV);
+  out.routed_in = number(attributes, NFQA_IFINDEX_INDEV);
+  out.routed_out = number(attributes, NFQA_IFINDEX_OUTDEV);
   out.bridge_out = number(attributes, NFQA_IFINDEX_PHYSOUTDEV);
   nfqnl_msg_packet_hw hardware{};
   if (take(attributes, NFQA_HWADDR, hardware) && ntohs(hardware.hw_addrlen) == 6) {

@@ -25,7 +25,12 @@ struct QueuedPacket {
   bool gso = false;            // several segments in one
   std::uint32_t bridge_in = 0;  // bridge port it came in by; 0: routed
   std::uint32_t bridge_out = 0;
+  std::uint32_t routed_in = 0;  // interface it came in by; of a bridged packet the bridge. 0: made here
+  std::uint32_t routed_out = 0;
   std::optional<std::array<std::uint8_t, 6>> mac;  // of the station it came from
+
+  [[nodiscard]] std::uint32_t came_by() const noexcept { return bridge_in != 0 ? bridge_in : routed_in; }
+  [[nodiscard]] std::uint32_t leaves_by() const noexcept { return bridge_in != 0 ? bridge_out : routed_out; }
 };
 
 enum class QueueMessage : std::uint8_t {

@@ -41,6 +41,11 @@ timespec timeout_of(Duration wait) {
   return out;
 }
 
+// Interface numbers are small and grow by one; two that differ by 2^16 are not on one machine.
+std::uint16_t short_number(std::uint32_t interface) {
+  return static_cast<std::uint16_t>(interface == 0 ? 0 : (interface - 1) % 0xffff + 1);
+}
+
 }  // namespace
 
 struct NfqueuePort::Messages {
@@ -158,6 +163,8 @@ void NfqueuePort::take(std::uint32_t index, std::size_t length, std::span<Packet
     given.wire_length = packet.length;
     given.link = LinkType::RawIp;
     given.checksum = packet.checksum;
+    given.came_by = short_number(packet.came_by());
+    given.leaves_by = short_number(packet.leaves_by());
     given.time = now;
     given.number = ++number_;
     given.token = index;

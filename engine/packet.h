@@ -59,6 +59,10 @@ struct Packet {
   // opaque, empty for most ports. At most kMostEnvelope bytes, valid as long as `bytes`. The engine keeps a
   // copy for a connection that it answers, and gives it back in PacketPort::inject().
   Bytes envelope;
+  // The interfaces that it came in by and is to leave by, numbers of the port's own; 0: not known. An
+  // address is easily forged, the interface is not (flow::DropReason::WrongSide).
+  std::uint16_t came_by = 0;
+  std::uint16_t leaves_by = 0;
 };
 
 inline constexpr std::size_t kMostEnvelope = 128;

@@ -108,6 +108,9 @@ class Flow {
   bool bypassed = false;        // Tracker::bypass_flow: all of it passes, nothing is followed
   bool refused = false;         // Tracker::refuse_flow: no segment of it may pass any more
   Direction reset_from = Direction::ToServer;  // direction of the RST
+  // The interface by which the client's SYN came, if it went on by another one; 0: not known. By that
+  // interface comes nothing of the server's.
+  std::uint16_t client_side = 0;
 
   [[nodiscard]] HalfStream& half(Direction d) { return halves[static_cast<std::size_t>(d)]; }
   [[nodiscard]] const HalfStream& half(Direction d) const {

@@ -53,6 +53,7 @@ HandshakeExtra* HalfOpenStore::extra(HalfOpen& h) {
 }
 
 Recorded HalfOpenStore::add_syn(HalfOpen& h, const net::TcpSegment& s) {
+  if (h.client_side == 0 && s.came_by != s.leaves_by) h.client_side = s.came_by;
   if (!h.has_syn) {
     h.syn = record_of(s);
     h.has_syn = 1;

@@ -59,6 +59,7 @@ struct HalfOpen {
   std::uint8_t client_is_low : 1 = 0;
   std::uint8_t attached : 1 = 0;  // successor of a flow with the same key; not in the index itself
   std::uint8_t packets = 0;
+  std::uint16_t client_side = 0;  // see Flow
 };
 static_assert(sizeof(HalfOpen) <= 128);
 

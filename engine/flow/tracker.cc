@@ -91,6 +91,11 @@ SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
   if (found.flow != nullptr) {
     Flow& f = *found.flow;
     const Direction d = k.from_low == f.client_is_low ? Direction::ToServer : Direction::ToClient;
+    if (d == Direction::ToServer) {
+      if (f.client_side == 0 && s.came_by != s.leaves_by) f.client_side = s.came_by;
+    } else if (f.client_side != 0 && s.came_by == f.client_side) {
+      return wrong_side(&f);
+    }
     if (bad != DropReason::None) return refuse(f, d, s, bad);
     if (belongs_to_successor(f, d, s)) {
       const std::uint32_t successor = f.successor;
@@ -105,8 +110,22 @@ SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
     return on_flow(f, d, s);
   }
   if (bad != DropReason::None) return SegmentVerdict::drop(bad);
+  if (found.half_open != kNone) {
+    const HalfOpen& h = table_.half_open()[found.half_open];
+    const bool from_client = k.from_low == (h.client_is_low != 0);
+    if (!from_client && h.client_side != 0 && s.came_by == h.client_side) return wrong_side(nullptr);
+  }
   if (found.half_open != kNone) return on_half_open(found.half_open, s, k.from_low);
   return on_unknown(s, k, hash);
+}
+
+// A client that knows all numbers of its own connection can speak for the server: acknowledge what never got
+// there, or agree to leave HTTP. Such a packet comes from where the client is.
+SegmentVerdict Tracker::wrong_side(Flow* f) {
+  SegmentVerdict v = SegmentVerdict::drop(DropReason::WrongSide);
+  v.flow = f;
+  v.direction = Direction::ToClient;
+  return v;
 }
 
 SegmentVerdict Tracker::on_unknown(const net::TcpSegment& s, const KeyedSegment& k,
@@ -149,6 +168,7 @@ SegmentVerdict Tracker::adopt(const net::TcpSegment& s, const KeyedSegment& k, s
   ++counters_.adopted;
   for (HalfStream& h : f->halves) h.scale = kUnknownScale;
   f->half(opposite(d)).origin = s.ack;  // provisional, until that end is seen
+  if (from_client && s.came_by != s.leaves_by) f->client_side = s.came_by;
   sink_.on_open(*f);
   SegmentVerdict v = on_flow(*f, d, s);
   v.opened = true;

@@ -132,6 +132,7 @@ class Tracker {
   void take_urgent(Flow& f, Direction d, const net::TcpSegment& s, std::int64_t offset);
   void advance_ack(Flow& f, Direction data, std::int64_t ack);
   SegmentVerdict refuse(Flow& f, Direction d, const net::TcpSegment& s, DropReason reason);
+  static SegmentVerdict wrong_side(Flow* f);
   void set_aside(Flow& f, Direction d, const net::TcpSegment& s, DropReason reason);
 
   // tracker_data.cc

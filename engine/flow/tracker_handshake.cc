@@ -136,6 +136,7 @@ SegmentVerdict Tracker::promote(std::uint32_t index, const SynRecord* syn,
   Flow* f = open_flow(h.key, h.hash, h.start, h.client_is_low != 0);
   if (f == nullptr) return SegmentVerdict::drop(DropReason::FlowLimit);
   take_handshake(*f, client, server);
+  f->client_side = h.client_side;
   if (!server) {
     HalfStream& r = f->half(Direction::ToClient);
     r.origin = d == Direction::ToServer ? s.ack : s.seq;  // what the client's first ACK says

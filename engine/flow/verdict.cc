@@ -32,6 +32,7 @@ std::string_view name(DropReason reason) {
       "refused",
       "one-sided",
       "unseen",
+      "wrong-side",
   };
   return kNames[static_cast<std::size_t>(reason)];
 }

@@ -12,6 +12,8 @@ Decoder::Decoder(const Packet& packet, const DecodeOptions& options)
   datagram_.checksum = packet.checksum;
   datagram_.time = packet.time;
   datagram_.packet_number = packet.number;
+  datagram_.came_by = packet.came_by;
+  datagram_.leaves_by = packet.leaves_by;
 }
 
 Decoder::Decoder(const Datagram& reassembled, const DecodeOptions& options)

@@ -87,6 +87,8 @@ struct Datagram {
   ChecksumState checksum = ChecksumState::Unknown;
   Timestamp time;
   std::uint64_t packet_number = 0;
+  std::uint16_t came_by = 0;  // of the packet
+  std::uint16_t leaves_by = 0;
 
   [[nodiscard]] std::uint8_t version() const { return source.version; }
   // The receiving host discards it: it carries no data for anybody.

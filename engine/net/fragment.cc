@@ -325,6 +325,8 @@ Defragmented Defragmenter::complete(std::uint32_t index, const Datagram& last) {
   d.transport_at = 0;
   d.time = last.time;
   d.packet_number = last.packet_number;
+  d.came_by = last.came_by;
+  d.leaves_by = last.leaves_by;
   made_.clear();
   for (std::uint32_t i = t.first_packet; i != base::kNone; i = packets_[i].next) {
     made_.push_back(packets_[i].packet);

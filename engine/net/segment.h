@@ -72,6 +72,8 @@ struct TcpSegment {
       false;  // verified and wrong (never set where the checksum state forbids the test)
   Timestamp time;
   std::uint64_t packet_number = 0;
+  std::uint16_t came_by = 0;  // interfaces, see Packet
+  std::uint16_t leaves_by = 0;
 
   [[nodiscard]] bool has(TcpFlag f) const { return (flags & f) != 0; }
 };

@@ -114,6 +114,8 @@ TcpParsed parse_tcp(const Datagram& datagram) noexcept {
   segment.ttl = datagram.ttl;
   segment.time = datagram.time;
   segment.packet_number = datagram.packet_number;
+  segment.came_by = datagram.came_by;
+  segment.leaves_by = datagram.leaves_by;
 
   if (segment.options.malformed) out.anomalies.add(Anomaly::TcpOptionMalformed);
   if (is_group(datagram.destination)) out.anomalies.add(Anomaly::TcpGroupAddress);

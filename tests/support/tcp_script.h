@@ -131,6 +131,8 @@ struct Tweak {
   bool malformed_options = false;
   bool fast_open = false;
   std::uint8_t ttl = 64;
+  std::uint16_t came_by = 0;
+  std::uint16_t leaves_by = 0;
 };
 
 class Script {
@@ -167,6 +169,8 @@ class Script {
     s.missing = t.missing;
     s.checksum_bad = t.checksum_bad;
     s.ttl = t.ttl;
+    s.came_by = t.came_by;
+    s.leaves_by = t.leaves_by;
     s.options.timestamps = t.timestamps;
     s.options.authentication = t.authentication;
     s.options.malformed = t.malformed_options;

@@ -42,12 +42,29 @@ TEST(QueueMessages, APacketWithAllThatTheKernelTells) {
   EXPECT_EQ(p.mark, 0x55U);
   EXPECT_EQ(p.bridge_in, 7U);
   EXPECT_EQ(p.bridge_out, 9U);
+  EXPECT_EQ(p.came_by(), 7U);
+  EXPECT_EQ(p.leaves_by(), 9U);
   EXPECT_EQ(p.length, 4000U);
   EXPECT_EQ(text(p.payload), "E-packet");
   EXPECT_TRUE(p.gso);
   EXPECT_EQ(p.checksum, ChecksumState::NotFilled);
   ASSERT_TRUE(p.mac);
   EXPECT_EQ((*p.mac)[5], 1);
+}
+
+TEST(QueueMessages, OfARoutedPacketTheInterfacesAreThoseOfRouting) {
+  const auto message = MessageBuilder().packet(1).number(NFQA_IFINDEX_INDEV, 3).number(NFQA_IFINDEX_OUTDEV, 4).done();
+  const QueuedPacket packet = parse_queue_message(message).packet;
+  EXPECT_EQ(packet.came_by(), 3U);
+  EXPECT_EQ(packet.leaves_by(), 4U);
+}
+
+TEST(QueueMessages, ABridgedPacketCameByItsPortNotByTheBridge) {
+  const auto message = MessageBuilder().packet(1).number(NFQA_IFINDEX_INDEV, 3).number(NFQA_IFINDEX_OUTDEV, 3)
+                           .number(NFQA_IFINDEX_PHYSINDEV, 7).number(NFQA_IFINDEX_PHYSOUTDEV, 9).done();
+  const QueuedPacket packet = parse_queue_message(message).packet;
+  EXPECT_EQ(packet.came_by(), 7U);
+  EXPECT_EQ(packet.leaves_by(), 9U);
 }
 
 TEST(QueueMessages, ChecksumStateIsTheKernelsWord) {

@@ -137,6 +137,57 @@ TEST(TrackerH3, InlineStripsFastOpenAndDropsSynData) {
   EXPECT_EQ(t.send(false, 0, "data", kSynAck, {.ack = 1}).reason(), DropReason::SynData);
 }
 
+constexpr Tweak kIn{.came_by = 3, .leaves_by = 4};      // from where the client is
+constexpr Tweak kOut{.came_by = 4, .leaves_by = 3};     // from where the server is
+constexpr Tweak kForged{.came_by = 3, .leaves_by = 3};  // in the server's name, from where the client is
+
+// Whoever sends from the client's side knows all numbers of the connection but the server's first.
+TEST_P(Handshake, H2_NothingOfTheServersComesFromTheClientsSide) {
+  Script t(options());
+  t.syn(kIn);
+  EXPECT_EQ(t.synack(kForged).reason(), DropReason::WrongSide);
+  t.synack(kOut);
+  EXPECT_TRUE(t.send(true, 1, "", net::kAck, kIn).opened);
+  t.send(true, 1, "GET", net::kAck, kIn);
+  for (const unsigned flags : {unsigned{net::kAck}, unsigned{net::kRst}, unsigned{kSynAck}, unsigned{net::kFin | net::kAck}}) {
+    EXPECT_EQ(t.send(false, 1, "", static_cast<std::uint8_t>(flags), kForged).reason(), DropReason::WrongSide) << flags;
+  }
+  EXPECT_EQ(t.send(false, 1, "HTTP/1.1 101 S\r\n", net::kAck, kForged).reason(), DropReason::WrongSide);
+  EXPECT_EQ(t.to_client(), "");
+  EXPECT_FALSE(t.sink.ended[0] || t.sink.ended[1]);
+  EXPECT_EQ(t.send(false, 1, "HTTP/1.1 200 OK\r\n", net::kAck, kOut).fate(), Fate::Forward);
+  EXPECT_EQ(t.to_client(), "HTTP/1.1 200 OK\r\n");
+}
+
+// A forged acknowledgement would let other bytes into the place of those that it acknowledges.
+TEST(TrackerW9, ForgedAcknowledgementFreesNothing) {
+  Script t(inline_options());
+  t.syn(kIn);
+  t.synack(kOut);
+  t.send(true, 1, "", net::kAck, kIn);
+  t.send(true, 1, "GET /fake", net::kAck, kIn);
+  EXPECT_EQ(t.send(false, 1, "", net::kAck, kForged).reason(), DropReason::WrongSide);
+  EXPECT_EQ(t.send(true, 1, "GET /evil", net::kAck, kIn).reason(), DropReason::OverlapConflict);
+}
+
+// A router with one interface sends everything back by the one it came by: there is no side to tell.
+TEST_P(Handshake, H2_OneArmedRoutersHaveNoSides) {
+  Script t(options());
+  t.syn(kForged);
+  EXPECT_EQ(t.synack(kForged).fate(), Fate::Forward);
+  EXPECT_TRUE(t.send(true, 1, "", net::kAck, kForged).opened);
+  EXPECT_EQ(t.send(false, 1, "HTTP", net::kAck, kForged).fate(), Fate::Forward);
+  EXPECT_EQ(t.to_client(), "HTTP");
+}
+
+TEST(TrackerH8, TheSideOfAnAdoptedClientIsThatOfItsFirstData) {
+  FlowOptions options = inline_options();
+  options.midstream = MidstreamPolicy::Adopt;
+  Script t(options);
+  EXPECT_TRUE(t.send(true, 100, "GET", net::kAck, kIn).opened);
+  EXPECT_EQ(t.send(false, 1, "", net::kAck, {.ack = 103, .came_by = 3, .leaves_by = 3}).reason(), DropReason::WrongSide);
+}
+
 TEST_P(Handshake, H4_SimultaneousOpenIsRefused) {
   Script t(options());
   t.syn();
