@@ -194,6 +194,20 @@ ParsedRequestLine parse_request_line(std::string_view raw) noexcept {
   return out;
 }
 
+std::string_view request_line_at_end(std::string_view line) noexcept {
+  const Split version = split_last(line);
+  if (!starts_like_version(version.word)) return {};
+  const Split target = split_last(version.rest);
+  const std::string_view before = target.rest;
+  std::size_t longest = 0;
+  for (const std::string_view known : kKnownMethods) {
+    if (before.size() >= known.size() && before.substr(before.size() - known.size()) == known) {
+      longest = std::max(longest, known.size());
+    }
+  }
+  return longest == 0 ? std::string_view() : line.substr(before.size() - longest);
+}
+
 ParsedRequestLine parse_cut_request_line(std::string_view head, std::string_view tail) noexcept {
   ParsedRequestLine out;
   const Split first = split_first(trim_line(head, out.violations));

@@ -34,6 +34,10 @@ struct ParsedRequestLine {
 [[nodiscard]] ParsedRequestLine parse_cut_request_line(std::string_view head,
                                                        std::string_view tail) noexcept;
 
+// The request line with which `line` ends, if it does: METHOD target HTTP/x.y, with a known method right behind whatever is
+// before it. Otherwise nothing.
+[[nodiscard]] std::string_view request_line_at_end(std::string_view line) noexcept;
+
 struct ParsedStatusLine {
   bool valid = false;  // it can be read as a status line, perhaps with violations
   StatusLine line;

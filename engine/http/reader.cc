@@ -170,7 +170,7 @@ void Reader::read_resync(std::string_view& in) {
     in.remove_prefix(skipped);
     return;
   }
-  if (!sniffed_) {
+  if (!sniffed_ && !anywhere_) {
     SniffBuffer buffer;  // NOLINT: filled as far as it is used
     switch (sniff(line_prefix(in, buffer), true)) {
       case Sniff::Foreign:
@@ -186,11 +186,23 @@ void Reader::read_resync(std::string_view& in) {
   Line line;
   bool overlong = false;
   const std::size_t before = in.size();
+  if (anywhere_) {
+    // The end of a body may be one long line: it is looked at in parts that do not depend on packets.
+    const std::size_t room = shared_.options.max_line - static_cast<std::size_t>(lines_.length());
+    if (before >= room && in.substr(0, room).find('\n') == std::string_view::npos) {
+      progress_.work += room;
+      in.remove_prefix(room);
+      lines_.next();
+      return;
+    }
+  }
   const bool complete = lines_.take(in, shared_.options.max_line, line, overlong);
   progress_.work += before - in.size();
   if (!complete) return;
   sniffed_ = false;
+  if (anywhere_) line.text = start_line_in(line.text);
   if (!line.truncated && is_start_line(line.text)) {
+    anywhere_ = false;
     state_ = State::Start;
     if (!begun_) begin_message();
     if (!refused()) on_start_line(line);

@@ -47,7 +47,8 @@ class Reader : private ContentSink {
   void end(StreamEnd how);
   // The rest of the current body is not wanted by the sink.
   void skip_body() noexcept;
-  // What was before is unknown: wait for something that looks like a start line.
+  // What was before is unknown: wait for something that looks like a start line. Inline a request is found
+  // within a line too: what ends there may be the body of the request before, which has no line end.
   void lose() noexcept;
   // The other side agreed to leave HTTP.
   void enter_tunnel(ExchangeId agreed);
@@ -86,6 +87,8 @@ class Reader : private ContentSink {
   // Judges the first octets of a line, up to its LF if that is among them. A prefix that is decided
   // stays decided when octets are added.
   [[nodiscard]] virtual Sniff sniff(std::string_view prefix, bool resync) const = 0;
+  // Resync: the part of a line that would be a start line if the line began in a body.
+  [[nodiscard]] virtual std::string_view start_line_in(std::string_view line) const = 0;
   // Resync: the line, whose prefix was plausible, is a start line.
   [[nodiscard]] virtual bool is_start_line(std::string_view line) const = 0;
   // The octets at the start of a line are no start line.
@@ -104,7 +107,9 @@ class Reader : private ContentSink {
   void begin_body(Framing framing, bool decode);
   void finish_message(MessageEnd end);
   void body(std::string_view bytes);
-  // lose(), from within a line: its rest is of no interest.
+  // What follows is unknown because what was there is no HTTP: only a line of its own is a start line.
+  void drop() noexcept;
+  // drop(), from within a line: its rest is of no interest.
   void lose_line() noexcept;
   // The octets of the current line are body.
   void line_is_body();
@@ -152,6 +157,7 @@ class Reader : private ContentSink {
   bool first_field_ = true;  // no field line of the section came yet
   bool sniffed_ = false;     // the current line passed sniff()
   bool skip_line_ = false;   // Resync: the rest of the current line is of no interest
+  bool anywhere_ = false;    // Resync: a start line may begin within a line
   bool body_wanted_ = true;
   bool decoding_ = false;
   bool decoder_lost_ = false;  // a gap cut the coded stream
@@ -173,6 +179,7 @@ class RequestReader final : public Reader {
  private:
   void begin_message() override;
   [[nodiscard]] Sniff sniff(std::string_view prefix, bool resync) const override;
+  [[nodiscard]] std::string_view start_line_in(std::string_view line) const override;
   [[nodiscard]] bool is_start_line(std::string_view line) const override;
   void on_foreign(std::string_view prefix) override;
   void on_start_line(const Line& line) override;
@@ -180,6 +187,7 @@ class RequestReader final : public Reader {
   void on_message_done(MessageEnd end) override;
 
   void become_opaque() noexcept;
+  [[nodiscard]] Violation no_request_line() const noexcept;
 
   bool connect_or_trace_ = false;
   bool closing_ = false;  // the last request said Connection: close
@@ -193,6 +201,7 @@ class ResponseReader final : public Reader {
  private:
   void begin_message() override;
   [[nodiscard]] Sniff sniff(std::string_view prefix, bool resync) const override;
+  [[nodiscard]] std::string_view start_line_in(std::string_view line) const override;
   [[nodiscard]] bool is_start_line(std::string_view line) const override;
   void on_foreign(std::string_view prefix) override;
   void on_start_line(const Line& line) override;

@@ -6,7 +6,13 @@
 namespace weir::http {
 
 void Reader::lose() noexcept {
+  drop();
+  anywhere_ = shared_.options.both_sides && side_ == Side::Request;
+}
+
+void Reader::drop() noexcept {
   if (refused()) return;
+  anywhere_ = false;
   state_ = State::Resync;
   lines_.next();
   lines_.release();
@@ -16,7 +22,7 @@ void Reader::lose() noexcept {
 }
 
 void Reader::lose_line() noexcept {
-  lose();
+  drop();
   skip_line_ = true;
 }
 

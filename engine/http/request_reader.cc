@@ -5,6 +5,28 @@
 #include "engine/http/syntax.h"
 
 namespace weir::http {
+namespace {
+
+constexpr std::size_t kEnough = 20;  // octets of a line that are looked at for its first word
+
+// Where the first word of a line begins and ends, as the most lenient of servers part words.
+struct FirstWord {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+FirstWord first_word(std::string_view line) {
+  FirstWord out;
+  line = line.substr(0, kEnough);
+  while (out.begin < line.size() && is_unicode_space(line[out.begin]))
+    ++out.begin;
+  out.end = out.begin;
+  while (out.end < line.size() && is_token_char(line[out.end]))
+    ++out.end;
+  return out;
+}
+
+}  // namespace
 
 void RequestReader::begin_message() {
   const bool early = shared_.queue.switch_waits();
@@ -40,13 +62,20 @@ Reader::Sniff RequestReader::sniff(std::string_view prefix, bool resync) const {
   // A TLS record (RFC 8446 5.1) or an SSLv2-style ClientHello: decided by up to three octets.
   if (octet(0) == 0x16 && prefix.size() < 2) return Sniff::Undecided;
   if (octet(0) >= 0x80 && prefix.size() < 3 && prefix.back() != '\n') return Sniff::Undecided;
-  constexpr std::size_t kEnough = 20;
-  for (std::size_t i = 0; i < std::min(prefix.size(), kEnough); ++i) {
+  const std::size_t begin = first_word(prefix).begin;
+  for (std::size_t i = begin; i < std::min(prefix.size(), kEnough); ++i) {
     const char c = prefix[i];
-    if (is_any_space(c) || c == '\n') return Sniff::Plausible;  // the whole line will tell
+    if (is_any_space(c) || c == '\n') {  // the whole line will tell
+      return begin == 0 ? Sniff::Plausible : Sniff::Foreign;
+    }
     if (octet(i) < 0x20 || octet(i) >= 0x7f) return Sniff::Foreign;
   }
-  return prefix.size() >= kEnough ? Sniff::Plausible : Sniff::Undecided;
+  if (prefix.size() < kEnough) return Sniff::Undecided;
+  return begin == 0 ? Sniff::Plausible : Sniff::Foreign;
+}
+
+std::string_view RequestReader::start_line_in(std::string_view line) const {
+  return request_line_at_end(line);
 }
 
 bool RequestReader::is_start_line(std::string_view line) const {
@@ -55,12 +84,19 @@ bool RequestReader::is_start_line(std::string_view line) const {
          !parsed.violations.contains(Violation::VersionInvalid);
 }
 
+// Another protocol may pass unread; what comes between requests is read as one of them by somebody.
+Violation RequestReader::no_request_line() const noexcept {
+  return shared_.http_seen ? Violation::RequestLineInvalid : Violation::NotHttp;
+}
+
 void RequestReader::on_foreign(std::string_view prefix) {
   const auto octet = [prefix](std::size_t i) { return static_cast<unsigned char>(prefix[i]); };
   const bool tls = (octet(0) == 0x16 && octet(1) == 0x03) ||
                    (octet(0) >= 0x80 && prefix.size() > 2 && octet(2) == 0x01);
   if (!tls) {
-    report(Violation::NotHttp);
+    const FirstWord word = first_word(prefix);
+    const bool method = is_known_method(prefix.substr(word.begin, word.end - word.begin));
+    report(method ? Violation::RequestLineWhitespace : no_request_line());
     lose_line();
     return;
   }
@@ -79,8 +115,8 @@ void RequestReader::on_start_line(const Line& line) {
   const ParsedRequestLine parsed =
       line.truncated ? parse_cut_request_line(line.text, line.tail) : parse_request_line(line.text);
   if (parsed.kind == RequestLineKind::NotHttp) {
-    report(Violation::NotHttp);
-    lose();
+    report(no_request_line());
+    drop();
     return;
   }
   if (parsed.kind == RequestLineKind::Http2Preface) {

@@ -33,6 +33,10 @@ Reader::Sniff ResponseReader::sniff(std::string_view prefix, bool resync) const 
   return n == kStart.size() ? Sniff::Plausible : Sniff::Undecided;
 }
 
+std::string_view ResponseReader::start_line_in(std::string_view line) const {
+  return line;
+}
+
 bool ResponseReader::is_start_line(std::string_view line) const {
   const ParsedStatusLine parsed = parse_status_line(line);
   return parsed.valid && !parsed.violations.contains(Violation::VersionInvalid);
@@ -74,7 +78,7 @@ void ResponseReader::on_start_line(const Line& line) {
     } else if (!shared_.requests_seen) {
       report(Violation::NotHttp);
     }
-    lose();
+    drop();
     return;
   }
   // Numbered when foreign octets came before the request did: the request is what it answers.

@@ -65,6 +65,12 @@ constexpr bool is_any_space(char c) {
   return is_blank(c) || c == '\v' || c == '\f' || c == '\r';
 }
 
+// Octets at which text functions that know Unicode part words too (Python's split() and http.server).
+constexpr bool is_unicode_space(char c) {
+  const auto u = static_cast<unsigned char>(c);
+  return (u >= 0x1c && u <= 0x1f) || u == 0x85 || u == 0xa0;
+}
+
 constexpr int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;

@@ -24,6 +24,8 @@ constexpr std::array<Row, kViolationCount> kRows{{
     {LeadingCrlf, "leading-crlf", kNote, "empty lines before the request line (RFC 9112 2.2)"},
     {LeadingCrlfExcess, "leading-crlf-excess", kRefuse,
      "too many empty lines before the request line (RFC 9112 2.2)"},
+    {RequestLineInvalid, "request-line-invalid", kRefuse,
+     "no request line where the next request is due (RFC 9112 3)"},
     {RequestLineTooLong, "request-line-too-long", kRefuse, "request line exceeds the limit"},
     {RequestLineWhitespace, "request-line-whitespace", kRefuse,
      "request line not divided by exactly one SP each (RFC 9112 3)"},

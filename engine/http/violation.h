@@ -24,6 +24,7 @@ enum class Violation : std::uint8_t {
   // Request line (RFC 9112 3).
   LeadingCrlf,        // 1 to 4 empty lines before a request line
   LeadingCrlfExcess,  // more of them
+  RequestLineInvalid,  // no request line where a later request of the connection is due
   RequestLineTooLong,
   RequestLineWhitespace,  // anything but single SPs between the three parts, or around them
   MethodInvalid,          // not a token
