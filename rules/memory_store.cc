@@ -1,14 +1,13 @@
 #include "rules/memory_store.h"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 #include <list>
 #include <map>
 #include <span>
 #include <utility>
 
 #include "rules/store_codec.h"
+#include "rules/store_record.h"
 
 namespace weir::rules {
 namespace {
@@ -17,41 +16,11 @@ constexpr std::uint64_t kOverhead = 128;      // of a record or variable: nodes,
 constexpr std::size_t kRemovalsKept = 65'536;  // per shard; beyond, a snapshot says it shorter
 constexpr int kExpiredSearch = 16;
 constexpr std::size_t kUnchanged = SIZE_MAX;
-constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kDefaultTimeout = 3'600'000'000'000;
-
-std::string make_id(std::string_view collection, std::string_view key) {
-  std::string id;
-  id.reserve(collection.size() + 1 + key.size());
-  id.append(collection).append(1, '\0').append(key);
-  return id;
-}
-
-// The number that a value starts with, as atoi() reads it, without overflow.
-std::int64_t number_of(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || (text.front() >= '\t' && text.front() <= '\r'))) {
-    text.remove_prefix(1);
-  }
-  const bool negative = !text.empty() && text.front() == '-';
-  if (!text.empty() && (negative || text.front() == '+')) text.remove_prefix(1);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc::result_out_of_range) value = kMax;
-  if (error == std::errc::invalid_argument || value < 0) return 0;  // "--1"
-  return negative ? -value : value;
-}
-
-std::int64_t add_saturating(std::int64_t a, std::int64_t b) {
-  std::int64_t sum = 0;
-  if (!__builtin_add_overflow(a, b, &sum)) return sum;
-  return b > 0 ? kMax : std::numeric_limits<std::int64_t>::min();
-}
 
 std::uint64_t cost_of(const StoredVariable& v) {
   return kOverhead + v.name.size() + v.value.size();
 }
-
-bool is_past(std::int64_t expires, Timestamp now) { return expires != 0 && expires <= now.ns; }
 
 }  // namespace
 
@@ -75,13 +44,6 @@ struct MemoryStore::Shard {
   bool journalled = false;                 // whether anybody wants to know of changes
   std::uint64_t bytes = 0, expired = 0, evicted = 0, refused = 0;
   std::uint64_t max_records = 0, max_bytes = 0;
-
-  static bool is_expired(const Record& r, Timestamp now, std::int64_t timeout) {
-    if (add_saturating(r.stored.updated, timeout) <= now.ns) return true;
-    const auto& vars = r.stored.variables;
-    return std::all_of(vars.begin(), vars.end(),
-                       [now](const StoredVariable& v) { return is_past(v.expires, now); });
-  }
 
   void note_change(Map::iterator at) {
     if (!journalled || at->second.changed != kUnchanged) return;
@@ -129,20 +91,20 @@ struct MemoryStore::Shard {
       int searched = 0;
       for (auto i = by_update.begin(); i != by_update.end() && searched < kExpiredSearch;
            ++i, ++searched) {
-        if (*i != keep && is_expired((*i)->second, now, timeout)) {
+        if (*i != keep && is_expired((*i)->second.stored, now, timeout)) {
           victim = i;
           break;
         }
       }
       if (*victim == keep) ++victim;
-      ++(is_expired((*victim)->second, now, timeout) ? expired : evicted);
+      ++(is_expired((*victim)->second.stored, now, timeout) ? expired : evicted);
       erase(*victim);
     }
   }
 
   Map::iterator find(std::string_view id, Timestamp now, std::int64_t timeout) {
     const auto at = records.find(id);
-    if (at == records.end() || !is_expired(at->second, now, timeout)) return at;
+    if (at == records.end() || !is_expired(at->second.stored, now, timeout)) return at;
     ++expired;
     erase(at);
     return records.end();
@@ -156,17 +118,6 @@ struct MemoryStore::Shard {
     return at;
   }
 
-  static StoredVariable* variable(Record& r, std::string_view name) {
-    for (StoredVariable& v : r.stored.variables) {
-      if (v.name == name) return &v;
-    }
-    return nullptr;
-  }
-
-  static void drop_expired_variables(Record& r, Timestamp now) {
-    std::erase_if(r.stored.variables,
-                  [now](const StoredVariable& v) { return is_past(v.expires, now); });
-  }
 };
 
 MemoryStore::MemoryStore(const StoreLimits& limits, base::SipKey hash_key)
@@ -191,7 +142,7 @@ MemoryStore::Shard& MemoryStore::shard_of(std::string_view id) {
 
 void MemoryStore::load(std::string_view collection, std::string_view key, Timestamp now,
                        const Visitor& each) {
-  const std::string id = make_id(collection, key);
+  const std::string id = record_id(collection, key);
   Shard& shard = shard_of(id);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.find(id, now, timeout_);
@@ -203,7 +154,7 @@ void MemoryStore::load(std::string_view collection, std::string_view key, Timest
 
 void MemoryStore::set(std::string_view collection, std::string_view key, std::string_view variable,
                       std::string_view value, Timestamp now) {
-  const std::string id = make_id(collection, key);
+  const std::string id = record_id(collection, key);
   Shard& shard = shard_of(id);
   const std::lock_guard lock(shard.mutex);
   if (value.size() > limits_.value_bytes || variable.size() > limits_.value_bytes ||
@@ -213,20 +164,11 @@ void MemoryStore::set(std::string_view collection, std::string_view key, std::st
   }
   auto at = shard.find(id, now, timeout_);
   if (at == shard.records.end()) at = shard.insert(id);
-  Shard::Record& record = at->second;
-  Shard::drop_expired_variables(record, now);
-  StoredVariable* v = Shard::variable(record, variable);
-  if (v == nullptr) {
-    if (record.stored.variables.size() >= limits_.variables) {
-      ++shard.refused;
-      shard.set_cost(at);
-      return;
-    }
-    record.stored.variables.push_back({std::string(variable), {}, 0, 0});
-    v = &record.stored.variables.back();
+  if (set_variable(at->second.stored, variable, value, limits_.variables, now) == RecordChange::Refused) {
+    ++shard.refused;
+    shard.set_cost(at);
+    return;
   }
-  v->value.assign(value);
-  v->updated = now.ns;
   shard.touch(at, now);
   shard.set_cost(at);
   shard.evict(at, now, timeout_);
@@ -234,7 +176,7 @@ void MemoryStore::set(std::string_view collection, std::string_view key, std::st
 
 std::int64_t MemoryStore::add(std::string_view collection, std::string_view key,
                               std::string_view variable, std::int64_t delta, Timestamp now) {
-  const std::string id = make_id(collection, key);
+  const std::string id = record_id(collection, key);
   Shard& shard = shard_of(id);
   const std::lock_guard lock(shard.mutex);
   if (variable.size() > limits_.value_bytes || id.size() > limits_.value_bytes) {
@@ -243,22 +185,12 @@ std::int64_t MemoryStore::add(std::string_view collection, std::string_view key,
   }
   auto at = shard.find(id, now, timeout_);
   if (at == shard.records.end()) at = shard.insert(id);
-  Shard::Record& record = at->second;
-  Shard::drop_expired_variables(record, now);
-  StoredVariable* v = Shard::variable(record, variable);
-  const std::int64_t before = v == nullptr ? 0 : number_of(v->value);
-  const std::int64_t after = std::max<std::int64_t>(0, add_saturating(before, delta));
-  if (v == nullptr) {
-    if (record.stored.variables.size() >= limits_.variables) {
-      ++shard.refused;
-      shard.set_cost(at);
-      return after;
-    }
-    record.stored.variables.push_back({std::string(variable), {}, 0, 0});
-    v = &record.stored.variables.back();
+  std::int64_t after = 0;
+  if (add_to_variable(at->second.stored, variable, delta, limits_.variables, now, after) == RecordChange::Refused) {
+    ++shard.refused;
+    shard.set_cost(at);
+    return after;
   }
-  v->value = std::to_string(after);
-  v->updated = now.ns;
   shard.touch(at, now);
   shard.set_cost(at);
   shard.evict(at, now, timeout_);
@@ -267,56 +199,40 @@ std::int64_t MemoryStore::add(std::string_view collection, std::string_view key,
 
 void MemoryStore::remove(std::string_view collection, std::string_view key,
                          std::string_view variable, Timestamp now) {
-  const std::string id = make_id(collection, key);
+  const std::string id = record_id(collection, key);
   Shard& shard = shard_of(id);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.find(id, now, timeout_);
   if (at == shard.records.end()) return;
-  Shard::drop_expired_variables(at->second, now);
+  const RecordChange change = remove_variable(at->second.stored, variable, now);
   shard.set_cost(at);
-  auto& variables = at->second.stored.variables;
-  if (std::erase_if(variables, [&](const StoredVariable& v) { return v.name == variable; }) == 0) {
-    return;
-  }
-  if (variables.empty()) {
+  if (change == RecordChange::None) return;
+  if (at->second.stored.variables.empty()) {
     shard.erase(at);
     return;
   }
   shard.touch(at, now);
-  shard.set_cost(at);
 }
 
 void MemoryStore::expire(std::string_view collection, std::string_view key,
                          std::string_view variable, Duration after, Timestamp now) {
-  const std::string id = make_id(collection, key);
+  const std::string id = record_id(collection, key);
   Shard& shard = shard_of(id);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.find(id, now, timeout_);
   if (at == shard.records.end()) return;
-  StoredVariable* const v = Shard::variable(at->second, variable);
-  if (v == nullptr || is_past(v->expires, now)) return;
-  // 0 stands for "never"; nothing expires at the epoch.
-  v->expires = std::max<std::int64_t>(1, add_saturating(now.ns, after.ns));
-  shard.touch(at, now);
+  if (expire_variable(at->second.stored, variable, after, now) == RecordChange::Changed) shard.touch(at, now);
 }
 
 void MemoryStore::deprecate(std::string_view collection, std::string_view key,
                             std::string_view variable, std::int64_t amount, Duration period,
                             Timestamp now) {
-  if (period.ns <= 0 || amount <= 0) return;
-  const std::string id = make_id(collection, key);
+  const std::string id = record_id(collection, key);
   Shard& shard = shard_of(id);
   const std::lock_guard lock(shard.mutex);
   const auto at = shard.find(id, now, timeout_);
   if (at == shard.records.end()) return;
-  StoredVariable* const v = Shard::variable(at->second, variable);
-  if (v == nullptr || is_past(v->expires, now) || now.ns <= v->updated) return;
-  const std::int64_t periods = (now.ns - v->updated) / period.ns;
-  if (periods == 0) return;
-  std::int64_t less = 0;
-  if (__builtin_mul_overflow(periods, amount, &less)) less = kMax;
-  v->value = std::to_string(std::max<std::int64_t>(0, number_of(v->value) - less));
-  v->updated += periods * period.ns;  // what is left of the period counts next time
+  if (deprecate_variable(at->second.stored, variable, amount, period, now) == RecordChange::None) return;
   shard.touch(at, now);
   shard.set_cost(at);
 }
@@ -330,7 +246,7 @@ void MemoryStore::forget_expired(Timestamp now) {
     const std::lock_guard lock(shard->mutex);
     for (auto i = shard->records.begin(); i != shard->records.end();) {
       const auto at = i++;
-      if (!Shard::is_expired(at->second, now, timeout_)) continue;
+      if (!is_expired(at->second.stored, now, timeout_)) continue;
       ++shard->expired;
       shard->erase(at);
     }
