@@ -165,7 +165,8 @@ std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   if (config.geneve) input = std::max(input, gateway_memory(*config.geneve));
   const std::uint64_t audit = config.audit.wanted() ? config.audit.buffer : 0;
   const std::uint64_t worker = one.sum() + config.events.buffer + audit + input;
-  std::string out = line("memory ceiling", mebibytes(worker * workers + rules * (1 + workers)));
+  const std::uint64_t collections = config.collections.memory * (config.collections.shared ? 1 : workers);
+  std::string out = line("memory ceiling", mebibytes(worker * workers + rules * (1 + workers) + collections));
   out += line("  workers", std::to_string(workers) + ", for each:");
   out += line("  connections", mebibytes(one.connections));
   out += line("  fragments", mebibytes(one.fragments));
@@ -173,6 +174,7 @@ std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   out += line("  input", mebibytes(input));
   out += line("  events", mebibytes(config.events.buffer));
   if (audit > 0) out += line("  audit log", mebibytes(audit));
+  out += line("  collections", mebibytes(collections) + (config.collections.shared ? ", shared" : ", of all workers"));
   out += line("  rules", mebibytes(rules) + ", and once more for all");
   return out;
 }

@@ -98,6 +98,13 @@ struct AuditConfig {
   bool operator==(const AuditConfig&) const = default;
 };
 
+// SecLang's persistent collections (docs/AUDIT_LOG.md).
+struct CollectionsConfig {
+  bool shared = true;  // by all workers
+  std::uint64_t memory = 64ULL << 20U;
+  bool operator==(const CollectionsConfig&) const = default;
+};
+
 struct LimitsConfig {
   FlowLimits flow;
   FragmentLimits fragments;
@@ -143,6 +150,7 @@ struct Config {
   TimeoutsConfig timeouts;
   EventsConfig events;
   AuditConfig audit;
+  CollectionsConfig collections;
   Duration stats_interval = seconds(60);
   Duration watchdog = seconds(5);
   std::string cache_directory;  // of compiled patterns; empty: the usual place

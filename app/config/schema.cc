@@ -474,7 +474,7 @@ Fields events() {
 
 Fields all() {
   Fields fields;
-  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events(), audit_fields()}) {
+  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events(), audit_fields(), collection_fields()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;

@@ -45,4 +45,15 @@ std::vector<Field> audit_fields() {
   };
 }
 
+std::vector<Field> collection_fields() {
+  return {
+      {"collections", Section{}, "", "Persistent collections of the rules (IP, SESSION, USER, GLOBAL, RESOURCE), kept until Weir ends."},
+      {"collections.shared", FlagField{[](Draft& d, bool on) { d.config.collections.shared = on; }}, "true",
+       "Whether all workers have the same ones. Otherwise each has its own, in memory of its own, and counts what it sees."},
+      {"collections.memory",
+       SizeField{{1024 * kKiB, 64 * kGiB}, [](Draft& d, std::uint64_t n) { d.config.collections.memory = n; }}, "64MiB",
+       "For all workers together; what does not fit makes room, what was updated longest ago first. Each worker's, if they share none."},
+  };
+}
+
 }  // namespace weir::app

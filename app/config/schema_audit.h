@@ -1,4 +1,4 @@
-// The part of the schema about the audit log.
+// The parts of the schema about the audit log and persistent collections.
 #pragma once
 
 #include <vector>
@@ -8,5 +8,6 @@
 namespace weir::app {
 
 [[nodiscard]] std::vector<Field> audit_fields();
+[[nodiscard]] std::vector<Field> collection_fields();
 
 }  // namespace weir::app

@@ -92,6 +92,11 @@ Result<void> Supervisor::prepare() {
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_ = Descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.valid()) return fail("no signal descriptor");
+  if (const CollectionsConfig& collections = loaded_->config.collections; collections.shared) {
+    auto store = SharedStore::make(collections.memory, random_key());
+    if (!store) return fail(store.error().message);
+    store_ = std::move(*store);
+  }
   slots_.resize(inputs_.workers().size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     slots_[i].input = &inputs_.workers()[i];
@@ -189,6 +194,7 @@ void Supervisor::be_worker(std::size_t index, bool replaces, Mailbox mailbox, pi
       setup.audit = shape_;
       setup.audit_wake = audit_->descriptor();
     }
+    setup.store = store_.get();
     setup.shared = &slots_[index].shared();
     setup.wake = writer_->descriptor();
     Worker worker(setup, loaded_, std::move(mailbox));
@@ -215,6 +221,7 @@ void Supervisor::reap() {
       }
       continue;
     }
+    if (store_) store_->died(process);
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (slots_[i].process == process) died(slots_[i], i, status);
     }
@@ -504,6 +511,14 @@ void Supervisor::stats_record() {
     if (table[i].name != "audit.lost") continue;
     counters.push_back({"audit.written", audit_ ? audit_->written() : 0});
     counters.push_back({"audit.failed", audit_ ? audit_->lost() : 0});
+  }
+  if (store_) {
+    const SharedStoreStats s = store_->stats();
+    for (const auto& [name, value] : {std::pair{"collections.records", s.records}, {"collections.expired", s.expired},
+                                      {"collections.evicted", s.evicted}, {"collections.refused", s.refused},
+                                      {"collections.busy", s.busy}, {"collections.emptied", s.emptied}}) {
+      counters.push_back({name, value});
+    }
   }
   counters.push_back({"worker.restarts", restarts_});
   counters.push_back({"worker.stuck", stuck_});

@@ -26,6 +26,7 @@
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
 #include "app/live/scanning.h"
+#include "app/live/shared_store.h"
 #include "app/runtime/audit_collector.h"
 
 namespace weir::app {
@@ -93,6 +94,7 @@ class Supervisor {
   std::unique_ptr<EventWriter> writer_;
   std::unique_ptr<AuditWriter> audit_;
   AuditShape shape_;
+  std::unique_ptr<SharedStore> store_;  // null: each worker has its own
   std::vector<Slot> slots_;
   Descriptor signals_;
   Loader loader_;

@@ -50,8 +50,7 @@ Worker::Worker(const WorkerSetup& setup, std::shared_ptr<const Loaded> loaded, M
     : setup_(setup),
       loaded_(std::move(loaded)),
       mailbox_(std::move(mailbox)),
-      sink_(loaded_->config.events, setup.input->name, *setup.ring, setup.wake),
-      store_({}, random_key()) {}
+      sink_(loaded_->config.events, setup.input->name, *setup.ring, setup.wake) {}
 
 std::string Worker::name() const { return "worker " + std::to_string(setup_.index) + " (" + setup_.input->name + ")"; }
 
@@ -68,7 +67,15 @@ Result<void> Worker::open() {
   const base::SipKey key = random_key();
   options.table_k0 = key.k0;
   options.table_k1 = key.k1;
-  inspector_ = std::make_unique<inspect::Inspector>(options, sink_, sites(), &store_);
+  rules::CollectionStore* store = setup_.store;
+  if (setup_.store != nullptr) {
+    setup_.store->take_part();
+  } else {
+    rules::StoreLimits limits;
+    limits.bytes = config.collections.memory;
+    store = &own_store_.emplace(limits, random_key());
+  }
+  inspector_ = std::make_unique<inspect::Inspector>(options, sink_, sites(), store);
   if (setup_.audit_ring != nullptr) {
     inspector_->show_transactions(&audit_.emplace(setup_.audit, *setup_.audit_ring, setup_.audit_wake));
   }

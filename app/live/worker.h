@@ -18,6 +18,7 @@
 #include "app/live/live_sink.h"
 #include "app/live/mailbox.h"
 #include "app/live/scanning.h"
+#include "app/live/shared_store.h"
 #include "engine/inspect/inspector.h"
 #include "engine/port.h"
 #include "rules/memory_store.h"
@@ -32,6 +33,7 @@ struct WorkerSetup {
   std::optional<unsigned> cpu;
   EventRing* ring = nullptr;
   EventRing* audit_ring = nullptr;  // with what follows; null: no audit log
+  SharedStore* store = nullptr;  // null: it has collections of its own
   AuditShape audit;
   int audit_wake = -1;  // eventfd of its writer
   WorkerShared* shared = nullptr;
@@ -70,7 +72,7 @@ class Worker {
   std::uint32_t prepared_generation_ = 0;
   LiveSink sink_;
   std::optional<LiveAudit> audit_;
-  rules::MemoryStore store_;
+  std::optional<rules::MemoryStore> own_store_;
   std::unique_ptr<PacketPort> port_;
   std::unique_ptr<inspect::Inspector> inspector_;
   std::map<std::uint64_t, Packet> held_;  // fragments that wait, by number

@@ -32,6 +32,12 @@ ATTACK = "1'%20UNION%20SELECT%20name,pass%20FROM%20users--"
 PLAIN = "1' UNION SELECT name,pass FROM users--"
 SCRIPT = "<script>alert(document.cookie)</script>"
 
+# Across connections, and so across workers.
+COUNTING = """\
+SecAction "id:1,phase:1,pass,nolog,initcol:global=all,setvar:global.n=+1"
+SecRule GLOBAL:N "@gt 6" "id:2,phase:1,deny,status:429,log,msg:'number %{GLOBAL.N}'"
+"""
+
 WEIR = None
 
 
@@ -135,11 +141,13 @@ class Wire(unittest.TestCase):
 
     @classmethod
     def configuration(cls, mode):
+        (cls.work / "count.conf").write_text(COUNTING)
         return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
                 f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
                 f"audit: {{file: {cls.work}/audit.log, directory: {cls.work}/audit, format: json, parts: ABHZ}}\n"
                 f"client_address: {{proxy_protocol: accept, header: x-forwarded-for, trusted: [{cls.lab.client4}, '{cls.lab.client6}']}}\n"
-                "sites: [{name: watched, hosts: [watched.test], mode: detect}]\n")
+                "sites: [{name: watched, hosts: [watched.test], mode: detect}, "
+                "{name: counted, hosts: [counted.test], rules: [count.conf]}]\n")
 
     @classmethod
     def tearDownClass(cls):
@@ -293,6 +301,18 @@ class Wire(unittest.TestCase):
         # Whoever took its place judges.
         self.exchange(self.lab.server4, [("after", [raw_message("after", f"/?id={ATTACK}")])])
         self.assertNotIn(" after", self.book.read_text())
+
+    def test_4_workers_share_what_rules_count(self):
+        """Four requests to IPv4 and four to IPv6, each of another worker perhaps; and then those workers die."""
+        def ask(host):
+            return self.client("curl", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: counted.test",
+                               url(host, servers.PORTS["nginx"], "/small.txt")).stdout.decode()
+        answers = [ask(self.hosts()[i % 2]) for i in range(8)]
+        self.assertEqual(answers, ["200"] * 6 + ["429"] * 2)
+        for worker in self.weir.workers():
+            os.kill(worker, signal.SIGKILL)
+        time.sleep(0.5)
+        self.assertEqual([ask(host) for host in self.hosts()], ["429", "429"])
 
     def test_5_reload_under_load(self):
         load = self.lab.start("client", "wrk", "-t1", "-c8", "-d3", "-H", "Host: lab.test",
