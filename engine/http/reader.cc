@@ -161,6 +161,12 @@ void Reader::read_start(std::string_view& in) {
 }
 
 void Reader::read_resync(std::string_view& in) {
+  if (side_ == Side::Response && shared_.request_began) {
+    // A client that waits for its answers has read the last one to its end, of which we may have seen
+    // octets without a line end: what the server says now begins a line.
+    shared_.request_began = skip_line_ = sniffed_ = false;
+    lines_.next();
+  }
   line_at_ = fed_ - in.size() - lines_.length();
   if (skip_line_) {
     const std::size_t lf = in.find('\n');

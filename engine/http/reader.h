@@ -33,6 +33,7 @@ struct Shared {
   bool requests_seen = false;  // octets of this side came
   bool responses_seen = false;
   bool request_gap = false;  // requests may have been missed
+  bool request_began = false;  // with no other waiting for its answer, and no octet of that came yet
   bool http_seen = false;    // some start line was read
   bool tunnel = false;       // the server agreed to leave HTTP
   bool opaque = false;       // TLS, HTTP/2: neither side is read
