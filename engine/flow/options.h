@@ -56,8 +56,10 @@ struct FlowOptions {
   // Inline: a connection of which only one direction comes by is followed as far as that goes; else its
   // segments are dropped (DropReason::OneSided).
   bool one_sided = false;
-  // Inline: what a server acknowledges although it never came by is a hole in the stream; else the
-  // acknowledgement is dropped (DropReason::Unseen).
+  // Inline: a connection may go on where it is not seen (another appliance) and come back. What a server
+  // acknowledges although it never came by is a hole in the stream, and so is what it must have sent elsewhere:
+  // before bytes beyond the window that its client offered here, and where both say so. Else such acknowledgements
+  // are dropped (DropReason::Unseen), and such bytes (OutOfWindow).
   bool unseen = false;
   UrgentPolicy urgent = UrgentPolicy::OutOfBand;
   FlowTimeouts timeouts;

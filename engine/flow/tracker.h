@@ -127,7 +127,8 @@ class Tracker {
   [[nodiscard]] bool ack_acceptable(const Flow& f, Direction d, const net::TcpSegment& s) const;
   [[nodiscard]] bool timestamp_too_old(const Flow& f, Direction d, const net::TcpSegment& s) const;
   void anchor(Flow& f, Direction d, const net::TcpSegment& s);
-  void take_ack(Flow& f, Direction d, const net::TcpSegment& s);
+  // True if it tells of bytes of the other direction that did not come by.
+  bool take_ack(Flow& f, Direction d, const net::TcpSegment& s);
   void take_timestamp(Flow& f, Direction d, const net::TcpSegment& s);
   void take_urgent(Flow& f, Direction d, const net::TcpSegment& s, std::int64_t offset);
   void advance_ack(Flow& f, Direction data, std::int64_t ack);

@@ -61,6 +61,13 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
     h.sent = std::max(h.sent, end + (fin ? 1 : 0));
     if (fin) mark_fin(h, end);  // before the payload: what lies beyond is not read
   }
+  // A server sends no further than its client has said: it did so where it was not seen.
+  if (inline_mode() && options_.unseen && d == Direction::ToClient && h.ack_known &&
+      offset > std::max({h.edge, h.acked, h.expected()})) {
+    take_ack(f, d, s);  // first, that an answer does not come before its request
+    jump_to(f, d, offset);
+    advance_ack(f, d, offset);
+  }
   const std::int64_t before = h.expected();
   const bool ahead = h.sent > before;
   const Placement placed = place(f, d, offset, s.payload);
@@ -69,7 +76,7 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
     h.sent = std::max(h.sent, end + (fin ? 1 : 0));
     take_timestamp(f, d, s);
     take_urgent(f, d, s, offset);
-    take_ack(f, d, s);
+    if (take_ack(f, d, s) && h.claimed > h.expected()) jump_to(f, d, std::min(h.claimed, h.sent));
   }
   if (s.missing != 0) {
     h.truncated = true;
@@ -83,7 +90,9 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
     if (inline_mode()) mark_fin(h, end);
     reach_fin(f, d);
   }
-  if (h.claimed > h.acked && h.sent >= h.claimed) advance_ack(f, d, h.claimed);
+  if (h.claimed > h.acked && (inline_mode() ? h.expected() : h.sent) >= h.claimed) {
+    advance_ack(f, d, h.claimed);
+  }
   settle_holes(f, d);
   SegmentVerdict v = accepted(f, d, s);
   h.ttl = s.ttl;
@@ -129,6 +138,9 @@ bool Tracker::window_allows(const Flow& f, Direction d, const net::TcpSegment& s
   if (offset > h.next + kFarAhead) return false;
   if (offset + length <= h.next) return true;  // nothing new: the receiver acknowledges and ignores it
   if (!h.ack_known) return true;
+  // It may have moved where it was not seen. What lies behind a hole is remembered, and told only when the
+  // receiver says that it has what the hole stands for.
+  if (inline_mode() && options_.unseen) return true;
   const std::int64_t edge = std::max(h.edge, h.acked);
   if (length == 0) {
     if (offset <= edge) return true;
@@ -150,7 +162,7 @@ bool Tracker::ack_acceptable(const Flow& f, Direction d, const net::TcpSegment& 
   // Inline the receiver cannot have more than Weir let through without a hole, unless that was before.
   // (Of a direction that is skipped only the highest position is followed.)
   if (inline_mode() && ack > (o.skip ? o.sent : o.expected())) {
-    return (!f.handshake_seen || (options_.unseen && d == Direction::ToClient)) && !o.fin_reached;
+    return (!f.handshake_seen || options_.unseen) && !o.fin_reached;
   }
   if (ack > std::max(o.sent, o.expected())) {
     if (ack > suspects_.highest(o.suspects, o.sent) && !f.lossy) {
@@ -195,19 +207,29 @@ void Tracker::take_urgent(Flow& f, Direction d, const net::TcpSegment& s, std::i
   if (at >= h.next && at > h.urgent) h.urgent = at;  // the latest pointer counts
 }
 
-void Tracker::take_ack(Flow& f, Direction d, const net::TcpSegment& s) {
+bool Tracker::take_ack(Flow& f, Direction d, const net::TcpSegment& s) {
   HalfStream& h = f.half(d);
   HalfStream& o = f.half(opposite(d));
   h.window = h.scale == kNoScale ? s.window : std::uint32_t{s.window} << h.scale;
   h.offered = std::max(h.offered, h.window);
-  if (!o.anchored) return;
+  if (!o.anchored) return false;
   const std::int64_t ack = o.offset_of(s.ack);
+  bool jumped = false;
   if (inline_mode()) {
-    if (ack > o.expected()) jump_to(f, opposite(d), ack);
+    if (ack > o.expected()) {
+      // A server's word is taken. A client's, for what its server may have sent elsewhere, when that much was
+      // seen sent, or the server has shown in its turn that the connection went on elsewhere.
+      if (d == Direction::ToServer && f.handshake_seen && ack > o.sent) {
+        o.claimed = std::max(o.claimed, ack);
+        return false;
+      }
+      jump_to(f, opposite(d), ack);
+      jumped = true;
+    }
   } else if (ack > std::max(o.sent, o.expected()) && ack > suspects_.highest(o.suspects, o.sent)) {
     // Data that was not captured, or a lie: believed when the other end has shown to have sent as much.
     o.claimed = std::max(o.claimed, ack);
-    return;
+    return false;
   }
   if (!o.ack_known) {
     o.ack_known = true;
@@ -217,6 +239,7 @@ void Tracker::take_ack(Flow& f, Direction d, const net::TcpSegment& s) {
   // The right edge never moves back (RFC 9293 3.8.6: shrinking is discouraged; data may be in flight).
   o.edge = std::max(o.edge, ack + h.window);
   advance_ack(f, opposite(d), ack);
+  return jumped;
 }
 
 // The receiver of direction `data` has everything below `ack`.

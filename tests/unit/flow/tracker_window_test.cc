@@ -432,5 +432,86 @@ TEST(TrackerW5, PassiveReceiverVanishesFromTheCapture) {
   EXPECT_FALSE(t.sink.broken);
 }
 
+// A connection that went on elsewhere (FlowOptions::unseen) and came back.
+FlowOptions unseen_options() {
+  FlowOptions o = inline_options();
+  o.unseen = true;
+  return o;
+}
+
+class CameBack : public testing::Test {
+ protected:
+  CameBack() {
+    t.server_scale = t.client_scale = 0;
+    t.handshake();
+    t.client(1, "1st?");
+    t.server(1, "1st!");
+    t.client_ack(5);
+  }
+  Script t{unseen_options()};
+};
+
+TEST_F(CameBack, WithARequest) {
+  // 100 bytes of requests and 1,000 of answers were elsewhere.
+  EXPECT_EQ(t.client(105, "2nd?", {.ack = 1005}).fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), "1st?");  // is remembered until the server says that it has what is before
+  EXPECT_EQ(t.server(1005, "2nd!", {.ack = 109}).fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), "1st?[100]2nd?");
+  EXPECT_EQ(t.to_client(), "1st![1000]2nd!");
+  EXPECT_EQ(t.client(109, "3rd?", {.ack = 1009}).fate(), Fate::Forward);
+  EXPECT_EQ(t.server(1009, "3rd!").fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), "1st?[100]2nd?3rd?");
+  EXPECT_EQ(t.to_client(), "1st![1000]2nd!3rd!");
+}
+
+TEST_F(CameBack, WithTheServersAcknowledgementBeforeItsAnswer) {
+  t.client(105, "2nd?", {.ack = 1005});
+  EXPECT_EQ(t.send(false, 1005, "", net::kAck, {.ack = 109}).fate(), Fate::Forward);
+  t.server(1005, "2nd!", {.ack = 109});
+  EXPECT_EQ(t.to_server(), "1st?[100]2nd?");
+  EXPECT_EQ(t.to_client(), "1st![1000]2nd!");
+}
+
+TEST_F(CameBack, FartherThanAnyWindow) {
+  t.client(1'000'005, "2nd?", {.ack = 50'000'005});
+  t.server(50'000'005, "2nd!", {.ack = 1'000'009});
+  EXPECT_EQ(t.to_server(), "1st?[1000000]2nd?");
+  EXPECT_EQ(t.to_client(), "1st![50000000]2nd!");
+  // The request was told before its answer.
+  const auto at = [&](std::string_view begin) {
+    const auto& e = t.sink.events;
+    return std::find_if(e.begin(), e.end(), [&](const std::string& s) { return s.starts_with(begin); }) - e.begin();
+  };
+  EXPECT_LT(at(">gap"), at("<gap"));
+}
+
+TEST_F(CameBack, InTheMiddleOfAnAnswer) {
+  // Within the window: nothing is known until the client acknowledges what both have seen.
+  t.server(2005, "of it");
+  EXPECT_EQ(t.to_client(), "1st!");
+  t.send(true, 5, "", net::kAck, {.ack = 2010});
+  EXPECT_EQ(t.to_client(), "1st![2000]of it");
+  // Beyond it: the server says so itself.
+  t.server(9'000'000, "the end");
+  EXPECT_EQ(t.to_client(), "1st![2000]of it[8997990]the end");
+}
+
+// A client alone makes no hole: what its server really sends is inspected.
+TEST_F(CameBack, AClaimIsNotBelieved) {
+  t.send(true, 5, "", net::kAck, {.ack = 1005});
+  t.send(true, 5, "", net::kAck, {.ack = 0x1000000});
+  EXPECT_EQ(t.server(5, std::string(2000, 'a'), {.ack = 5}).fate(), Fate::Forward);
+  EXPECT_EQ(t.server(2005, std::string(2000, 'b'), {.ack = 5}).fate(), Fate::Forward);
+  EXPECT_EQ(t.to_client(), "1st!" + std::string(2000, 'a') + std::string(2000, 'b'));
+}
+
+// Neither does data: what the server has not acknowledged is not told, and other bytes in its place are dropped.
+TEST_F(CameBack, DataAheadIsHeldToWhatItWas) {
+  EXPECT_EQ(t.client(300'000, "decoy").fate(), Fate::Forward);
+  EXPECT_EQ(t.client(5, "attack").fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), "1st?attack");
+  EXPECT_EQ(t.client(300'000, "other").reason(), DropReason::OverlapConflict);
+}
+
 }  // namespace
 }  // namespace weir::test
