@@ -209,6 +209,8 @@ class ResponseReader final : public Reader {
   void on_section_end() override;
   void on_message_done(MessageEnd end) override;
   void begin_http09();
+  [[nodiscard]] bool answers_connect() const noexcept;
+  [[nodiscard]] bool doubtful_tunnel() const noexcept;
   [[nodiscard]] bool switches() const noexcept;
 
   RequestReader& requests_;

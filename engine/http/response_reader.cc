@@ -102,21 +102,29 @@ void ResponseReader::on_start_line(const Line& line) {
   begin_section();
 }
 
-// Whether the response, when complete, ends HTTP on this connection. A server that knows no tunnels may answer
-// CONNECT like any other request, and goes on reading requests: its answer has a body, or says that it has none
-// (RFC 9110 9.3.6 forbids both to a server that opens a tunnel). A capture is read as the standard says.
+// RFC 9110 9.3.6: any 2xx opens a tunnel, and has no framing fields.
+bool ResponseReader::answers_connect() const noexcept {
+  return (traits_ & kConnect) != 0 && status_ >= 200 && status_ < 300;
+}
+
+// A server that knows no tunnels answers CONNECT like any other request and goes on reading requests, while a
+// proxy in front of it has opened a tunnel.
+bool ResponseReader::doubtful_tunnel() const noexcept {
+  return answers_connect() && (facts_.has_framing() || status_ == 204 || status_ == 205);
+}
+
+// Whether the response, when complete, ends HTTP on this connection. A capture is read as the standard says.
 bool ResponseReader::switches() const noexcept {
   if (status_ == 101) return true;
-  if ((traits_ & kConnect) == 0 || status_ < 200 || status_ >= 300) return false;
-  return !shared_.options.both_sides || !(facts_.has_framing() || status_ == 204 || status_ == 205);
+  return answers_connect() && !(shared_.options.both_sides && doubtful_tunnel());
 }
 
 void ResponseReader::on_section_end() {
   const bool never_a_body = silent_ || status_ == 204 || switches();
   const bool bodiless = never_a_body || status_ == 304 || (traits_ & kHead) != 0;
   ViolationSet wrong;
-  const bool agreed = (traits_ & kConnect) != 0 && status_ >= 200 && status_ < 300;
-  if ((never_a_body || agreed) && facts_.has_framing()) wrong.insert(Violation::FramingForbidden);
+  if ((never_a_body || answers_connect()) && facts_.has_framing()) wrong.insert(Violation::FramingForbidden);
+  if (doubtful_tunnel()) wrong.insert(Violation::ConnectAnswerDoubtful);
   const Framing framing = facts_.response_framing(http10_, bodiless, wrong);
   if (status_ == 101) {
     if ((traits_ & kSeen) != 0 && (traits_ & kUpgrade) == 0) wrong.insert(Violation::SwitchUnasked);

@@ -126,6 +126,8 @@ constexpr std::array<Row, kViolationCount> kRows{{
     {ExpectUnknown, "expect-unknown", kNote, "Expect other than 100-continue (RFC 9110 10.1.1)"},
     {UpgradeEarlyData, "upgrade-early-data", kNote,
      "octets after CONNECT or Upgrade before the server agreed (RFC 9110 7.8, 9.3.6)"},
+    {ConnectAnswerDoubtful, "connect-answer-doubtful", kRefuse,
+     "an answer to CONNECT that opens a tunnel for some and none for others (RFC 9110 9.3.6)"},
     {UpgradeToHttp2, "upgrade-to-http2", kNote, "the client offers to switch to HTTP/2"},
     {SwitchToHttp2, "switch-to-http2", kRefuse, "the server switched to HTTP/2, which is not read"},
     {SwitchUnasked, "switch-unasked", kRefuse,
@@ -161,6 +163,7 @@ Disposition default_disposition(Violation violation) noexcept {
 Disposition default_response_disposition(Violation violation) noexcept {
   switch (violation) {
     case NotHttp:
+    case ConnectAnswerDoubtful:
     case StatusLineInvalid:
     case StatusLineTooLong:
     case BareCr:

@@ -95,6 +95,7 @@ enum class Violation : std::uint8_t {
   RequestAfterClose,       // octets after a request that said Connection: close
   ExpectUnknown,           // Expect other than 100-continue
   UpgradeEarlyData,        // octets after CONNECT or Upgrade before the server agreed
+  ConnectAnswerDoubtful,   // 2xx to CONNECT with a body, or with the word that there is none
   UpgradeToHttp2,          // the client offers h2c
   SwitchToHttp2,           // the server agreed to h2c
   SwitchUnasked,           // 101 to a request without Upgrade
