@@ -1,6 +1,7 @@
 #include "rules/transaction.h"
 
 #include <charconv>
+#include <utility>
 
 #include "rules/body/cookies.h"
 #include "rules/body/urlencoded.h"
@@ -253,6 +254,7 @@ void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers
   tx.xml.clear();
   clear_response(tx.response);
   tx.scalar_ready.reset();
+  tx.before_trailers.kept = false;
   tx.tx.clear();
   tx.env.clear();
   tx.geo.clear();
@@ -312,7 +314,7 @@ Decision Transaction::request_body(std::string_view bytes) {
   return {};
 }
 
-Decision Transaction::request_body_done(Timestamp now, bool truncated) {
+Decision Transaction::request_body_done(Timestamp now, bool truncated, bool trailers_may_follow) {
   State& tx = *state_;
   if (!tx.request.body_done && tx.program != nullptr) {
     tx.now = now;
@@ -325,6 +327,28 @@ Decision Transaction::request_body_done(Timestamp now, bool truncated) {
       }
     }
     tx.request.body_done = true;
+  }
+  if (trailers_may_follow) {
+    tx.before_trailers = {true, tx.tx, tx.rule_matched, tx.matches.size(), tx.dropped_matches, tx.highest_severity};
+  }
+  return phase_result(tx, Phase::RequestBody, now);
+}
+
+Decision Transaction::request_trailers_done(Timestamp now) {
+  State& tx = *state_;
+  constexpr auto bit = static_cast<unsigned>(Phase::RequestBody);
+  if (tx.before_trailers.kept && tx.phases_done >> bit == 1 && !tx.intercepted) {
+    BeforePhase& before = tx.before_trailers;
+    std::swap(tx.tx, before.tx);
+    std::swap(tx.rule_matched, before.rule_matched);
+    while (tx.matches.size() > before.matches) tx.matches.pop_back();
+    tx.dropped_matches = before.dropped_matches;
+    tx.highest_severity = before.highest_severity;
+    before.kept = false;
+    for (const Variable v : {Variable::FULL_REQUEST, Variable::FULL_REQUEST_LENGTH}) {
+      tx.scalar_ready[static_cast<std::size_t>(v)] = false;
+    }
+    tx.phases_done = static_cast<std::uint8_t>(tx.phases_done & ~(1U << bit));
   }
   return phase_result(tx, Phase::RequestBody, now);
 }

@@ -90,7 +90,11 @@ class Transaction {
   // SecRequestBodyLimitAction Reject.
   Decision request_body(std::string_view bytes);
   // Phase 2. Also called where there is no body. `truncated`: part of the body was never seen (a gap).
-  Decision request_body_done(Timestamp now, bool truncated = false);
+  // `trailers_may_follow`: what request_trailers_done() needs is kept.
+  Decision request_body_done(Timestamp now, bool truncated = false, bool trailers_may_follow = false);
+  // Trailer fields came after request_body_done() as request_header(): phase 2 again, as if it had not run before.
+  // (Only persistent collections keep what it wrote.) Does nothing once a later phase has run.
+  Decision request_trailers_done(Timestamp now);
 
   // The response.
   void response_line(std::string_view protocol, std::uint16_t status, std::string_view reason);

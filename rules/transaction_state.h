@@ -129,6 +129,16 @@ struct ResponseData {
   bool outbound_error = false;
 };
 
+// What a phase adds to, as it was before: rare, so copied.
+struct BeforePhase {
+  bool kept = false;
+  VarTable tx;
+  std::vector<std::uint8_t> rule_matched;
+  std::size_t matches = 0;
+  std::uint32_t dropped_matches = 0;
+  int highest_severity = 255;
+};
+
 struct TransactionState {
   explicit TransactionState(Scratch& s, CollectionStore* store_);
 
@@ -176,6 +186,7 @@ struct TransactionState {
   ResponseData response;
   std::array<Slot, 256> scalars;
   std::bitset<256> scalar_ready;
+  BeforePhase before_trailers;
 
   VarTable tx, env, geo;
   std::array<OpenCollection, kWritten> collections;

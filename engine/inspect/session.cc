@@ -172,6 +172,7 @@ void Session::on_trailer(http::ExchangeId id, http::Side side, std::string_view 
   // For the rules a trailer field is a header field that comes late: phase 2 (or 4) sees it.
   if (side == http::Side::Request) {
     exchange->tx.request_header(name, value);
+    exchange->late_trailer = exchange->body_judged;
   } else if (in_order(*exchange)) {
     exchange->tx.response_header(name, value);
   }
@@ -179,11 +180,11 @@ void Session::on_trailer(http::ExchangeId id, http::Side side, std::string_view 
 
 void Session::body_ended() {
   for (Exchange* exchange : exchanges_) {
-    if (exchange->request.begun && !exchange->request.done) request_body_done(*exchange);
+    if (exchange->request.begun && !exchange->request.done) request_body_done(*exchange, true);
   }
 }
 
-void Session::request_body_done(Exchange& exchange) {
+void Session::request_body_done(Exchange& exchange, bool trailers_may_follow) {
   if (exchange.waiting) {  // its header section never ended
     begin_judging(exchange);
     decide_violations(exchange);
@@ -198,7 +199,7 @@ void Session::request_body_done(Exchange& exchange) {
     decided(exchange, exchange.tx.request_headers_done(context_.now));
     if (!judging(exchange)) return;
   }
-  decided(exchange, exchange.tx.request_body_done(context_.now, cut));
+  decided(exchange, exchange.tx.request_body_done(context_.now, cut, trailers_may_follow));
   if (inline_stance() && judging(exchange) && exchange.tx.variable("TX", "MSC_PCRE_LIMITS_EXCEEDED") &&
       fire(context_, FailureCause::RuleLimit, flow_) != FailureAction::Pass &&
       exchange.tx.mode() == rules::EngineMode::On) {
@@ -301,6 +302,9 @@ void Session::on_message_done(http::ExchangeId id, http::Side side, http::Messag
   if (end == http::MessageEnd::Incomplete || lengths.body_missing > 0) exchange->truncated = true;
   if (side == http::Side::Request) {
     request_body_done(*exchange);
+    if (exchange->late_trailer && judging(*exchange)) {
+      decided(*exchange, exchange->tx.request_trailers_done(context_.now));
+    }
     exchange->request.done = true;
     replay_early(*exchange);
     if (exchange->response.done) response_done(*exchange);

@@ -125,7 +125,7 @@ class Session final : public http::HttpSink {
   void response_line(Exchange& exchange, const http::StatusLine& line);
   void response_headers_done(Exchange& exchange);
   void response_body(Exchange& exchange, std::string_view bytes);
-  void request_body_done(Exchange& exchange);
+  void request_body_done(Exchange& exchange, bool trailers_may_follow = false);
   void response_done(Exchange& exchange);
   void replay_early(Exchange& exchange);
   void decided(Exchange& exchange, const Decision& decision);

@@ -96,6 +96,23 @@ TEST(Inline, AChunkedBodyIsJudgedAtTheLastChunk) {
   EXPECT_EQ(dropped.front(), before + 1);
 }
 
+// Servers that hand trailer fields to the application wait for them.
+TEST(Inline, TrailersAreJudgedThoughTheLastChunkCameBefore) {
+  for (const bool attack : {true, false}) {
+    Judge s(in_line());
+    Conversation c;
+    c.open().client("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n");
+    c.client(attack ? "X-Late: 1\r\n" : "X-Note: 1\r\n");
+    const std::size_t before = c.segments.size();
+    c.client("\r\n");
+    const auto dropped = s.feed(c);
+    EXPECT_EQ(dropped.empty(), !attack);
+    if (attack) {
+      EXPECT_EQ(dropped.front(), before + 1);
+    }
+  }
+}
+
 TEST(Inline, FragmentsWaitForTheirDatagram) {
   Judge s(in_line());
   s.link = LinkType::RawIp;
