@@ -7,6 +7,7 @@
 #   tests/slow.sh damage     1,000 damaged copies of the recorded captures (plain and sanitizer build)
 #   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
 #   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine, on a mirror
+#   tests/slow.sh evasions   a raw-packet attacker against real servers behind weir run; writes docs/EVASIONS.md
 #   tests/slow.sh suites     CRS suites through Apache with mod_security2, and through Weir
 #   tests/slow.sh all
 #
@@ -75,6 +76,11 @@ live() {
   done
 }
 
+evasions() {
+  build dev
+  python3 tests/e2e/evasions.py build/dev/app/weir --table || [ $? -eq 77 ]
+}
+
 suites() {
   build dev
   local weir=build/dev/app/weir suite
@@ -100,7 +106,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | live | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | evasions | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang
@@ -111,7 +117,7 @@ case "${1:-}" in
     suites
     ;;
   *)
-    sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,17p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac
