@@ -1,6 +1,7 @@
 // Bytes to an Inspector with small limits, in two ways: as packets with lengths and times, and as the two
 // streams of well-formed TCP connections cut at will (so that HTTP and rules are reached). Nothing may crash,
-// leak, or be counted twice; a verdict is made for every packet; equal input gives equal records.
+// leak, or be counted twice; a verdict is made for every packet; equal input gives equal records. Sites that all say
+// the same change nothing, though their choice has to wait for each request's host and path.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 
 #include "app/formats/jsonl.h"
 #include "engine/inspect/inspector.h"
+#include "engine/inspect/sites.h"
 #include "engine/net/decode.h"
 #include "engine/net/tcp.h"
 #include "tests/unit/inspect/conversation.h"
@@ -59,7 +61,16 @@ struct Frame {
   std::int64_t time_ns = 0;
 };
 
-std::string inspect_all(const std::vector<Frame>& frames, LinkType link, inspect::Stance stance) {
+enum class How { Plain, Sites, Proxied };
+
+// Nothing is settled before the end of a header section, and all say the same as without sites.
+std::shared_ptr<const inspect::Sites> sites_of(const inspect::InspectorOptions& options) {
+  const inspect::SitePolicy policy{"", rule_set(), options.mode, options.paranoia, {}};
+  return std::make_shared<const inspect::Sites>(
+      policy, std::vector<inspect::Site>{{{{}, {}, {"h", "*.example"}, {}}, policy}, {{{}, {}, {}, {"/a", "/b/c"}}, policy}});
+}
+
+std::string inspect_all(const std::vector<Frame>& frames, LinkType link, inspect::Stance stance, How how) {
   inspect::InspectorOptions options;
   options.stance = stance;
   options.mode = stance == inspect::Stance::Inline ? WafMode::Block : WafMode::Detect;
@@ -77,7 +88,13 @@ std::string inspect_all(const std::vector<Frame>& frames, LinkType link, inspect
   options.flow_limits.suspects = 16;
   options.flow_limits.pieces = 64;
   Sink sink;
+  if (how == How::Proxied) {
+    options.client.proxy_protocol = inspect::ProxyProtocol::Accept;
+    options.client.header = inspect::ForwardedHeader::XForwardedFor;
+    options.client.trusted = {*IpPrefix::parse("0.0.0.0/0"), *IpPrefix::parse("::/1")};
+  }
   inspect::Inspector inspector(options, sink, rule_set());
+  if (how == How::Sites) inspector.use(sites_of(options));
   std::uint64_t dropped = 0;
   std::uint64_t injected = 0;
   // Whatever came in, what Weir makes is right: nothing odd in any header, checksums good, and small.
@@ -185,7 +202,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::vector<Frame> frames = raw ? packets(in) : conversation(in);
   const LinkType link = raw && (how & 2U) != 0 ? LinkType::RawIp : LinkType::Ethernet;
   for (const auto stance : {inspect::Stance::Passive, inspect::Stance::Inline}) {
-    if (inspect_all(frames, link, stance) != inspect_all(frames, link, stance)) broken("two runs differ");
+    const std::string plain = inspect_all(frames, link, stance, How::Plain);
+    if (plain != inspect_all(frames, link, stance, How::Sites)) broken("sites that say the same make a difference");
+    if (inspect_all(frames, link, stance, How::Proxied) != inspect_all(frames, link, stance, How::Proxied)) broken("two runs differ");
   }
   return 0;
 }
