@@ -89,6 +89,7 @@ class Compiler {
   };
   void find_guards();
   void count_patterns();
+  void find_comparisons();
   [[nodiscard]] static bool readable(const Link& link);
   [[nodiscard]] static std::string item_key(const Link& link);
   void use(std::uint32_t link_index);
@@ -217,7 +218,6 @@ void Compiler::name_headers() {
   Prefilters& p = program_.prefilter;
   p.headers.assign(1, {});
   for (Link& link : program_.links) {
-    if (!link.read.scanned()) continue;
     for (TargetSpec& t : link.targets) {
       if (!is_headers(t.variable) || t.kind != syntax::Selector::Kind::Literal) continue;
       if (header_number(p, t.key) == 0 && p.headers.size() <= 0xffff) {
@@ -250,7 +250,8 @@ void Compiler::add_source(Prefilter& p, Phase phase, const TargetSpec& target, s
 }
 
 void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read) const {
-  const auto mark = [&](Bits& bits) {
+  const auto mark = [&](Prefilter::Wanted& to) {
+    Bits& bits = to.items;
     bits.resize(p.words());
     set_bit(bits.data(), p.own_item[read.item]);
     for (const std::uint32_t item : read.steps) set_bit(bits.data(), p.own_item[item]);
@@ -259,7 +260,7 @@ void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read)
   if (one_header) {
     mark(p.header_wanted[header_number(program_.prefilter, target.key)]);
   } else if (is_headers(target.variable)) {
-    for (Bits& wanted : p.header_wanted) mark(wanted);
+    for (Prefilter::Wanted& wanted : p.header_wanted) mark(wanted);
   } else {
     mark(p.wanted[static_cast<std::size_t>(family(target.variable))]);
   }
@@ -267,7 +268,7 @@ void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read)
 
 // Which values each rule reads, and which items each value is asked for.
 void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const {
-  p.header_wanted.assign(program_.prefilter.headers.size(), Bits(p.words()));
+  p.header_wanted.assign(program_.prefilter.headers.size(), {Bits(p.words()), 0});
   for (std::size_t phase = 1; phase < program_.phases.size(); ++phase) {
     const auto& steps = program_.phases[phase];
     p.always[phase].assign((steps.size() + 63) / 64, 0);
@@ -293,8 +294,10 @@ void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const 
   for (std::size_t v = 0; v < p.wanted.size(); ++v) {
     const auto f = static_cast<std::size_t>(family(static_cast<Variable>(v)));
     if (f != v) p.wanted[v] = p.wanted[f];
-    p.wanted[v].resize(p.words());
+    p.wanted[v].items.resize(p.words());
   }
+  for (auto& wanted : p.wanted) p.find_chains(wanted);
+  for (auto& wanted : p.header_wanted) p.find_chains(wanted);
 }
 
 // A filter for the rules in `known`.
@@ -384,6 +387,16 @@ void Compiler::choose_scanned(ScanUnit& unit) const {
   if (bits.size() >= kFewestPatterns) unit.to_scan = std::move(bits);
 }
 
+// Which links only compare a TX variable with a number, as the guards of CRS's levels do.
+void Compiler::find_comparisons() {
+  for (Link& link : program_.links) {
+    if (link.op == nullptr || link.targets.size() != 1 || link.chain != 0 || link.multi_match) continue;
+    const TargetSpec& t = link.targets.front();
+    const bool literal = t.variable == Variable::TX && t.kind == syntax::Selector::Kind::Literal;
+    if (literal && !t.exclude && !t.wildcard) link.number = link.op->comparison();
+  }
+}
+
 void Compiler::count_patterns() {
   std::set<std::string> patterns;
   for (const Link& link : program_.links) {
@@ -399,6 +412,7 @@ void Compiler::count_patterns() {
 void Compiler::run() {
   count_patterns();
   program_.chain_steps.build(program_.chains);
+  if (options_.optimisations.numbers) find_comparisons();
   if (!options_.optimisations.prefilter) return;
   find_guards();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) use(i);

@@ -229,7 +229,18 @@ LinkResult LinkRun::run() {
   return any_ ? LinkResult::Match : LinkResult::NoMatch;
 }
 
+// Does the rule begin with a comparison that does not hold? Then it has no effect at all.
+bool fails_at_once(const TransactionState& tx, const Rule& rule) {
+  const Link& link = tx.program->links[rule.first_link];
+  if (!link.number || tx.trace != nullptr) return false;
+  const TargetSpec& t = link.targets.front();
+  const VarTable::Var* v = tx.tx.find(t.key, t.hash);
+  if (t.count) return link.number->holds(v == nullptr ? "0" : "1") == link.negated;
+  return v == nullptr || link.number->holds(v->value) == link.negated;
+}
+
 LinkResult run_rule(TransactionState& tx, const Rule& rule) {
+  if (fails_at_once(tx, rule)) return LinkResult::NoMatch;
   std::optional<ProfileSpan> span;
   if (tx.profile != nullptr) {
     span.emplace(*tx.profile,

@@ -1,6 +1,7 @@
 #include "rules/prefilter.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <utility>
 
@@ -43,12 +44,13 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
   chains_.resize(paths.size());
   for (std::size_t i = 0; i < paths.size(); ++i)
     chains_[i].path = std::move(paths[i]);
-  for (Chain& chain : chains_) {
-    constexpr std::size_t kLong = 1024;
+  for (const Chain& chain : chains_) {
     for (const Transform t : chain.path) {
-      chain.shortens = chain.shortens || output_bound(t, kLong) < kLong;
       // A digest is longer than what is shorter than itself.
-      chain.lengthens = chain.lengthens || output_bound(t, kLong) > kLong || output_bound(t, 0) > 0;
+      constexpr std::size_t kLong = 1024;
+      if (output_bound(t, kLong) != kLong || output_bound(t, 0) != 0) {
+        resizing_ |= std::uint64_t{1} << static_cast<unsigned>(t);
+      }
     }
   }
   items_ = items.size();
@@ -86,6 +88,13 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
         if (p.text.size() < PieceScanner::kWindow) set_bit(short_.data(), i);
       }
     }
+  }
+  std::size_t number = 0;
+  for (Chain& chain : chains_) {
+    if (chain.range.empty()) continue;
+    chain.bit = std::uint64_t{1} << (number++ % 64);
+    for (const Transform t : chain.path)
+      chains_with_[static_cast<std::size_t>(t)] |= chain.bit;
   }
   for (auto& [mask, bits] : needs)
     needs_.push_back({mask, std::move(bits)});
@@ -162,7 +171,7 @@ void Prefilter::judge(ClassMask mask, Verdict& v) const {
     for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
       v.maybe[w] |= after[w] & range.mask(w);
     }
-    v.changed[v.changes++] = {static_cast<std::uint16_t>(chain), checks};
+    v.changed[v.changes++] = {static_cast<std::uint16_t>(chain), checks, chains_[chain].bit};
     v.checks |= checks;
   }
 }
@@ -185,15 +194,37 @@ void Prefilter::judge_changed(std::size_t index, ClassMask mask, std::uint64_t* 
 }
 
 std::size_t Prefilter::longest(std::size_t chain, std::uint64_t altering,
-                               std::string_view value) const {
+                               std::string_view value, std::size_t& decoded) const {
   std::size_t length = value.size();
   bool as_it_is = true;
   for (const Transform t : chains_[chain].path) {
-    if (as_it_is && (altering >> static_cast<unsigned>(t) & 1U) == 0) continue;
-    length = as_it_is ? result_bound(t, value) : output_bound(t, length);
+    const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(t);
+    if (as_it_is && (altering & bit) == 0) continue;
+    if ((resizing_ & bit) == 0) {
+      // stays as long
+    } else if (as_it_is && t == Transform::Base64Decode) {
+      if (decoded == kUnmeasured) decoded = result_bound(t, value);
+      length = decoded;
+    } else {
+      length = as_it_is ? result_bound(t, value) : output_bound(t, length);
+    }
     as_it_is = false;
   }
   return length;
+}
+
+std::uint64_t Prefilter::chains_with(std::uint64_t transforms) const {
+  std::uint64_t chains = 0;
+  for (; transforms != 0; transforms &= transforms - 1) {
+    chains |= chains_with_[static_cast<std::size_t>(std::countr_zero(transforms))];
+  }
+  return chains;
+}
+
+void Prefilter::find_chains(Wanted& to) const {
+  for (const Chain& chain : chains_) {
+    if (!chain.range.empty() && any_in(to.items.data(), chain.range)) to.chains |= chain.bit;
+  }
 }
 
 std::size_t Prefilter::bytes() const {

@@ -127,6 +127,7 @@ class Prefilter {
     struct Changed {
       std::uint16_t chain = 0;
       std::uint64_t checks = 0;  // transformations that may change the value: bits by Transform
+      std::uint64_t bit = 0;     // of the chain
     };
     ClassMask mask = 0;
     std::uint64_t* possible =
@@ -148,11 +149,15 @@ class Prefilter {
                      std::uint64_t* free) const;
   // A bound of the value's length after `chain`, of whose transformations only `altering` (bits by
   // Transform) change it as it is.
+  // `decoded` keeps, from one chain of the value to the next, how much of it is base64; begins as
+  // kUnmeasured.
   [[nodiscard]] std::size_t longest(std::size_t chain, std::uint64_t altering,
-                                    std::string_view value) const;
-  // May it be shorter than the value? Longer?
-  [[nodiscard]] bool may_shorten(std::size_t chain) const { return chains_[chain].shortens; }
-  [[nodiscard]] bool may_lengthen(std::size_t chain) const { return chains_[chain].lengthens; }
+                                    std::string_view value, std::size_t& decoded) const;
+  static constexpr std::size_t kUnmeasured = SIZE_MAX;
+  // Chains that one of these transformations is part of: bits by chain_bit().
+  [[nodiscard]] std::uint64_t chains_with(std::uint64_t transforms) const;
+  // Chains have a bit each while there are no more than 64 that have items; else some share one.
+  [[nodiscard]] std::uint64_t chain_bit(std::size_t chain) const { return chains_[chain].bit; }
   [[nodiscard]] std::size_t chains() const { return chains_.size(); }
 
   [[nodiscard]] std::size_t bytes() const;
@@ -163,8 +168,14 @@ class Prefilter {
   std::array<std::vector<ReadSource>, 6> sources;  // by phase
   std::array<Bits, 6> always;    // by phase: steps that the filter cannot rule out
   std::array<Bits, 6> outside;   // by phase: of them, those that it knows nothing of
-  std::array<Bits, 256> wanted;  // by variable: items that may ever ask for one of its values
-  std::vector<Bits> header_wanted;  // the same by header, with those of all headers
+  struct Wanted {
+    Bits items;
+    std::uint64_t chains = 0;  // that these are behind: bits by chain_bit()
+  };
+  std::array<Wanted, 256> wanted;  // by variable: items that may ever ask for one of its values
+  std::vector<Wanted> header_wanted;  // the same by header, with those of all headers
+  // Says `chains` of the items.
+  void find_chains(Wanted& to) const;
   static constexpr std::uint32_t kUnknown = 0xffffffff;
   std::vector<std::uint32_t> own_item;  // by item of the rule set: this filter's number, or kUnknown
 
@@ -186,9 +197,8 @@ class Prefilter {
   };
   struct Chain {
     Range range;
+    std::uint64_t bit = 0;
     std::vector<Transform> path;
-    bool shortens = false;   // a transformation has a bound below its input's length
-    bool lengthens = false;  // ... above it
     std::vector<ChainNeed> needs, texts;
   };
   void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
@@ -202,6 +212,8 @@ class Prefilter {
   Bits by_length_;           // [length][word]
   Bits everything_;
   bool trust_effects_ = true;
+  std::array<std::uint64_t, 64> chains_with_{};  // by Transform
+  std::uint64_t resizing_ = 0;  // transformations with a bound other than their input's length
   PieceScanner pieces_;
   Bits short_;
   std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_

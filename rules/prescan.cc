@@ -17,8 +17,12 @@ using Verdict = Prefilter::Verdict;
 // One value, all forms of it that need a look.
 class Scan {
  public:
-  Scan(TransactionState& tx, const std::uint64_t* wanted)
-      : tx_(tx), prefilter_(*tx.filter), wanted_(wanted), words_(prefilter_.words()) {}
+  Scan(TransactionState& tx, const Prefilter::Wanted& wanted)
+      : tx_(tx),
+        prefilter_(*tx.filter),
+        wanted_(wanted.items.data()),
+        wanted_chains_(wanted.chains),
+        words_(prefilter_.words()) {}
 
   void run(Slot& slot, ValueCache::Kind kind);
 
@@ -28,7 +32,7 @@ class Scan {
   void look(std::string_view text, const Verdict& v, std::uint64_t* out);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
-  void look_changed(std::size_t chain, std::string_view text, std::uint64_t* hits);
+  void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
   // A text that chains have made of the value, and what it holds.
   struct Seen {
     std::string_view text;
@@ -37,7 +41,7 @@ class Scan {
     std::uint64_t* found = nullptr;  // items that they speak for
   };
   static constexpr std::uint8_t kLong = 1, kShort = 2;
-  Seen& seen(std::string_view text);
+  Seen& seen(Form& form);
   [[nodiscard]] bool wants(const std::uint64_t* words, const ItemRange& range) const;
   [[nodiscard]] bool wants_fitting(const std::uint64_t* words, const ItemRange& range,
                                    std::size_t length) const;
@@ -45,6 +49,7 @@ class Scan {
   TransactionState& tx_;
   const Prefilter& prefilter_;
   const std::uint64_t* wanted_;
+  std::uint64_t wanted_chains_;
   std::size_t words_;
   static constexpr std::size_t kMostSeen = Scratch::State::kTexts;
   std::array<Seen, kMostSeen> seen_;
@@ -75,13 +80,14 @@ void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
 }
 
 // Different chains often come to the same text.
-Scan::Seen& Scan::seen(std::string_view text) {
+Scan::Seen& Scan::seen(Form& form) {
+  const std::string_view text = form.text;
   for (std::size_t i = 0; i < seen_count_; ++i) {
     if (seen_[i].text.data() == text.data() && seen_[i].text.size() == text.size()) return seen_[i];
   }
   const std::size_t at = seen_count_ < kMostSeen ? seen_count_++ : kMostSeen - 1;
   tx_.work += text.size();
-  seen_[at] = {text, classes_of(text), 0, tx_.scratch.found.data() + at * words_};
+  seen_[at] = {text, FormContext::mask_of(form), 0, tx_.scratch.found.data() + at * words_};
   std::fill_n(seen_[at].found, words_, std::uint64_t{0});
   return seen_[at];
 }
@@ -108,11 +114,12 @@ void clear_range(const ItemRange& range, std::uint64_t* words) {
 }
 
 // Replaces a chain's items in `hits` by those that its form does not rule out.
-void Scan::look_changed(std::size_t chain, std::string_view text, std::uint64_t* hits) {
+void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
+  const std::string_view text = form.text;
   const ItemRange& range = prefilter_.items_of(chain);
   std::uint64_t* const possible = tx_.scratch.possible.data();
   std::uint64_t* const free = tx_.scratch.free.data();
-  Seen& s = seen(text);
+  Seen& s = seen(form);
   prefilter_.judge_changed(chain, s.mask, possible, free);
   const std::uint64_t* fitting = prefilter_.fitting(text.size());
   const std::uint64_t* with_short = prefilter_.with_short_pieces();
@@ -143,25 +150,22 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
         !prefilter_.trusts_effects() || !leaves(static_cast<Transform>(t), slot.text, v.mask);
     if (altered) altering |= std::uint64_t{1} << t;
   }
+  // Chains without an item that is wanted have none in `hits` either.
+  const std::uint64_t chains = prefilter_.chains_with(altering) & wanted_chains_;
+  std::size_t decoded = Prefilter::kUnmeasured;
   for (std::uint32_t i = 0; i < v.changes; ++i) {
     const Verdict::Changed& c = v.changed[i];
-    if ((c.checks & altering) == 0) continue;
+    if ((c.bit & chains) == 0 || (c.checks & altering) == 0) continue;
     const ItemRange& range = prefilter_.items_of(c.chain);
-    const bool shortens = prefilter_.may_shorten(c.chain);
-    const bool any_length = slot.text.size() + 1 >= Prefilter::kLengths && !shortens;
-    const auto longest = [&] {
-      return shortens || prefilter_.may_lengthen(c.chain)
-                 ? prefilter_.longest(c.chain, altering, slot.text)
-                 : slot.text.size();
-    };
-    if (!wants(v.maybe, range) || (!any_length && !wants_fitting(v.maybe, range, longest()))) {
+    if (!wants(v.maybe, range) ||
+        !wants_fitting(v.maybe, range, prefilter_.longest(c.chain, altering, slot.text, decoded))) {
       // Whatever comes out, none of them can match it.
       clear_range(range, hits);
       continue;
     }
-    const Form& form = tx_.forms.form(slot, c.chain);
+    Form& form = tx_.forms.form(slot, c.chain);
     if (form.same && prefilter_.trusts_effects()) continue;
-    look_changed(c.chain, form.text, hits);
+    look_changed(c.chain, form, hits);
   }
 }
 
@@ -220,11 +224,11 @@ ValueCache::Kind kind_of(Variable v) {
   }
 }
 
-const std::uint64_t* wanted_for(const Prefilter& prefilter, Variable v, std::uint16_t header) {
+const Prefilter::Wanted& wanted_for(const Prefilter& prefilter, Variable v, std::uint16_t header) {
   if (v == Variable::REQUEST_HEADERS || v == Variable::RESPONSE_HEADERS) {
-    return prefilter.header_wanted[header].data();
+    return prefilter.header_wanted[header];
   }
-  return prefilter.wanted[static_cast<std::size_t>(v)].data();
+  return prefilter.wanted[static_cast<std::size_t>(v)];
 }
 
 // What of `source` there is: adds to `hits`.

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -107,6 +108,7 @@ struct Link {
   std::vector<Action> actions;         // in order
   std::uint32_t rule = 0;              // its head
   bool last = true;                    // of its chain
+  std::optional<Comparison> number;    // the operator, if it compares one TX variable with a number
   ReadRef read;                        // prefilter: where to look up whether it can match
   Position position;
 };

@@ -48,6 +48,7 @@ struct Optimisations {
   bool unchanged = true;        // transformations that change nothing are not carried out
   bool hyperscan = true;        // long values are scanned for many patterns at once
   bool transform_cache = true;  // a chain is applied once to a value
+  bool numbers = true;          // comparisons of TX variables that fail are done with at once
   bool injection = true;        // libinjection is asked only about what could be an injection
 };
 

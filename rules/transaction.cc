@@ -241,6 +241,7 @@ void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers
   tx.forms.unicode = tx.program->unicode.get();
   tx.forms.work = &tx.work;
   tx.forms.cache = tx.program->optimisations.transform_cache;
+  tx.forms.unchanged = tx.program->optimisations.unchanged;
   prepare_scratch(tx);
   use_settings(tx, mode);
   tx.peers = peers;

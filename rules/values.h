@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/arena.h"
+#include "rules/byte_classes.h"
 #include "rules/transforms/transform.h"
 #include "rules/value_cache.h"
 
@@ -50,6 +51,8 @@ struct Form {
   std::string_view text;
   bool changed = false;  // by the last transformation of the chain (what multiMatch asks)
   bool same = true;      // as the value itself, but for case
+  bool classified = false;  // mask says which classes of bytes the text holds
+  ClassMask mask = 0;
   std::uint16_t node = 0;  // a chain that comes to this text: other chains go on from there
   UnitHits* hits = nullptr;
 };
@@ -80,7 +83,16 @@ class FormContext {
   const UnicodeMap* unicode = nullptr;
   std::uint64_t* work = nullptr;
   Profile* profile = nullptr;
-  bool cache = true;  // LoadOptions.optimisations.transform_cache
+  bool cache = true;      // LoadOptions.optimisations.transform_cache
+  bool unchanged = true;  // ... .unchanged
+
+  static ClassMask mask_of(Form& form) {
+    if (!form.classified) {
+      form.mask = classes_of(form.text);
+      form.classified = true;
+    }
+    return form.mask;
+  }
 
   // `slot`'s value after the chain that ends at `node`. The reference lives as long as the arena's
   // content. If memory runs out the value comes back untransformed.

@@ -29,7 +29,23 @@ std::int64_t to_number(std::string_view s) {
   return negative ? -value : value;
 }
 
-enum class Order : std::uint8_t { Eq, Ge, Gt, Le, Lt };
+using Order = Comparison::Order;
+
+bool holds(Order order, std::int64_t left, std::int64_t right) {
+  switch (order) {
+    case Order::Eq:
+      return left == right;
+    case Order::Ge:
+      return left >= right;
+    case Order::Gt:
+      return left > right;
+    case Order::Le:
+      return left <= right;
+    case Order::Lt:
+      return left < right;
+  }
+  return false;
+}
 
 class Compare final : public ArgumentOperator {
  public:
@@ -38,26 +54,14 @@ class Compare final : public ArgumentOperator {
   bool match(std::string_view value, OperatorContext& context) const override {
     const std::int64_t left = to_number(value);
     const std::int64_t right = has_macros() ? to_number(argument(context)) : literal_;
-    return holds(left, right);
+    return holds(order_, left, right);
+  }
+  std::optional<Comparison> comparison() const override {
+    if (has_macros()) return std::nullopt;
+    return Comparison{order_, literal_};
   }
 
  private:
-  [[nodiscard]] bool holds(std::int64_t left, std::int64_t right) const {
-    switch (order_) {
-      case Order::Eq:
-        return left == right;
-      case Order::Ge:
-        return left >= right;
-      case Order::Gt:
-        return left > right;
-      case Order::Le:
-        return left <= right;
-      case Order::Lt:
-        return left < right;
-    }
-    return false;
-  }
-
   Order order_;
   std::int64_t literal_;
 };
@@ -85,3 +89,11 @@ Made make_lt(const OperatorSpec& spec, OperatorFiles&) {
 }
 
 }  // namespace weir::rules::operators
+
+namespace weir::rules {
+
+bool Comparison::holds(std::string_view value) const {
+  return operators::holds(order, operators::to_number(value), number);
+}
+
+}  // namespace weir::rules

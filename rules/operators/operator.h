@@ -46,6 +46,14 @@ struct OperatorContext {
   operators::WordTypes* words = nullptr;  // the worker's; null: libinjection is always asked
 };
 
+// A comparison with a number that is known at load.
+struct Comparison {
+  enum class Order : std::uint8_t { Eq, Ge, Gt, Le, Lt } order = Order::Eq;
+  std::int64_t number = 0;
+  // Does `value` compare so?
+  [[nodiscard]] bool holds(std::string_view value) const;
+};
+
 class Operator {
  public:
   Operator() = default;
@@ -64,6 +72,8 @@ class Operator {
   [[nodiscard]] virtual std::vector<ByteSet> necessary_bytes() const { return {}; }
   // For the prefilter: a piece of text that is in every value that matches; nullopt: none is known.
   [[nodiscard]] virtual std::optional<Piece> necessary_text() const { return std::nullopt; }
+  // What the operator does, if it is no more than that (numbers.cc).
+  [[nodiscard]] virtual std::optional<Comparison> comparison() const { return std::nullopt; }
   // What the operator's user should be told at load ("@rbl never matches: …"), or empty.
   [[nodiscard]] virtual std::string_view warning() const { return {}; }
 };

@@ -27,7 +27,9 @@ enum class Kind : std::uint8_t {
   Digit,
   Dot,
   Space,
-  Separator,  // operators and the like, each a token of its own
+  Separator,  // commas and the like, each a token of its own
+  Operator,
+  At,         // begins a variable
 };
 
 constexpr std::array<Kind, 256> kKinds = [] {
@@ -39,8 +41,11 @@ constexpr std::array<Kind, 256> kKinds = [] {
   }
   kinds['.'] = Kind::Dot;
   kinds[' '] = Kind::Space;
-  for (const unsigned char c : {',', '-', ':', '=', '+', '/', '?', '%', '<', '>'})
+  for (const unsigned char c : {',', '?'})
     kinds[c] = Kind::Separator;
+  for (const unsigned char c : {'-', ':', '=', '+', '/', '%', '<', '>'})
+    kinds[c] = Kind::Operator;
+  kinds['@'] = Kind::At;
   return kinds;
 }();
 
@@ -55,6 +60,14 @@ bool begins_keyword(std::string_view word) {
                                          "right",   "sounds", "waitfor", "with"};
   return std::any_of(std::begin(kFirst), std::end(kFirst),
                      [&](std::string_view first) { return fold_equal(first, word); });
+}
+
+// An underscore and a digit, as in names that are numbered: no keyword has that.
+bool has_number(std::string_view word) {
+  for (std::size_t i = 1; i < word.size(); ++i) {
+    if (word[i - 1] == '_' && kind_of(word[i]) == Kind::Digit) return true;
+  }
+  return false;
 }
 
 // Goes through a value's words as libinjection does, or over more of them where its way is not worth
@@ -77,7 +90,8 @@ class Walk {
 // From `at` on, which is a letter: a word, or several where a keyword stands before a dot.
 bool Walk::word(std::size_t at, std::size_t end) {
   const std::size_t last = std::min(end, at + WordTypes::kLongest + 1);
-  for (std::size_t dot = value_.find('.', at); dot < last; dot = value_.find('.', dot + 1)) {
+  for (std::size_t dot = at + 1; dot < last; ++dot) {
+    if (value_[dot] != '.') continue;
     const std::string_view before = value_.substr(at, dot - at);
     if (!types_.ends_at_dot(before)) continue;
     return types_.matters(before) || run(dot, end);
@@ -117,6 +131,8 @@ bool Walk::run(std::size_t at, std::size_t end) {
 bool Walk::may_be_sqli() {
   unsigned words = 0;  // bare ones since the beginning
   bool only_words = true;
+  bool variables = false;
+  bool operators = false;
   for (std::size_t i = 0; i < value_.size();) {
     const Kind kind = kind_of(value_[i]);
     if (kind == Kind::Other) return true;
@@ -124,8 +140,11 @@ bool Walk::may_be_sqli() {
       ++i;
       continue;
     }
-    if (kind == Kind::Separator) {
+    if (kind == Kind::Separator || kind == Kind::Operator || kind == Kind::At) {
       if (value_.substr(i, 2) == "--") return true;  // a comment
+      variables = variables || kind == Kind::At;
+      operators = operators || kind == Kind::Operator;
+      if (variables && operators) return true;
       only_words = false;
       ++i;
       continue;
@@ -139,8 +158,12 @@ bool Walk::may_be_sqli() {
     }
     if (run(i, end)) return true;
     only_words = only_words && plain;
-    if (only_words && ++words >= kEnoughWords) return false;
     i = end;
+    if (only_words && ++words >= kEnoughWords) {
+      // What follows matters only if the value may also be read as inside of quotes.
+      return std::any_of(value_.begin() + static_cast<std::ptrdiff_t>(i), value_.end(),
+                         [](char c) { return c == '\'' || c == '"' || c == '`'; });
+    }
   }
   return false;
 }
@@ -161,7 +184,9 @@ std::uint8_t WordTypes::look_up(std::string_view word) {
       (e.words[3] & kText) == key[3] && e.words[3] >> kShift != 0) {
     return static_cast<std::uint8_t>(e.words[3] >> kShift);
   }
-  const char type = libinjection_sqli_lookup_word(nullptr, kLookUpWord, word.data(), word.size());
+  const char type = has_number(word) ? '\0'
+                                     : libinjection_sqli_lookup_word(nullptr, kLookUpWord,
+                                                                     word.data(), word.size());
   const bool harmless = type == '\0' || type == 'n' || type == 'f' || type == '1';
   std::uint8_t known = kKnown;
   if (!harmless || begins_keyword(word)) known |= kMatters;
@@ -180,10 +205,7 @@ bool WordTypes::ends_at_dot(std::string_view word) {
 }
 
 bool may_be_sqli(std::string_view value, WordTypes& types) {
-  constexpr std::string_view kQuotes = "'\"`";
   if (value.size() > kLongestValue) return true;
-  // The quotes may stand where the walk does not come to.
-  if (value.find_first_of(kQuotes) != std::string_view::npos) return true;
   return Walk(value, types).may_be_sqli();
 }
 

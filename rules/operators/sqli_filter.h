@@ -1,6 +1,7 @@
 // What cannot be SQL injection, told without libinjection, which looks every word of a value up in a
 // table of a thousand. Its verdict is a matter of the first five tokens' types; no combination of
-// its table is made up of bare words, functions, numbers and plain operators alone. So a value
+// its table is made up of bare words, functions, numbers and plain operators alone, nor with variables
+// instead of operators. So a value
 // without quotes, parentheses, comments and the like, none of whose words is a keyword, is harmless
 // whatever else it says.
 //

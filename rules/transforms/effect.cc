@@ -119,6 +119,19 @@ bool may_change(Transform t, ClassMask present) {
   }
 }
 
+bool keeps(Transform t, ClassMask present) {
+  switch (t) {
+    case Transform::Lowercase:
+      return (present & classes::kUpper) == 0;
+    case Transform::Uppercase:
+      return (present & classes::kLower) == 0;
+    case Transform::CmdLine:
+      return (present & classes::kUpper) == 0 && !may_change(t, present);
+    default:
+      return !may_change(t, present);
+  }
+}
+
 bool leaves(Transform t, std::string_view value, ClassMask present) {
   if (!may_change(t, present)) return true;
   if (value.empty()) return false;

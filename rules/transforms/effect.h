@@ -18,6 +18,9 @@ namespace weir::rules {
 // False: `t` leaves every value with these classes of bytes as it is, but for case.
 [[nodiscard]] bool may_change(Transform t, ClassMask present);
 
+// True: `t` leaves every value with these classes of bytes exactly as it is.
+[[nodiscard]] bool keeps(Transform t, ClassMask present);
+
 // True: `t` leaves this value as it is, but for case. `present` are its classes. Quick, and may say
 // false where nothing would change.
 [[nodiscard]] bool leaves(Transform t, std::string_view value, ClassMask present);

@@ -59,6 +59,7 @@ struct Engine {
     options.optimisations.injection = optimised;
     options.optimisations.levels = optimised;
     options.optimisations.recurring = optimised;
+    options.optimisations.numbers = optimised;
     rules = RuleSet::load({Source::memory("fuzz.conf", kRules)}, options).rules;
     if (rules == nullptr) std::abort();
   }

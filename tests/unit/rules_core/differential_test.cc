@@ -119,7 +119,7 @@ constexpr Switch kSwitches[] = {
     {"pieces", &Optimisations::pieces},         {"unchanged", &Optimisations::unchanged},
     {"hyperscan", &Optimisations::hyperscan},   {"transform_cache", &Optimisations::transform_cache},
     {"injection", &Optimisations::injection},     {"levels", &Optimisations::levels},
-    {"recurring", &Optimisations::recurring},
+    {"recurring", &Optimisations::recurring},     {"numbers", &Optimisations::numbers},
 };
 
 Optimisations all_off() {

@@ -76,27 +76,47 @@ struct Check {
 // word but for "X", which words do not give.
 TEST(SqliFilter, NoFingerprintIsMadeOfHarmlessTokens) {
   const std::string harmless = "N1OF.,:?%\\";
+  const std::string with_variables = "N1VF.,?";
   const std::string all = harmless + "KUBETVSA&C(){};X";
   std::size_t fingerprints = 0;
   std::string text = "0";
   const auto is_fingerprint = [&] { return type_of(text) == 'F'; };
-  const std::function<void(const std::string&, bool)> go = [&](const std::string& from, bool only_harmless) {
+  const std::function<void(const std::string&, bool, bool)> go = [&](const std::string& from, bool all_harmless,
+                                                                     bool all_with_variables) {
     for (const char c : from) {
       text += c;
-      const bool still = only_harmless && harmless.find(c) != std::string::npos;
+      const bool still = all_harmless && harmless.find(c) != std::string::npos;
+      const bool still_with = all_with_variables && with_variables.find(c) != std::string::npos;
       if (is_fingerprint()) {
         ++fingerprints;
-        EXPECT_FALSE(still) << text;
+        EXPECT_FALSE(still || still_with) << text;
         if (text.size() == 2) {
           EXPECT_EQ(text, "0X");
         }
       }
-      if (text.size() < 6) go(from, still);
+      if (text.size() < 6) go(from, still, still_with);
       text.pop_back();
     }
   };
-  go(all, true);
+  go(all, true, true);
   EXPECT_GT(fingerprints, 8000U);
+}
+
+TEST(SqliFilter, KnowsEveryKeyword) {
+  WordTypes types;
+  std::size_t mattering = 0;
+  for (int round = 0; round < 2; ++round) {
+    for (const std::string& k : keywords()) {
+      if (k.find(' ') != std::string::npos) continue;
+      const char type = type_of(k);
+      if (type != 'n' && type != 'f' && type != '1') {
+        ++mattering;
+        EXPECT_TRUE(types.matters(k)) << k;
+      }
+      EXPECT_EQ(types.ends_at_dot(k), type != 'n') << k;
+    }
+  }
+  EXPECT_GT(mattering, 500U);
 }
 
 // Two harmless words that are a keyword together: the first of them is told apart.
@@ -136,6 +156,8 @@ TEST(SqliFilter, ShortValuesExhaustively) {
   go("01bxedfnu_.", 6);
   go("1a.-+/ e*", 6);
   go("orOR1 .,=", 6);
+  go("a1@ ,.:o", 6);
+  go("@a=1.", 7);
   go("a1 -/*#;:%=", 5);
   std::string all;
   for (int b = 0; b < 256; ++b) all += static_cast<char>(b);
