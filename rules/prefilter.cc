@@ -129,7 +129,7 @@ void Prefilter::possible_items(ClassMask mask, std::uint64_t* out) const {
   }
 }
 
-void Prefilter::judge(ClassMask mask, Verdict& v) const {
+void Prefilter::judge(ClassMask mask, Verdict& v, std::uint64_t* after) const {
   v.mask = mask;
   possible_items(mask, v.possible);
   std::copy_n(v.possible, words_, v.free);
@@ -147,7 +147,6 @@ void Prefilter::judge(ClassMask mask, Verdict& v) const {
   v.checks = 0;
   // What is possible after a change; recomputed only where the classes differ from the last
   // chain's.
-  Bits after(words_);
   ClassMask after_mask = 0;
   bool computed = false;
   for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
@@ -164,10 +163,10 @@ void Prefilter::judge(ClassMask mask, Verdict& v) const {
       fill_range(v.settled, range);
       continue;
     }
-    if (!computed || may != after_mask) possible_items(may, after.data());
+    if (!computed || may != after_mask) possible_items(may, after);
     computed = true;
     after_mask = may;
-    if (!any_in(after.data(), range) && !any_in(v.possible, range)) continue;
+    if (!any_in(after, range) && !any_in(v.possible, range)) continue;
     for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
       v.maybe[w] |= after[w] & range.mask(w);
     }
@@ -244,7 +243,8 @@ void MaskTable::prepare(const Prefilter& prefilter) {
     size /= 2;
   verdicts_.assign(size, {});
   filled_.assign(size, false);
-  words_.assign(size * 4 * words, 0);
+  second_.assign(size / 2, false);
+  words_.assign((size * 4 + 1) * words, 0);
   changes_.assign(size * chains, {});
   for (std::size_t i = 0; i < size; ++i) {
     std::uint64_t* at = words_.data() + i * 4 * words;
@@ -260,14 +260,18 @@ void MaskTable::prepare(const Prefilter& prefilter) {
 const Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMask mask) {
   std::uint64_t h = mask * 0x9e3779b97f4a7c15ULL;
   h ^= h >> 32;
-  const std::size_t at =
-      static_cast<std::size_t>(h * 0xd6e8feb86659fd93ULL >> 40) & (verdicts_.size() - 1);
-  Prefilter::Verdict& v = verdicts_[at];
-  if (!filled_[at] || v.mask != mask) {
-    prefilter.judge(mask, v);
-    filled_[at] = true;
+  const std::size_t set =
+      static_cast<std::size_t>(h * 0xd6e8feb86659fd93ULL >> 40) & (verdicts_.size() / 2 - 1);
+  for (const std::size_t at : {2 * set, 2 * set + 1}) {
+    if (!filled_[at] || verdicts_[at].mask != mask) continue;
+    second_[set] = at != 2 * set;
+    return verdicts_[at];
   }
-  return v;
+  second_[set] = !second_[set];
+  const std::size_t at = 2 * set + (second_[set] ? 1 : 0);
+  prefilter.judge(mask, verdicts_[at], words_.data() + verdicts_.size() * 4 * prefilter.words());
+  filled_[at] = true;
+  return verdicts_[at];
 }
 
 }  // namespace weir::rules

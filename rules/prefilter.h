@@ -141,8 +141,8 @@ class Prefilter {
     std::uint64_t checks = 0;  // of all of them
     bool text = false;         // some possible item needs a piece of text
   };
-  // `verdict` has room as in MaskTable.
-  void judge(ClassMask mask, Verdict& verdict) const;
+  // `verdict` has room as in MaskTable, `scratch` for words().
+  void judge(ClassMask mask, Verdict& verdict, std::uint64_t* scratch) const;
   // The same for the items of one chain, after it has changed the value to one of these classes:
   // only their bits in `possible` and `free` are set.
   void judge_changed(std::size_t chain, ClassMask mask, std::uint64_t* possible,
@@ -259,9 +259,10 @@ class MaskTable {
 
  private:
   static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
-  std::vector<Prefilter::Verdict> verdicts_;
+  std::vector<Prefilter::Verdict> verdicts_;  // in sets of two
   std::vector<bool> filled_;
-  std::vector<std::uint64_t> words_;
+  std::vector<bool> second_;          // by set: the second was used last
+  std::vector<std::uint64_t> words_;  // of the verdicts, and scratch
   std::vector<Prefilter::Verdict::Changed> changes_;
 };
 
