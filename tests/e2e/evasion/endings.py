@@ -369,6 +369,59 @@ def _(run):
     run.answer(c)
 
 
+# --- after Weir has refused ---
+
+@both("refused-last-packet-again", "O6 W8", "the attack's last bytes twenty times, and the whole of it twice", [PAGE])
+def _(run):
+    c = run.open()
+    data = run.bad
+    c.put(0, data[:-8])
+    for _ in range(20):
+        c.put(len(data) - 8, data[-8:])
+    c.put(0, data)
+    pause(0.1)
+    c.put(0, data)
+    run.answer(c)
+
+
+@case("refused-then-clean", "O6", "behind the refused attack, on the same connection: a clean request, then the attack's last bytes", [PAGE])
+def _(run):
+    c = run.open()
+    data = run.bad
+    c.put(0, data)
+    run.answer(c)
+    c.put(len(data), run.good)
+    c.put(len(data) - 4, data[-4:])
+    pause(0.1)
+
+
+@case("refused-port-again", "H7 O6", "the port of a refused connection again at once, with the attack; the twin: with a clean request", [PAGE])
+def _(run):
+    c = run.open()
+    c.send(run.request("evil"))
+    if not c.wait(c.over, 0.6):
+        c.rst(c.next)  # it was not refused: make room
+    d = run.open(sport=c.sport, isn=(c.isn + 0x200000) & 0xffffffff)
+    d.send(run.bad)
+    run.answer(d)
+
+
+@case("refused-behind-a-hole", "O5 O6 O7", "bytes that die behind Weir, then the attack's end: Weir's reset cannot fit the server; then the rest again",
+      [PAGE, NOTHING, RESET], twin=honest)
+def _(run):
+    c = run.open()
+    data = run.bad
+    c.put(0, data[:20])
+    c.delivered(20)
+    c.put(20, data[20:40], ip={"ttl": 2})
+    c.put(40, data[40:])
+    run.answer(c)
+    c.put(20, data[20:])
+    c.put(20, data[20:40])
+    c.put(40, data[40:])
+    run.answer(c)
+
+
 # --- hops ---
 
 @both("ttl-decoy-first", "O7", "harmless bytes that die behind Weir, then the attack's in their place", [NOTHING, PAGE, RESET], twin=honest)
