@@ -163,8 +163,10 @@ void NfqueuePort::take(std::uint32_t index, std::size_t length, std::span<Packet
     given.wire_length = packet.length;
     given.link = LinkType::RawIp;
     given.checksum = packet.checksum;
-    given.came_by = short_number(packet.came_by());
-    given.leaves_by = short_number(packet.leaves_by());
+    if (options_.sides) {
+      given.came_by = short_number(packet.came_by());
+      given.leaves_by = short_number(packet.leaves_by());
+    }
     given.time = now;
     given.number = ++number_;
     given.token = index;

@@ -37,6 +37,7 @@ struct NfqueueOptions {
   std::uint64_t socket_buffer = 32ULL << 20U;
   bool fail_open = false;               // the kernel accepts what finds the queue full
   bool gso = true;
+  bool sides = true;  // Packet::came_by and leaves_by are told
   // The lowest of three bits of packet marks: 1 release this direction, 2 take both back, 1 and 2 release
   // both directions, 4 made by Weir. packaging/firewall has the rules that go with them.
   std::uint32_t mark_bit = 28;

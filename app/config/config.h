@@ -26,6 +26,7 @@ struct NfqueueConfig {
   std::uint64_t socket_buffer = 32ULL << 20U;
   bool fail_open = false;
   bool gso = true;
+  bool sides = true;
   std::uint32_t mark_bit = 28;  // lowest of the three bits of packet marks that are Weir's
   bool operator==(const NfqueueConfig&) const = default;
 };

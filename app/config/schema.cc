@@ -115,6 +115,9 @@ Fields inputs() {
        "Whether the kernel accepts packets, uninspected, while a queue is full."},
       {"inputs.nfqueue.gso", FlagField{[](Draft& d, bool on) { nfqueue(d).gso = on; }}, "true",
        "Whether large segments (GSO, GRO) are taken as they are: fewer, larger packets. Switch off only to find mistakes."},
+      {"inputs.nfqueue.sides", FlagField{[](Draft& d, bool on) { nfqueue(d).sides = on; }}, "true",
+       "Whether packets in a server's name are dropped if they come by the interface of the client's SYN (`wrong-side`): a "
+       "client can forge them. Switch off where both sides come by one interface and leave by different ones, as in a VRF."},
       {"inputs.nfqueue.mark_bit",
        CountField{{0, 29}, [](Draft& d, std::uint64_t n) { nfqueue(d).mark_bit = narrow(n); }}, "28",
        "Lowest of three adjacent bits of packet and connection marks that Weir uses: released, taken back, made by Weir. "

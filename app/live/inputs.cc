@@ -19,6 +19,7 @@ capture::NfqueueOptions nfqueue_options(const NfqueueConfig& config, std::uint32
   options.socket_buffer = config.socket_buffer;
   options.fail_open = config.fail_open;
   options.gso = config.gso;
+  options.sides = config.sides;
   options.mark_bit = config.mark_bit;
   options.most_held = held;
   options.clock = time_now;

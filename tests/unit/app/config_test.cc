@@ -59,6 +59,7 @@ inputs:
     socket_buffer: 1GiB
     fail_open: true
     gso: false
+    sides: false
     mark_bit: 20
 cpus: 1,3
 ports: 80,8080-8081
@@ -91,6 +92,7 @@ client_address:
   EXPECT_EQ(config.nfqueue->socket_buffer, 1ULL << 30U);
   EXPECT_TRUE(config.nfqueue->fail_open);
   EXPECT_FALSE(config.nfqueue->gso);
+  EXPECT_FALSE(config.nfqueue->sides);
   EXPECT_EQ(config.nfqueue->mark_bit, 20U);
   EXPECT_EQ(config.workers(), 4U);
   EXPECT_EQ(config.cpus.kind, CpuChoice::Kind::List);
