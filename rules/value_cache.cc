@@ -38,7 +38,7 @@ ValueCache::Entry* ValueCache::find(std::string_view text, const std::uint64_t* 
   for (std::size_t i = 0; i < kWays; ++i) {
     Entry& e = set[i];
     if (e.hash == hash && e.wanted == wanted && e.length == text.size() &&
-        std::memcmp(e.text.data(), text.data(), text.size()) == 0) {
+        std::string_view(e.text.data(), e.length) == text) {
       e.used = ++clock_;
       return &e;
     }
