@@ -389,7 +389,8 @@ owns, against real servers ({servers}) on Linux {kernel}, with Weir ({weir}) in 
 * *With Weir*: `403 page`: Weir saw the attack. `refused`: a refusal of Weir's or the server's, `reset`: of the connection.
   `nothing completes`: Weir (or the server) dropped what would have completed it. `another request completes, judged`: the server
   read what Weir read. Behind Weir no attack completed, and every request that a server completed is one that Weir's event log says
-  was judged and let pass: method, target and body compared.
+  was judged and let pass: method, target and body compared (of coded bodies, and of what PHP made of forms, method and target; of
+  CONNECT the method; a request that began before Weir did is not held to it).
 * *Twin*: the same without the attack (or, where the way itself is refused, an honest spelling of it) gets its 200.
 
 {cases} cases, {taken} of which servers take without Weir. {runs} runs with Weir: {faults}.
