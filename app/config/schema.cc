@@ -176,7 +176,7 @@ Fields policy(std::string_view prefix) {
       {at("mode"),
        ChoiceField{{"off", "detect", "block"},
                    [](Draft& d, std::size_t word) { d.policy->mode = static_cast<WafMode>(word); }},
-       initial("detect"), "`detect` judges and reports, `block` also refuses, `off` does not judge. A mirror only detects."},
+       initial("detect"), "`detect` judges and reports, `block` also refuses, `off` does not judge. What `failures` refuses is refused in any mode. A mirror only detects."},
       {at("rules"),
        TextListField{"paths", true,
                      [](Draft& d, const std::string& path) {
