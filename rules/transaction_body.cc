@@ -1,5 +1,7 @@
 #include "rules/transaction_body.h"
 
+#include <algorithm>
+
 #include "rules/body/urlencoded.h"
 #include "rules/transaction_state.h"
 
@@ -146,8 +148,10 @@ bool BodyReader::over_no_files_limit(TransactionState& tx) {
   if (!started_ || kind_ == Kind::None) {
     if (!tx.force_request_body) return false;
   }
-  const std::uint64_t length =
-      kind_ == Kind::Multipart ? multipart_.no_files_length() : tx.request.body_length;
+  // What lies beyond SecRequestBodyLimit (ProcessPartial) is no part of what is inspected, and does not count.
+  const std::uint64_t length = kind_ == Kind::Multipart
+                                   ? multipart_.no_files_length()
+                                   : std::min(tx.request.body_length, tx.request_body_limit);
   if (length < tx.settings().request_body_no_files_limit) return false;
   body_error(tx, tx.join({"Request body no files data length is larger than the configured limit (",
                           tx.number(static_cast<std::int64_t>(

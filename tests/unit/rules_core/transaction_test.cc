@@ -88,6 +88,20 @@ TEST(Limits, BodyWithoutFilesHasItsOwn) {
   EXPECT_TRUE(waf.ids().empty());
 }
 
+// An upload beyond what is inspected passes where the rules say so (ProcessPartial), in a form or not.
+TEST(Limits, BytesBeyondTheBodyLimitDoNotCountForTheOneWithoutFiles) {
+  for (const bool over : {false, true}) {
+    Waf waf(std::string("SecRequestBodyLimit 10\nSecRequestBodyLimitAction ProcessPartial\n") +
+            (over ? "SecRequestBodyNoFilesLimit 10\n" : "SecRequestBodyNoFilesLimit 11\n") +
+            "SecAction \"id:1,phase:1,pass,ctl:forceRequestBodyVariable=On\"\n"
+            "SecRule REQBODY_ERROR \"@eq 1\" \"id:2,phase:2,pass\"\n");
+    LOADED(waf);
+    EXPECT_EQ(waf.run(post("application/octet-stream", "more than ten bytes")).kind, DecisionKind::Continue);
+    EXPECT_EQ(waf.ids(), over ? (Ids{1, 2}) : (Ids{1}));
+    EXPECT_EQ(waf.var("REQUEST_BODY"), "more than ");
+  }
+}
+
 // CRS 920470-12: the boundary is judged although the body that was announced is empty.
 TEST(Body, AnAnnouncedEmptyMultipartBodyShowsItsBoundary) {
   Waf waf("SecRule REQUEST_HEADERS:Content-Type \"@beginsWith multipart\" "
