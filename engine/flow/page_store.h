@@ -66,6 +66,11 @@ class PageStore {
   void release_below(PageList& list, std::int64_t offset);
   void release_all(PageList& list);
 
+  // Less than a quarter is left of pages or directories.
+  [[nodiscard]] bool scarce() const {
+    const auto beyond = [](const auto& pool) { return pool.size() > pool.capacity() - pool.capacity() / 4; };
+    return beyond(pages_) || beyond(directories_);
+  }
   [[nodiscard]] std::uint32_t pages_used() const { return pages_.size(); }
   [[nodiscard]] std::uint32_t pages_peak() const { return pages_.peak(); }
   [[nodiscard]] std::uint32_t pages_most() const { return pages_.capacity(); }

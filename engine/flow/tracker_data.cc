@@ -57,7 +57,9 @@ Tracker::Placement Tracker::place_inline(Flow& f, Direction d, std::int64_t offs
     placed.reason = DropReason::DirectionLimit;
     return placed;
   }
-  if (!pages_.reserve(h.pages, from, end)) {
+  // What waits behind holes must leave room for what fills them: else all wait for each other, and nobody for long
+  // enough to see the end of it.
+  if ((!in_order && pages_.scarce()) || !pages_.reserve(h.pages, from, end)) {
     placed.reason = DropReason::MemoryLimit;
     return placed;
   }

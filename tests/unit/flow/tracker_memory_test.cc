@@ -31,6 +31,25 @@ TEST(TrackerB1, GlobalCapInlineDropsAndForgetsNothing) {
   EXPECT_EQ(t.client(seq, std::string(1000, 'x')).fate(), Fate::Forward);
 }
 
+// Connections that wait behind holes leave room to fill them: otherwise all of them would wait for ever.
+TEST(TrackerB1, WhatWaitsBehindHolesLeavesRoomForWhatFillsThem) {
+  FlowLimits limits = small_limits();
+  limits.buffered_bytes = 100 * 1024;
+  Script t(inline_options(), limits);
+  t.handshake();
+  t.server_ack(1);
+  std::uint32_t seq = 1 + 20 * 1000;
+  while (t.client(seq, std::string(1000, 'x')).fate() == Fate::Forward) seq += 1000;
+  EXPECT_EQ(t.last().reason(), DropReason::MemoryLimit);
+  EXPECT_GT(t.counters().buffered_now, limits.buffered_bytes / 2);
+  // Twenty pages of the hole, none of which was reserved before; the receiver acknowledges as it comes.
+  for (std::uint32_t at = 1; at < 1 + 20 * 1000; at += 1000) {
+    EXPECT_EQ(t.client(at, std::string(1000, 'y')).fate(), Fate::Forward) << at;
+    t.server_ack(at + 1000);
+  }
+  EXPECT_EQ(t.to_server().size(), seq - 1);
+}
+
 // A capture without the receiver: what cannot wait for a hole is delivered with a gap.
 TEST(TrackerB1, GlobalCapPassiveOneSidedGoesOnWithAGap) {
   FlowLimits limits = small_limits();
