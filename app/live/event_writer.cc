@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -148,6 +149,20 @@ bool EventWriter::write_all() {
   return true;
 }
 
+// A line that is given up half written is taken back: the file ends with a whole one, and the next Weir begins with
+// another.
+void EventWriter::cut_back(const Target& target) const {
+  if (target.path.empty() || target.done == 0) return;
+  const std::size_t line = pending_.rfind('\n', target.done - 1);
+  const std::size_t begun = target.done - (line == std::string::npos ? 0 : line + 1);
+  struct stat file {};
+  if (begun == 0 || ::fstat(target.descriptor, &file) != 0 || !S_ISREG(file.st_mode)) return;
+  const off_t whole = file.st_size - static_cast<off_t>(begun);
+  if (whole >= 0 && ::ftruncate(target.descriptor, whole) != 0) {
+    complain("events: " + target.name + " ends inside a record: " + error_text(errno));
+  }
+}
+
 void EventWriter::run() {
   std::int64_t stop_at = 0;
   for (;;) {
@@ -165,7 +180,10 @@ void EventWriter::run() {
     if (stopping && stop_at == 0) stop_at = now + kStopWithin;
     const bool any = !pending_.empty() || fill();
     if (any && !write_all()) {
-      if (stopping && now >= stop_at) return;
+      if (stopping && now >= stop_at) {
+        for (const Target& target : targets_) cut_back(target);
+        return;
+      }
       wait(stopping ? kIdle / 4 : kRetry);
     } else if (!any) {
       if (stopping) return;

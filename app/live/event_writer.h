@@ -60,6 +60,7 @@ class EventWriter {
   void wait(int milliseconds) const;
   bool fill();
   bool write_all();
+  void cut_back(const Target& target) const;
   bool write_to(Target& target);
   void wake() const;
 

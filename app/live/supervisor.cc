@@ -512,6 +512,9 @@ void Supervisor::stats_record() {
     counters.push_back({"audit.written", audit_ ? audit_->written() : 0});
     counters.push_back({"audit.failed", audit_ ? audit_->lost() : 0});
   }
+  // Behind the table's own of a worker: an object's name comes once only.
+  counters.push_back({"worker.restarts", restarts_});
+  counters.push_back({"worker.stuck", stuck_});
   if (store_) {
     const SharedStoreStats s = store_->stats();
     for (const auto& [name, value] : {std::pair{"collections.records", s.records}, {"collections.expired", s.expired},
@@ -520,8 +523,6 @@ void Supervisor::stats_record() {
       counters.push_back({name, value});
     }
   }
-  counters.push_back({"worker.restarts", restarts_});
-  counters.push_back({"worker.stuck", stuck_});
   counters.push_back({"reload.done", reloads_});
   counters.push_back({"reload.failed", reloads_failed_});
   names.reserve(kFailureCauses * 3);
