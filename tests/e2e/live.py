@@ -78,8 +78,15 @@ def digest(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def members(pairs):
+    """An object whose names come once each: readers differ in what they take of others."""
+    names = [name for name, _ in pairs]
+    assert len(set(names)) == len(names), f"a name comes twice: {names}"
+    return dict(pairs)
+
+
 def records(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line, object_pairs_hook=members) for line in path.read_text().splitlines()]
 
 
 def raw_message(case, target="/", headers=(), body=b"", method="GET"):
