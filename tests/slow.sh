@@ -7,6 +7,7 @@
 #   tests/slow.sh damage     1,000 damaged copies of the recorded captures (plain and sanitizer build)
 #   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
 #   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine, on a mirror
+#   tests/slow.sh clean      2 GiB each way, 10,000 requests, WebSocket, events, a browser: the same bytes without and with Weir
 #   tests/slow.sh evasions   a raw-packet attacker against real servers behind weir run; writes docs/EVASIONS.md
 #   tests/slow.sh suites     CRS suites through Apache with mod_security2, and through Weir
 #   tests/slow.sh all
@@ -76,6 +77,11 @@ live() {
   done
 }
 
+clean() {
+  build release
+  python3 tests/e2e/clean.py build/release/app/weir || [ $? -eq 77 ]
+}
+
 evasions() {
   build dev
   python3 tests/e2e/evasions.py build/dev/app/weir --table || [ $? -eq 77 ]
@@ -106,7 +112,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | live | evasions | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | clean | evasions | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang

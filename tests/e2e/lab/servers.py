@@ -54,7 +54,8 @@ def start_backend(lab, address="127.0.0.1", port=PORTS["backend"]):
     return process
 
 
-def start_nginx(lab, work: pathlib.Path, site: pathlib.Path):
+def start_nginx(lab, work: pathlib.Path, site: pathlib.Path, locations="", more=""):
+    """`locations`: text for the server block, `more`: for the http block."""
     base = work / "nginx"
     base.mkdir(parents=True, exist_ok=True)
     (base / "nginx.conf").write_text(f"""
@@ -87,7 +88,9 @@ http {{
       proxy_http_version 1.1;
       proxy_request_buffering off;
     }}
+    {locations}
   }}
+  {more}
 }}
 """)
     process = lab.start("server", "nginx", "-p", str(base), "-c", str(base / "nginx.conf"),
@@ -100,8 +103,8 @@ APACHE_MODULES = ["mpm_event", "authz_core", "mime", "dir", "deflate", "filter",
                   "proxy", "proxy_http", "reqtimeout"]
 
 
-def start_apache(lab, work: pathlib.Path, site: pathlib.Path, port=PORTS["apache"], name="apache", security=""):
-    """`security`: configuration text for mod_security2; empty: the module is not loaded."""
+def start_apache(lab, work: pathlib.Path, site: pathlib.Path, port=PORTS["apache"], name="apache", security="", more=""):
+    """`security`: configuration text for mod_security2; empty: the module is not loaded. `more`: other text."""
     base = work / name
     base.mkdir(parents=True, exist_ok=True)
     shutil.chown(base, "www-data", "www-data")
@@ -141,6 +144,7 @@ ProxyTimeout 30
 {proxy}
 {'' if security else 'AddOutputFilterByType DEFLATE text/plain text/css application/javascript'}
 {security}
+{more}
 """)
     check = lab.run("server", "apache2", "-t", "-f", str(base / "apache.conf"), stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT, text=True)
@@ -152,7 +156,7 @@ ProxyTimeout 30
     return process
 
 
-def start_haproxy(lab, work: pathlib.Path):
+def start_haproxy(lab, work: pathlib.Path, more=""):
     base = work / "haproxy"
     base.mkdir(parents=True, exist_ok=True)
     (base / "haproxy.cfg").write_text(f"""
@@ -163,6 +167,7 @@ defaults
   timeout connect 5s
   timeout client 30s
   timeout server 30s
+  {more}
 frontend lab
   bind :::{PORTS["haproxy"]} v4v6
   default_backend nginx
