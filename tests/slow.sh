@@ -8,6 +8,7 @@
 #   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
 #   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine, on a mirror
 #   tests/slow.sh clean      2 GiB each way, 10,000 requests, WebSocket, events, a browser: the same bytes without and with Weir
+#   tests/slow.sh chaos      killed and stopped workers, reloads, a full disk, exhausted tables and pools, under load
 #   tests/slow.sh evasions   a raw-packet attacker against real servers behind weir run; writes docs/EVASIONS.md
 #   tests/slow.sh suites     CRS suites through Apache with mod_security2, and through Weir
 #   tests/slow.sh all
@@ -82,6 +83,11 @@ clean() {
   python3 tests/e2e/clean.py build/release/app/weir || [ $? -eq 77 ]
 }
 
+chaos() {
+  build release
+  python3 tests/e2e/chaos.py build/release/app/weir || [ $? -eq 77 ]
+}
+
 evasions() {
   build dev
   python3 tests/e2e/evasions.py build/dev/app/weir --table || [ $? -eq 77 ]
@@ -112,7 +118,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | live | clean | evasions | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | clean | chaos | evasions | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang
@@ -123,7 +129,7 @@ case "${1:-}" in
     suites
     ;;
   *)
-    sed -n '2,17p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac

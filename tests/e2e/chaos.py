@@ -1,0 +1,392 @@
+#!/usr/bin/env python3
+"""What goes wrong with `weir run` under load, and whether it goes as docs/OPERATIONS.md says.
+
+  chaos.py WEIR [WHAT...]      WHAT: kill, stop, reload, disk, flows, half-open, handshake, buffers, transactions (all, if none)
+
+Each once with `on_failure: closed` and once with `open`, in a routed lab with wrk, clean requests and attacks all the
+while. Prints a table: what wrk saw, how long traffic stood still, which attacks completed, what was counted. Ends
+with 1 where the named policy says otherwise; 77, with a sentence, where namespaces or queues are not to be had.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import live
+from lab import servers, wire
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+QUEUES, WITNESS = "7-8", 9100
+SECONDS, EVENT_AT = 9, 2.5
+WATCHDOG = 1
+
+# Addresses in the server's network that nobody has: SYNs pass Weir and are never answered.
+FLOOD = """
+import socket, sys, time
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    held = []
+    for i in range(200):
+        s = socket.socket(); s.setblocking(False)
+        try: s.connect((sys.argv[1], 1000 + i))
+        except BlockingIOError: pass
+        held.append(s)
+    time.sleep(0.2)
+    for s in held: s.close()
+"""
+
+# SYNs of one connection with different sequence numbers: one of the ways to have two truths.
+TWO_SYNS = """
+import random, socket, struct, sys, time
+source, target = sys.argv[1:3]
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16: total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+for port in range(20000, 20050):
+    for _ in range(3):
+        head = struct.pack("!HHIIBBHHH", port, 80, random.getrandbits(32), 0, 0x50, 2, 64240, 0, 0)
+        pseudo = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!BBH", 0, 6, len(head))
+        s.sendto(head[:16] + struct.pack("!H", checksum(pseudo + head)) + head[18:], (target, 0))
+    time.sleep(0.01)
+"""
+
+# Requests whose bodies never end.
+HALF_SENT = """
+import socket, sys, time
+held = []
+for i in range(20):
+    s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+    s.sendall(b"POST /small.txt HTTP/1.1\\r\\nHost: lab.test\\r\\nUser-Agent: weir-lab\\r\\nAccept: */*\\r\\n"
+              b"Content-Type: application/x-www-form-urlencoded\\r\\nContent-Length: 1000\\r\\n\\r\\nname=Ada&")
+    held.append(s)
+time.sleep(3)
+for s in held:
+    try: s.sendall(b"x" * 10)
+    except OSError: pass
+time.sleep(0.5)
+"""
+
+
+class Scenario:
+    """One thing that goes wrong. `limits`: what the configuration has besides; `path`, `connections`: wrk's."""
+    path, connections, more = "/small.txt", 32, ""
+
+    def __init__(self, run):
+        self.run = run
+
+    def prepare(self):
+        """Before Weir starts."""
+
+    def happen(self):
+        """Under load."""
+
+    def after(self):
+        """When the load is over; Weir still runs."""
+
+    def judge(self):
+        """Yields what is not as it should be, from run.wrk, run.probe, run.stats, run.completed."""
+        return []
+
+    def counted(self, *names):
+        return sum(self.run.count(name) for name in names)
+
+
+class Kill(Scenario):
+    name, policy = "SIGKILL of both workers", "others are forked at once; closed: midstream connections are reset, open: taken up"
+
+    def happen(self):
+        for worker in self.run.weir.workers():
+            os.kill(worker, signal.SIGKILL)
+
+    def judge(self):
+        if self.run.count("worker.restarts") != 2:
+            yield f"worker.restarts {self.run.count('worker.restarts')}, not 2"
+        if self.run.gap() > 2:
+            yield f"traffic stood still for {self.run.gap():.2f} s"
+        if self.run.open and self.run.wrk["errors"]:
+            yield "open, and connections of the dead were lost"
+        if not self.run.open and not self.counted("failure.midstream.reset"):
+            yield "closed, and no connection of the dead was reset"
+
+
+class Stop(Kill):
+    name, policy = "SIGSTOP of both workers", f"ended after watchdog ({WATCHDOG} s), then as above"
+
+    def happen(self):
+        for worker in self.run.weir.workers():
+            os.kill(worker, signal.SIGSTOP)
+
+    def judge(self):
+        if self.run.count("worker.stuck") != 2:
+            yield f"worker.stuck {self.run.count('worker.stuck')}, not 2"
+        if self.run.gap() > WATCHDOG + 3:
+            yield f"traffic stood still for {self.run.gap():.2f} s"
+
+
+class Reload(Scenario):
+    name, policy = "SIGHUP, 5 times", "all workers or none; nobody notices"
+
+    def happen(self):
+        for i in range(5):
+            self.run.weir.signal(signal.SIGHUP)
+            end = time.monotonic() + 10
+            while self.run.weir.log.read_text().count("reloaded:") <= i and time.monotonic() < end:
+                time.sleep(0.02)
+
+    def judge(self):
+        if self.run.count("reload.done") != 5:
+            yield f"reload.done {self.run.count('reload.done')}, not 5"
+        if self.run.wrk["errors"] or self.run.probe["kept"]["failures"] or self.run.probe["new"]["failures"]:
+            yield "somebody noticed"
+        if self.run.probe["attack"]["failures"]:
+            yield "an attack found no answer"
+
+
+class Disk(Scenario):
+    name, policy = "full disk under events.file", "inspection goes on; events.lost counts; whole lines only"
+
+    def prepare(self):
+        self.disk = self.run.work / "disk"
+        self.disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "weir-chaos", str(self.disk)], check=True)
+        self.run.events = self.disk / "events.jsonl"
+        (self.disk / "ballast").write_bytes(b"x" * (1 << 20))
+
+    def after(self):
+        self.left = os.statvfs(self.disk).f_bavail * os.statvfs(self.disk).f_frsize
+        (self.disk / "ballast").unlink()
+        time.sleep(2.5)  # records come through again, stats among them
+
+    def remove(self):
+        if os.path.ismount(self.disk):
+            subprocess.run(["umount", str(self.disk)], check=True)
+
+    def judge(self):
+        if self.left > 8192:
+            yield f"the disk was not full: {self.left} octets left"
+        if not self.run.count("events.lost"):
+            yield "events.lost is 0"
+        if self.run.wrk["errors"] or self.run.probe["kept"]["failures"] or self.run.probe["new"]["failures"]:
+            yield "somebody noticed"
+        if self.run.completed:
+            yield f"{self.run.completed} attacks completed"
+        if self.run.broken_lines:
+            yield f"{self.run.broken_lines} lines are no whole records"
+
+
+class Flows(Scenario):
+    name, policy = "flow table of 16, 64 connections", "closed: the packet is dropped, open: passes uninspected (flow-table)"
+    connections, more = 64, "limits: {flows: 16, half_open: 1024}\n"
+    cause = "flow-table"
+
+    def judge(self):
+        action = "pass" if self.run.open else "drop"
+        if not self.run.count(f"failure.{self.cause}.{action}"):
+            yield f"failure.{self.cause}.{action} is 0"
+        other = "drop" if self.run.open else "pass"
+        if self.run.count(f"failure.{self.cause}.{other}"):
+            yield f"failure.{self.cause}.{other} is {self.run.count(f'failure.{self.cause}.{other}')}"
+        if self.run.open and (self.run.wrk["errors"] or self.run.probe["new"]["failures"]):
+            yield "open, and somebody was refused"
+
+
+class HalfOpen(Scenario):
+    name, policy = "half-open table of 16, a flood of SYNs", "the oldest is forgotten (tcp.half_open_evicted), connections past the handshake stay"
+    connections, more = 8, "limits: {half_open: 16}\n"
+
+    def nobody(self):
+        return self.run.lab.server4.rsplit(".", 1)[0] + ".99"
+
+    def happen(self):
+        self.run.lab.start("client", sys.executable, "-c", FLOOD, self.nobody(), "3")
+
+    def judge(self):
+        if not self.run.count("tcp.half_open_evicted"):
+            yield "tcp.half_open_evicted is 0"
+        if self.run.wrk["errors"] or self.run.probe["kept"]["failures"]:
+            yield "established connections noticed"
+
+
+class Handshake(Flows):
+    name, policy = "no room for a second SYN, 50 connections with three", "closed: dropped, open: passes (handshake-memory)"
+    connections, more = 8, "limits: {handshake_extras: 0}\n"
+    cause = "handshake-memory"
+
+    def happen(self):
+        self.run.lab.start("client", sys.executable, "-c", TWO_SYNS, self.run.lab.client4, HalfOpen.nobody(self))
+
+
+class Buffers(Flows):
+    name, policy = "limits.buffered of 1 MiB, 32 downloads of 1 MiB", "closed: dropped (comes again), open: passes uninspected (stream-memory)"
+    path, more = "/noise.bin", "limits: {buffered: 1MiB, direction_buffered: 1MiB}\n"
+    cause = "stream-memory"
+
+    def judge(self):
+        yield from super().judge()
+        if self.run.wrk["requests"] < 20 or not self.run.probe["new"]["answers"]:
+            yield "traffic stands still"
+
+
+class Transactions(Flows):
+    name, policy = ("limits.transactions of 4, 20 requests half sent",
+                    "the one idle longest is judged as it stands; closed: its rest is refused, open: passes (transactions)")
+    connections, more = 32, "limits: {transactions: 4}\n"
+    cause = "transactions"
+
+    def happen(self):
+        self.run.lab.start("client", sys.executable, "-c", HALF_SENT, self.run.lab.server4, str(servers.PORTS["nginx"]))
+
+    def judge(self):
+        action, other = ("pass", "reset") if self.run.open else ("reset", "pass")
+        if not self.run.count(f"failure.transactions.{action}"):
+            yield f"failure.transactions.{action} is 0"
+        if self.run.count(f"failure.transactions.{other}"):
+            yield f"failure.transactions.{other} is not 0"
+        if self.run.open and self.run.wrk["errors"]:
+            yield "open, and connections were lost"
+
+
+SCENARIOS = {"kill": Kill, "stop": Stop, "reload": Reload, "disk": Disk, "flows": Flows, "half-open": HalfOpen,
+             "handshake": Handshake, "buffers": Buffers, "transactions": Transactions}
+
+
+class Run:
+    """One scenario with one position of the switch."""
+
+    def __init__(self, weir, kind, is_open):
+        self.program, self.open = weir, is_open
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="weir-chaos-"))
+        self.work.chmod(0o755)
+        self.events = None
+        self.stats, self.broken_lines = {}, 0
+        self.scenario = kind(self)
+        self.book = self.work / "book"
+
+    def configuration(self):
+        # Without grace for what began before Weir did: whoever is forgotten meets the policy at once.
+        return (f"mode: block\nmidstream_grace: 0s\non_failure: {'open' if self.open else 'closed'}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
+                f"watchdog: {WATCHDOG}s\ninputs: {{nfqueue: {{queues: {QUEUES}}}}}\n" + self.scenario.more)
+
+    def run(self):
+        try:
+            self.scenario.prepare()
+            with wire.WireLab("routed") as self.lab:
+                self.serve()
+                self.lab.firewall("up", "routed", "--queues", QUEUES, *(["--bypass"] if self.open else []))
+                self.weir = wire.Weir(self.lab, self.program, self.work, self.configuration(), events=self.events)
+                self.load()
+                self.scenario.after()
+                self.weir.stop()
+                self.read_events()
+        finally:
+            if hasattr(self.scenario, "remove"):
+                self.scenario.remove()
+            if os.environ.get("WEIR_LIVE_KEEP"):
+                print(f"kept: {self.work}")
+            else:
+                shutil.rmtree(self.work, ignore_errors=True)
+
+    def serve(self):
+        site = self.work / "site"
+        servers.make_site(site)
+        (site / "noise.bin").write_bytes(os.urandom(1 << 20))
+        servers.start_nginx(self.lab, self.work, site)
+        self.lab.start("server", sys.executable, str(HERE / "lab/witness.py"), str(WITNESS), str(self.book), stderr=subprocess.DEVNULL)
+        servers.wait_for(self.lab, "127.0.0.1", WITNESS)
+
+    def load(self):
+        nginx = servers.PORTS["nginx"]
+        load = self.lab.start("client", "wrk", "-t1", f"-c{self.scenario.connections}", f"-d{SECONDS}", "--timeout", "2s", "-H", "Host: lab.test",
+                              live.url(self.lab.server4, nginx, self.scenario.path), stdout=subprocess.PIPE, text=True)
+        probe = self.lab.start("client", sys.executable, str(HERE / "lab/chaos_client.py"), self.lab.server4, str(nginx), str(WITNESS),
+                               str(SECONDS), stdout=subprocess.PIPE, text=True)
+        time.sleep(EVENT_AT)
+        self.happened = time.monotonic()
+        self.scenario.happen()
+        said = load.communicate(timeout=60)[0]
+        self.probe = json.loads(probe.communicate(timeout=60)[0])
+        for process in (load, probe):
+            self.lab.processes.remove(process)
+        errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+        refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+        self.wrk = {"requests": int((re.search(r"(\d+) requests in", said) or ["", "0"])[1]),
+                    "errors": dict(zip(("connect", "read", "write", "timeout"), map(int, errors.groups()))) if errors else {},
+                    "refused": int(refused[1]) if refused else 0}
+        self.completed = len([line for line in self.book.read_text().splitlines() if "UNION" in line])
+
+    def gap(self):
+        """Seconds for which neither of the two clean askers had an answer, from when it happened on."""
+        when = sorted(t for asker in ("kept", "new") for t, status in self.probe[asker]["answers"] if status == 200)
+        marks = [self.happened] + [t for t in when if t >= self.happened]
+        return max((b - a for a, b in zip(marks, marks[1:])), default=float("inf"))
+
+    def read_events(self):
+        for line in self.weir.events.read_text().splitlines():
+            try:
+                record = json.loads(line, object_pairs_hook=live.members)
+            except ValueError:
+                self.broken_lines += 1
+                continue
+            if record["event_type"] == "stats":
+                self.stats = record["stats"]
+
+    def count(self, name):
+        found = self.stats
+        for part in name.split("."):
+            found = found.get(part, {})
+        return found or 0
+
+    def faults(self):
+        """What the scenario says, and what holds for all."""
+        yield from self.scenario.judge()
+        if not self.open and self.completed:
+            yield f"closed, and {self.completed} attacks completed"
+        refused = [t for t, status in self.probe["attack"]["answers"] if status == 403]
+        if not refused:
+            yield "no attack was refused"
+        elif not self.open and not isinstance(self.scenario, (Flows,)) and self.probe["attack"]["answers"][-1][1] != 403:
+            yield "attacks are no longer refused at the end"
+
+    def row(self):
+        probe = lambda name: f"{len(self.probe[name]['answers'])}/{self.probe[name]['failures']}"
+        errors = ", ".join(f"{name} {n}" for name, n in self.wrk["errors"].items() if n) or "none"
+        counters = [f"{cause}.{action} {n}" for cause, actions in self.stats.get("failure", {}).items() for action, n in actions.items()]
+        counters += [f"{name} {self.count(name)}" for name in ("worker.restarts", "worker.stuck", "reload.done", "events.lost", "port.lost", "http.evicted",
+                                                                 "tcp.half_open_evicted", "tcp.flows_evicted")
+                     if self.count(name)]
+        refused = sum(status == 403 for _, status in self.probe["attack"]["answers"])
+        return (f"| {self.scenario.name} | {'open' if self.open else 'closed'} | {self.wrk['requests']} | {errors} | {probe('kept')} | {probe('new')} "
+                f"| {self.gap():.2f} | {refused} / {self.completed} | {', '.join(counters) or 'none'} |")
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    live.look_around()
+    weir = pathlib.Path(sys.argv[1]).resolve()
+    faults = []
+    print("| What | on_failure | wrk: answers | wrk: errors | kept connection: answers/failures | new connections: the same | longest pause, s "
+          "| attacks refused / completed | counted |\n|---|---|---|---|---|---|---|---|---|", flush=True)
+    for name in sys.argv[2:] or SCENARIOS:
+        for is_open in (False, True):
+            one = Run(weir, SCENARIOS[name], is_open)
+            one.run()
+            print(one.row(), flush=True)
+            faults += [f"{name}, {'open' if is_open else 'closed'}: {fault}" for fault in one.faults()]
+    print("\nThe policies (docs/OPERATIONS.md):")
+    for name in sys.argv[2:] or SCENARIOS:
+        print(f"* {SCENARIOS[name].name}: {SCENARIOS[name].policy}")
+    print("\n" + ("\n".join(["what is wrong:", *faults]) if faults else "all as the policies say"))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
