@@ -41,10 +41,10 @@ constexpr std::array<Kind, 256> kKinds = [] {
   }
   kinds['.'] = Kind::Dot;
   kinds[' '] = Kind::Space;
-  for (const unsigned char c : {',', '?'})
-    kinds[c] = Kind::Separator;
-  for (const unsigned char c : {'-', ':', '=', '+', '/', '%', '<', '>'})
-    kinds[c] = Kind::Operator;
+  for (const char c : {',', '?'})
+    kinds[static_cast<std::uint8_t>(c)] = Kind::Separator;
+  for (const char c : {'-', ':', '=', '+', '/', '%', '<', '>'})
+    kinds[static_cast<std::uint8_t>(c)] = Kind::Operator;
   kinds['@'] = Kind::At;
   return kinds;
 }();

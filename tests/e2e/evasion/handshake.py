@@ -381,7 +381,7 @@ def _(run):
     run.answer(c)
 
 
-@case("midstream-in-body", "H10", "a body under way when Weir comes; the attack is pipelined behind it", [RESET, NOTHING, JUDGED], midstream="any", twin=honest)
+@case("midstream-in-body", "H10", "a body under way when Weir comes; the attack is pipelined behind it", [RESET, NOTHING, JUDGED, PAGE], midstream="any", twin=honest)
 def _(run):
     c = run.open()
     c.send(run.request("good", method="POST", body=b"x" * 50)[:-20])
