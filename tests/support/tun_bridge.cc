@@ -154,7 +154,7 @@ class Bridge {
     Timestamp ticked = clock_now();
     while (stop_wanted == 0) {
       if (poll(ready.data(), ready.size(), 20) < 0 && errno != EINTR) die("poll");
-      for (const std::size_t from : {0, 1}) {
+      for (const std::size_t from : {std::size_t{0}, std::size_t{1}}) {
         for (int n = 0; n < 64 && take(from); ++n) {
         }
       }

@@ -48,8 +48,9 @@ class Rig {
   void run(Duration time) {
     const Timestamp end = now + time;
     while (now < end) {
-      const bool busy = move(client, server, true) | move(server, client, false);
-      now = now + (busy ? milliseconds(1) : idle(end));
+      const bool sent = move(client, server, true);
+      const bool answered = move(server, client, false);
+      now = now + (sent || answered ? milliseconds(1) : idle(end));
       inject(judge.inspector.on_time(now));
       client.on_time(now);
       server.on_time(now);
