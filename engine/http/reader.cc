@@ -210,6 +210,7 @@ void Reader::read_resync(std::string_view& in) {
   if (!line.truncated && is_start_line(line.text)) {
     anywhere_ = false;
     state_ = State::Start;
+    if (side_ == Side::Response) shared_.responses_lost = false;
     if (!begun_) begin_message();
     if (!refused()) on_start_line(line);
   }

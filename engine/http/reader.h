@@ -33,7 +33,9 @@ struct Shared {
   bool requests_seen = false;  // octets of this side came
   bool responses_seen = false;
   bool request_gap = false;  // requests may have been missed
-  bool request_began = false;  // with no other waiting for its answer, and no octet of that came yet
+  bool responses_lost = false;  // the response side looks for a start line
+  bool request_began = false;  // a start line may follow: no octet came since, and no other request waits for its
+                               // answer, or nobody knows which ones do
   bool http_seen = false;    // some start line was read
   bool tunnel = false;       // the server agreed to leave HTTP
   bool opaque = false;       // TLS, HTTP/2: neither side is read

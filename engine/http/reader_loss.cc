@@ -14,6 +14,7 @@ void Reader::drop() noexcept {
   if (refused()) return;
   anywhere_ = false;
   state_ = State::Resync;
+  if (side_ == Side::Response) shared_.responses_lost = true;
   lines_.next();
   lines_.release();
   field_.clear();

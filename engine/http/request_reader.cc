@@ -33,7 +33,7 @@ void RequestReader::begin_message() {
   begun_ = true;
   reported_.clear();
   id_ = shared_.next_id++;
-  shared_.request_began = shared_.queue.empty();
+  shared_.request_began = shared_.queue.empty() || shared_.responses_lost;
   shared_.queue.push(id_);
   ViolationSet wrong;
   if (blank_lines_ > 0) {
