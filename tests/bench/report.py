@@ -74,7 +74,7 @@ def main():
           [[f"{key[0]} {key[1]}", key[2], us(statistics.median(float(f["ready_ms"]) for f in group)),
             us(statistics.median(float(f["ready_cpu_ms"]) for f in group)),
             group[-1].get("scanners_s", ""), group[-1].get("databases_mib", ""), group[-1]["mib"]] for key, group in loads.items()])
-    growth = of("growth")
+    growth = [f for f in of("growth") if "weir_mean" in f]
     table(["rules", "more rules", "benign us", "of 1x"],
           [[f"{f['growth']}x", f["rules"], us(f["weir_mean"]), f"{float(f['weir_mean']) / float(growth[0]['weir_mean']):.2f}"] for f in growth])
     for f in of("text"):
