@@ -1,12 +1,5 @@
 #include "app/live/audit_writer.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "app/live/live_audit.h"
@@ -44,9 +37,9 @@ Result<std::unique_ptr<AuditWriter>> AuditWriter::open(AuditPlaces places) {
   const bool concurrent = !places.directory.empty();
   auto files = AuditFiles::open(std::move(places));
   if (!files) return fail("audit: " + files.error().message);
-  Descriptor event(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!event.valid()) return fail("no event descriptor: " + std::generic_category().message(errno));
-  return std::unique_ptr<AuditWriter>(new AuditWriter(std::move(*files), std::move(event), concurrent));
+  auto bell = Bell::make();
+  if (!bell) return fail(bell.error().message);
+  return std::unique_ptr<AuditWriter>(new AuditWriter(std::move(*files), std::move(*bell), concurrent));
 }
 
 AuditWriter::~AuditWriter() { stop(); }
@@ -56,29 +49,16 @@ void AuditWriter::start(std::vector<EventRing*> rings) {
   thread_ = std::thread([this] { run(); });
 }
 
-void AuditWriter::wake() const {
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(event_.get(), &one, sizeof one) < 0);
-}
-
 void AuditWriter::reopen() {
   reopening_.store(true, std::memory_order_release);
-  wake();
+  bell_.ring();
 }
 
 void AuditWriter::stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
-  wake();
+  bell_.ring();
   thread_.join();
-}
-
-void AuditWriter::wait() const {
-  pollfd ready{event_.get(), POLLIN, 0};
-  if (::poll(&ready, 1, kIdle) > 0) {
-    std::uint64_t count = 0;
-    static_cast<void>(::read(event_.get(), &count, sizeof count) < 0);
-  }
 }
 
 void AuditWriter::write(std::string_view item) {
@@ -124,7 +104,7 @@ void AuditWriter::run() {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     if (write_round()) continue;
     if (stopping) return;
-    wait();
+    bell_.wait(kIdle);
   }
 }
 

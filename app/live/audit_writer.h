@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "app/live/bell.h"
 #include "app/live/event_ring.h"
-#include "app/live/mailbox.h"
 #include "app/sinks/audit_files.h"
 #include "engine/result.h"
 
@@ -37,21 +37,19 @@ class AuditWriter {
   // Writes what is there and ends.
   void stop();
   // What workers write to after they have put entries into their rings.
-  [[nodiscard]] int descriptor() const { return event_.get(); }
+  [[nodiscard]] int descriptor() const { return bell_.descriptor(); }
   [[nodiscard]] std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
 
  private:
-  AuditWriter(std::unique_ptr<AuditFiles> files, Descriptor event, bool concurrent)
-      : files_(std::move(files)), event_(std::move(event)), concurrent_(concurrent) {}
+  AuditWriter(std::unique_ptr<AuditFiles> files, Bell bell, bool concurrent)
+      : files_(std::move(files)), bell_(std::move(bell)), concurrent_(concurrent) {}
   void run();
   bool write_round();
   void write(std::string_view item);
-  void wake() const;
-  void wait() const;
 
   std::unique_ptr<AuditFiles> files_;
-  Descriptor event_;
+  Bell bell_;
   bool concurrent_;
   std::vector<EventRing*> rings_;
   std::thread thread_;

@@ -1,8 +1,6 @@
 #include "app/live/event_writer.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +25,7 @@ std::string error_text(int number) { return std::generic_category().message(numb
 
 }  // namespace
 
-EventWriter::EventWriter(const Options& options) : event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+EventWriter::EventWriter(const Options& options, Bell bell) : bell_(std::move(bell)) {
   if (!options.file.empty()) {
     Target& target = targets_.emplace_back();
     target.name = target.path = options.file;
@@ -40,8 +38,9 @@ EventWriter::EventWriter(const Options& options) : event_(::eventfd(0, EFD_NONBL
 }
 
 Result<std::unique_ptr<EventWriter>> EventWriter::open(const Options& options) {
-  std::unique_ptr<EventWriter> writer(new EventWriter(options));
-  if (!writer->event_.valid()) return fail("no event descriptor: " + error_text(errno));
+  auto bell = Bell::make();
+  if (!bell) return fail(bell.error().message);
+  std::unique_ptr<EventWriter> writer(new EventWriter(options, std::move(*bell)));
   for (Target& target : writer->targets_) {
     if (target.path.empty()) continue;
     if (const Result<void> opened = writer->open_file(target); !opened) return fail(opened.error().message);
@@ -64,11 +63,6 @@ void EventWriter::start(std::vector<EventRing*> rings) {
   thread_ = std::thread([this] { run(); });
 }
 
-void EventWriter::wake() const {
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(event_.get(), &one, sizeof one) < 0);
-}
-
 bool EventWriter::put(std::string_view line) {
   {
     const std::lock_guard lock(mutex_);
@@ -78,28 +72,20 @@ bool EventWriter::put(std::string_view line) {
     }
     own_ += line;
   }
-  wake();
+  bell_.ring();
   return true;
 }
 
 void EventWriter::reopen() {
   reopening_.store(true, std::memory_order_release);
-  wake();
+  bell_.ring();
 }
 
 void EventWriter::stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
-  wake();
+  bell_.ring();
   thread_.join();
-}
-
-void EventWriter::wait(int milliseconds) const {
-  pollfd ready{event_.get(), POLLIN, 0};
-  if (::poll(&ready, 1, milliseconds) > 0) {
-    std::uint64_t count = 0;
-    static_cast<void>(::read(event_.get(), &count, sizeof count) < 0);
-  }
 }
 
 // Each ring in turn, so that a loud worker does not silence the others.
@@ -184,10 +170,10 @@ void EventWriter::run() {
         for (const Target& target : targets_) cut_back(target);
         return;
       }
-      wait(stopping ? kIdle / 4 : kRetry);
+      bell_.wait(stopping ? kIdle / 4 : kRetry);
     } else if (!any) {
       if (stopping) return;
-      wait(kIdle);
+      bell_.wait(kIdle);
     }
   }
 }

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/live/bell.h"
 #include "app/live/event_ring.h"
 #include "app/live/mailbox.h"
 #include "engine/result.h"
@@ -39,7 +40,7 @@ class EventWriter {
   // Writes what is there, for some seconds at most, and ends.
   void stop();
   // What workers write to after they have put lines into their rings.
-  [[nodiscard]] int descriptor() const { return event_.get(); }
+  [[nodiscard]] int descriptor() const { return bell_.descriptor(); }
   [[nodiscard]] std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
 
  private:
@@ -54,19 +55,17 @@ class EventWriter {
     bool gone = false;  // nobody reads any more
   };
 
-  explicit EventWriter(const Options& options);
+  EventWriter(const Options& options, Bell bell);
   Result<void> open_file(Target& target);
   void run();
-  void wait(int milliseconds) const;
   bool fill();
   bool write_all();
   void cut_back(const Target& target) const;
   bool write_to(Target& target);
-  void wake() const;
 
   std::vector<Target> targets_;
   std::vector<EventRing*> rings_;
-  Descriptor event_;
+  Bell bell_;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> reopening_{false};

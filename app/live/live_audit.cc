@@ -1,7 +1,5 @@
 #include "app/live/live_audit.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <cstring>
 
@@ -38,16 +36,7 @@ void LiveAudit::on_finished(rules::Transaction& transaction, const Event& event)
   entry_.file.clear();
   if (!formatter_.format(transaction, event, entry_)) return;
   pack(entry_, item_);
-  ++(ring_.put(item_) ? made_ : lost_);
-  pending_ = true;
-}
-
-void LiveAudit::flush() {
-  if (!pending_) return;
-  pending_ = false;
-  const std::uint64_t one = 1;
-  // Full: the writer has been told often enough.
-  static_cast<void>(::write(wake_, &one, sizeof one) < 0);
+  feed_.put(item_);
 }
 
 }  // namespace weir::app

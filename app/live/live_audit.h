@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "app/live/event_ring.h"
+#include "app/live/ring_feed.h"
 #include "app/runtime/audit_collector.h"
 #include "engine/inspect/transaction_sink.h"
 
@@ -19,24 +19,21 @@ void pack(const AuditEntry& entry, std::string& out);
 
 class LiveAudit final : public inspect::TransactionSink {
  public:
-  // `ring` must outlive it. `wake`: descriptor of an eventfd that the writer waits on.
-  LiveAudit(AuditShape shape, EventRing& ring, int wake) : formatter_(std::move(shape)), ring_(ring), wake_(wake) {}
+  // `ring` must outlive it. `wake`: descriptor of the writer's bell.
+  LiveAudit(AuditShape shape, EventRing& ring, int wake) : formatter_(std::move(shape)), feed_(ring, wake) {}
 
   void on_finished(rules::Transaction& transaction, const Event& event) override;
   // Tells the writer that there are entries, if there are.
-  void flush();
+  void flush() { feed_.flush(); }
 
-  [[nodiscard]] std::uint64_t made() const { return made_; }
-  [[nodiscard]] std::uint64_t lost() const { return lost_; }
+  [[nodiscard]] std::uint64_t made() const { return feed_.taken(); }
+  [[nodiscard]] std::uint64_t lost() const { return feed_.lost(); }
 
  private:
   AuditFormatter formatter_;
-  EventRing& ring_;
-  int wake_;
+  RingFeed feed_;
   AuditEntry entry_;
   std::string item_;
-  bool pending_ = false;
-  std::uint64_t made_ = 0, lost_ = 0;
 };
 
 }  // namespace weir::app

@@ -1,7 +1,5 @@
 #include "app/live/live_sink.h"
 
-#include <unistd.h>
-
 namespace weir::app {
 
 bool LiveSink::wanted(const Event& event) const {
@@ -27,16 +25,7 @@ void LiveSink::write(const Event& event) {
   source.input = input_;
   format_.append(event, source, line_);
   if (line_.empty()) return;
-  ++(ring_.put(line_) ? written_ : lost_);
-  pending_ = true;
-}
-
-void LiveSink::flush() {
-  if (!pending_) return;
-  pending_ = false;
-  const std::uint64_t one = 1;
-  // Full: the writer has been told often enough.
-  static_cast<void>(::write(wake_, &one, sizeof one) < 0);
+  feed_.put(line_);
 }
 
 }  // namespace weir::app
