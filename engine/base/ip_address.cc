@@ -22,6 +22,12 @@ IpAddress IpAddress::v6(std::span<const std::uint8_t, 16> b) {
   return a;
 }
 
+std::optional<IpAddress> IpAddress::mapped_v4() const {
+  static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (version != 6 || !std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) return std::nullopt;
+  return v4(std::span<const std::uint8_t, 4>(bytes.data() + kMapped.size(), 4));
+}
+
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   char z[INET6_ADDRSTRLEN + 1];
   if (text.empty() || text.size() >= sizeof z || text.find('\0') != std::string_view::npos) {
@@ -73,15 +79,11 @@ std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
 }
 
 bool IpPrefix::contains(const IpAddress& a) const {
-  const std::uint8_t* other = a.bytes.data();
   if (a.version != address.version) {
-    static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (address.version != 4 || a.version != 6 ||
-        !std::equal(kMapped.begin(), kMapped.end(), a.bytes.begin())) {
-      return false;
-    }
-    other += kMapped.size();
+    const std::optional<IpAddress> v4 = address.version == 4 ? a.mapped_v4() : std::nullopt;
+    return v4 && contains(*v4);
   }
+  const std::uint8_t* other = a.bytes.data();
   const unsigned whole = length / 8;
   const unsigned rest = length % 8;
   if (std::memcmp(address.bytes.data(), other, whole) != 0) return false;

@@ -26,6 +26,8 @@ struct IpAddress {
 
   // RFC 4291 and dotted-quad text; no zone ids, no leading or trailing blanks.
   static std::optional<IpAddress> parse(std::string_view text);
+  // What ::ffff:a.b.c.d (RFC 4291 2.5.5.2) stands for; nullopt: it is no such address.
+  [[nodiscard]] std::optional<IpAddress> mapped_v4() const;
   // RFC 5952 form.
   [[nodiscard]] std::string to_string() const;
 };

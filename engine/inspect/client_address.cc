@@ -1,7 +1,6 @@
 #include "engine/inspect/client_address.h"
 
 #include <algorithm>
-#include <array>
 
 #include "engine/http/forwarded.h"
 
@@ -21,12 +20,6 @@ std::string_view field_name(ForwardedHeader header) {
   return {};
 }
 
-IpAddress unmapped(const IpAddress& address) {
-  static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  if (address.version != 6 || !std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin())) return address;
-  return IpAddress::v4(std::span<const std::uint8_t, 4>(address.bytes.data() + kMapped.size(), 4));
-}
-
 Client client_of(const ClientAddressOptions& options, const Client& hop, std::span<const std::string_view> fields) {
   Client client = hop;
   if (options.header == ForwardedHeader::None) return client;
@@ -39,7 +32,7 @@ Client client_of(const ClientAddressOptions& options, const Client& hop, std::sp
     while (elements.next(node)) {
       if (hops++ == kMostHops || !trusted(options, client.address)) return client;
       if (node.kind != http::ForwardedNode::Kind::Address) return client;
-      client = {unmapped(node.address), node.port, field_name(options.header)};
+      client = {node.address.mapped_v4().value_or(node.address), node.port, field_name(options.header)};
     }
   }
   return client;

@@ -30,7 +30,4 @@ inline constexpr std::size_t kMostHops = 64;
 // The field's name, in lower case; empty: none.
 [[nodiscard]] std::string_view field_name(ForwardedHeader header);
 
-// An IPv4 address that is written as an IPv6 one (::ffff:192.0.2.1) as what it is.
-[[nodiscard]] IpAddress unmapped(const IpAddress& address);
-
 }  // namespace weir::inspect

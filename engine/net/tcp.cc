@@ -1,7 +1,6 @@
 #include "engine/net/tcp.h"
 
 #include <algorithm>
-#include <array>
 
 #include "engine/net/wire.h"
 
@@ -16,12 +15,6 @@ constexpr std::uint16_t kFastOpenMagic = 0xf989;  // RFC 6994 experiment id of F
 bool is_group(const IpAddress& address) {
   if (address.version == 6) return address.bytes[0] == 0xff;
   return (address.bytes[0] & 0xf0) == 0xe0 || load32(address.bytes.data()) == 0xffffffffU;
-}
-
-// ::ffff:0:0/96 is how programs write IPv4 addresses, not what comes over a wire.
-bool is_mapped(const IpAddress& address) {
-  static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  return address.version == 6 && std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin());
 }
 
 // One option of a kind that has a length: p[0] kind, p[1] length.
@@ -119,7 +112,8 @@ TcpParsed parse_tcp(const Datagram& datagram) noexcept {
 
   if (segment.options.malformed) out.anomalies.add(Anomaly::TcpOptionMalformed);
   if (is_group(datagram.destination)) out.anomalies.add(Anomaly::TcpGroupAddress);
-  if (is_mapped(datagram.source)) out.anomalies.add(Anomaly::TcpMappedSource);
+  // ::ffff:0:0/96 is how programs write IPv4 addresses, not what comes over a wire.
+  if (datagram.source.mapped_v4()) out.anomalies.add(Anomaly::TcpMappedSource);
   if (datagram.link_broadcast && !datagram.enveloped) {
     out.anomalies.add(Anomaly::TcpLinkBroadcast);
   }

@@ -66,27 +66,15 @@ std::string_view trimmed(std::string_view s) {
   return s;
 }
 
-// ::ffff:a.b.c.d also counts as a.b.c.d (as IpPrefix::contains has it).
-bool mapped_v4(const IpAddress& a, IpAddress& out) {
-  if (a.version != 6) return false;
-  for (std::size_t i = 0; i < 10; ++i) {
-    if (a.bytes[i] != 0) return false;
-  }
-  if (a.bytes[10] != 0xff || a.bytes[11] != 0xff) return false;
-  out = {};
-  out.version = 4;
-  std::copy(a.bytes.begin() + 12, a.bytes.end(), out.bytes.begin());
-  return true;
-}
-
 class IpMatch final : public Operator {
  public:
   explicit IpMatch(AddressSet set) : set_(std::move(set)) {}
   bool match(std::string_view value, OperatorContext&) const override {
     const auto address = IpAddress::parse(value);
     if (!address) return false;
-    IpAddress v4;
-    return set_.contains(*address) || (mapped_v4(*address, v4) && set_.contains(v4));
+    // ::ffff:a.b.c.d also counts as a.b.c.d (as IpPrefix::contains has it).
+    const std::optional<IpAddress> v4 = address->mapped_v4();
+    return set_.contains(*address) || (v4 && set_.contains(*v4));
   }
 
  private:
