@@ -4,31 +4,12 @@
 #include <charconv>
 #include <optional>
 
+#include "engine/http/syntax.h"
+
 namespace weir::http {
 namespace {
 
 using Kind = ForwardedNode::Kind;
-
-bool blank(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool same_word(std::string_view a, std::string_view in_lower_case) {
-  return a.size() == in_lower_case.size() &&
-         std::equal(a.begin(), a.end(), in_lower_case.begin(), [](char x, char y) { return lower(x) == y; });
-}
-
-// RFC 9110 5.6.2
-bool token_char(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
 
 // What may stand behind an address: nothing, or a colon and a number. 0: nothing.
 std::optional<std::uint16_t> port_behind(std::string_view text) {
@@ -73,7 +54,7 @@ bool take_value(std::string_view& rest, std::string_view& value, bool& quoted) {
   quoted = !rest.empty() && rest[0] == '"';
   if (!quoted) {
     std::size_t n = 0;
-    while (n < rest.size() && token_char(rest[n])) ++n;
+    while (n < rest.size() && is_token_char(rest[n])) ++n;
     value = rest.substr(0, n);
     rest.remove_prefix(n);
     return n > 0;
@@ -97,10 +78,10 @@ ForwardedNode element(std::string_view rest) {
   for (bool first = true; first || !rest.empty(); first = false) {
     if (!first) {
       if (rest[0] != ';') return {};
-      rest = trimmed(rest.substr(1));
+      rest = trim(rest.substr(1));
     }
     std::size_t n = 0;
-    while (n < rest.size() && token_char(rest[n])) ++n;
+    while (n < rest.size() && is_token_char(rest[n])) ++n;
     const std::string_view name = rest.substr(0, n);
     rest.remove_prefix(n);
     if (name.empty() || rest.empty() || rest[0] != '=') return {};
@@ -108,12 +89,12 @@ ForwardedNode element(std::string_view rest) {
     std::string_view value;
     bool quoted = false;
     if (!take_value(rest, value, quoted)) return {};
-    rest = trimmed(rest);
-    if (!same_word(name, "for")) continue;
+    rest = trim(rest);
+    if (!equals_ignoring_case(name, "for")) continue;
     if (found) return {};
     found = true;
     const std::string_view who = value.substr(0, value.find(':'));
-    if (same_word(who, "unknown") || (who.size() > 1 && who[0] == '_')) {
+    if (equals_ignoring_case(who, "unknown") || (who.size() > 1 && who[0] == '_')) {
       node.kind = Kind::Hidden;
       continue;
     }
@@ -148,7 +129,7 @@ bool ForwardedElements::next(ForwardedNode& node) noexcept {
   const std::size_t from = field_ == ForwardedField::Forwarded          ? last_element(rest_)
                            : comma == std::string_view::npos ? 0
                                                              : comma + 1;
-  const std::string_view text = trimmed(rest_.substr(from));
+  const std::string_view text = trim(rest_.substr(from));
   node = field_ == ForwardedField::Forwarded ? element(text) : node_of(text, true);
   over_ = from == 0;
   if (!over_) rest_ = rest_.substr(0, from - 1);
