@@ -10,18 +10,6 @@ namespace {
 using flow::Direction;
 using flow::Flow;
 
-EventOrigin origin_of(const Context& context, const Flow& flow) {
-  EventOrigin origin;
-  origin.time = context.now;
-  origin.flow_id = exact_id(flow.id);
-  origin.packet_number = context.packet_number;
-  origin.client = flow.client().address;
-  origin.client_port = flow.client().port;
-  origin.server = flow.server().address;
-  origin.server_port = flow.server().port;
-  return origin;
-}
-
 std::string_view name_of(flow::EndCause cause) {
   switch (cause) {
     case flow::EndCause::Fin: return "fin";
@@ -67,6 +55,18 @@ std::string_view state_of(const Flow& flow, flow::EndCause cause) {
 }
 
 }  // namespace
+
+EventOrigin origin_of(const Context& context, const Flow& flow) {
+  EventOrigin origin;
+  origin.time = context.now;
+  origin.flow_id = exact_id(flow.id);
+  origin.packet_number = context.packet_number;
+  origin.client = flow.client().address;
+  origin.client_port = flow.client().port;
+  origin.server = flow.server().address;
+  origin.server_port = flow.server().port;
+  return origin;
+}
 
 void tell_flow(Context& context, const Flow& flow, const Session* session, flow::EndCause cause) {
   if (!context.options.flow_events) return;

@@ -8,6 +8,9 @@ namespace weir::inspect {
 
 class Session;
 
+// Of what happens now to the connection.
+[[nodiscard]] EventOrigin origin_of(const Context& context, const flow::Flow& flow);
+
 // The connection is over for `cause`. `session`: null if nobody looked into it.
 void tell_flow(Context& context, const flow::Flow& flow, const Session* session, flow::EndCause cause);
 void tell_anomaly(Context& context, const flow::Flow& flow, flow::Direction direction, flow::Anomaly anomaly);

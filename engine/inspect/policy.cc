@@ -1,6 +1,7 @@
 #include "engine/inspect/policy.h"
 
 #include "engine/flow/flow.h"
+#include "engine/inspect/flow_event.h"
 
 namespace weir::inspect {
 namespace {
@@ -12,19 +13,15 @@ void tell(Context& context, FailureCause cause, FailureAction action, flow::Flow
   if (flow != nullptr) {
     if ((flow->failures & bit) != 0) return;
     flow->failures |= bit;
-    event.origin.flow_id = exact_id(flow->id);
-    event.origin.client = flow->client().address;
-    event.origin.client_port = flow->client().port;
-    event.origin.server = flow->server().address;
-    event.origin.server_port = flow->server().port;
+    event.origin = origin_of(context, *flow);
   } else {
     Timestamp& last = context.failure_told[static_cast<std::size_t>(cause)];
     if (context.now - last < seconds(1)) return;
     last = context.now;
+    event.origin.time = context.now;
+    event.origin.packet_number = context.packet_number;
   }
   event.type = EventType::Anomaly;
-  event.origin.time = context.now;
-  event.origin.packet_number = context.packet_number;
   event.anomaly = {AnomalyType::Failure, name(cause), name(action)};
   context.sink.write(event);
 }
