@@ -8,6 +8,8 @@
 
 #include <hs/hs.h>
 
+#include "rules/little_endian.h"
+
 namespace weir::rules {
 
 namespace {
@@ -256,22 +258,6 @@ hs_database_t* as_database(void* p) {
 
 constexpr std::string_view kMagic = "weir-hs1";
 
-void put_u64(std::string& out, std::uint64_t v) {
-  for (int i = 0; i < 8; ++i)
-    out.push_back(static_cast<char>(v >> (8 * i) & 0xff));
-}
-
-// Takes a number off the front; false if there are too few bytes.
-bool take_u64(std::string_view& in, std::uint64_t& v) {
-  if (in.size() < 8) return false;
-  v = 0;
-  for (std::size_t i = 0; i < 8; ++i) {
-    v |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(in[i])) << (8 * i);
-  }
-  in.remove_prefix(8);
-  return true;
-}
-
 }  // namespace
 
 bool hs_available() {
@@ -330,13 +316,13 @@ HsDatabase::Compiled HsDatabase::compile(std::span<const HsPattern> patterns,
 
 std::string HsDatabase::serialise() const {
   std::string out(kMagic);
-  put_u64(out, patterns_);
-  put_u64(out, chunks_.size());
+  put_number(out, patterns_, 8);
+  put_number(out, chunks_.size(), 8);
   for (void* chunk : chunks_) {
     char* bytes = nullptr;
     std::size_t length = 0;
     if (hs_serialize_database(as_database(chunk), &bytes, &length) != HS_SUCCESS) return {};
-    put_u64(out, length);
+    put_number(out, length, 8);
     out.append(bytes, length);
     std::free(bytes);  // NOLINT: Hyperscan's default allocator is malloc
   }
@@ -348,13 +334,13 @@ std::unique_ptr<HsDatabase> HsDatabase::restore(std::string_view bytes) {
   bytes.remove_prefix(kMagic.size());
   std::uint64_t patterns = 0;
   std::uint64_t chunks = 0;
-  if (!take_u64(bytes, patterns) || !take_u64(bytes, chunks)) return nullptr;
+  if (!take_number(bytes, patterns, 8) || !take_number(bytes, chunks, 8)) return nullptr;
   if (patterns > UINT32_MAX || chunks == 0) return nullptr;
   std::unique_ptr<HsDatabase> database(new HsDatabase());
   database->patterns_ = static_cast<std::uint32_t>(patterns);
   for (std::uint64_t i = 0; i < chunks; ++i) {
     std::uint64_t length = 0;
-    if (!take_u64(bytes, length) || length > bytes.size()) return nullptr;
+    if (!take_number(bytes, length, 8) || length > bytes.size()) return nullptr;
     hs_database_t* chunk = nullptr;
     if (hs_deserialize_database(bytes.data(), length, &chunk) != HS_SUCCESS) return nullptr;
     database->chunks_.push_back(chunk);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "rules/cache_file.h"
+#include "rules/little_endian.h"
 
 namespace weir::rules {
 
@@ -25,25 +26,19 @@ void add(const Operator& op, Digester& digest) {
   }
 }
 
-void put(std::string& out, std::uint64_t n, unsigned bytes) {
-  for (unsigned i = 0; i < bytes; ++i) out += static_cast<char>(n >> (8 * i) & 0xff);
-}
-
-// Reads what put() wrote; once something is missing, nothing but zeroes.
+// Reads what encode() wrote; once something is missing, nothing but zeroes.
 class Input {
  public:
   explicit Input(std::string_view bytes) : rest_(bytes) {}
 
   std::uint64_t number(unsigned bytes) {
-    const std::string_view b = text(bytes);
     std::uint64_t n = 0;
-    for (std::size_t i = b.size(); i > 0; --i) n = n << 8 | static_cast<std::uint8_t>(b[i - 1]);
+    if (!take_number(rest_, n, bytes)) fail();
     return n;
   }
   std::string_view text(std::size_t size) {
     if (size > rest_.size()) {
-      failed_ = true;
-      rest_ = {};
+      fail();
       return {};
     }
     const std::string_view out = rest_.substr(0, size);
@@ -53,10 +48,13 @@ class Input {
   // How many things of at least `least` bytes follow; more than there is room for is a failure.
   std::size_t count(std::size_t least) {
     const std::uint64_t n = number(4);
-    if (n > rest_.size() / least) failed_ = true;
+    if (n > rest_.size() / least) fail();
     return failed_ ? 0 : static_cast<std::size_t>(n);
   }
-  void fail() { failed_ = true; }
+  void fail() {
+    failed_ = true;
+    rest_ = {};
+  }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] bool complete() const { return !failed_ && rest_.empty(); }
 
@@ -114,16 +112,16 @@ std::vector<Requirement> pattern_requirements(const std::vector<const Operator*>
 std::string encode(const std::vector<Requirement>& requirements) {
   std::string out;
   for (const Requirement& r : requirements) {
-    put(out, r.least, 8);
-    put(out, r.bytes.size(), 4);
-    for (const ClassMask mask : r.bytes) put(out, mask, 8);
-    put(out, r.texts.size(), 4);
+    put_number(out, r.least, 8);
+    put_number(out, r.bytes.size(), 4);
+    for (const ClassMask mask : r.bytes) put_number(out, mask, 8);
+    put_number(out, r.texts.size(), 4);
     for (const Requirement::Text& t : r.texts) {
-      put(out, t.unless, 8);
-      put(out, t.pieces.size(), 4);
+      put_number(out, t.unless, 8);
+      put_number(out, t.pieces.size(), 4);
       for (const Piece& p : t.pieces) {
-        put(out, static_cast<unsigned>(p.left) | static_cast<unsigned>(p.right) << 4U, 1);
-        put(out, p.text.size(), 4);
+        put_number(out, static_cast<unsigned>(p.left) | static_cast<unsigned>(p.right) << 4U, 1);
+        put_number(out, p.text.size(), 4);
         out += p.text;
       }
     }

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "rules/little_endian.h"
+
 namespace weir::rules {
 namespace {
 
@@ -21,35 +23,21 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 
 constexpr auto kTable = make_table();
 
-void put(std::string& out, std::uint64_t value, unsigned bytes) {
-  for (unsigned i = 0; i < bytes; ++i) out += static_cast<char>((value >> (8 * i)) & 0xFFU);
-}
-
 void put_text(std::string& out, std::string_view text) {
-  put(out, text.size(), 4);
+  put_number(out, text.size(), 4);
   out += text;
-}
-
-bool take(std::string_view& in, std::uint64_t& value, unsigned bytes) {
-  if (in.size() < bytes) return false;
-  value = 0;
-  for (unsigned i = 0; i < bytes; ++i) {
-    value |= static_cast<std::uint64_t>(static_cast<unsigned char>(in[i])) << (8 * i);
-  }
-  in.remove_prefix(bytes);
-  return true;
 }
 
 bool take_time(std::string_view& in, std::int64_t& value) {
   std::uint64_t bits = 0;
-  if (!take(in, bits, 8)) return false;
+  if (!take_number(in, bits, 8)) return false;
   value = static_cast<std::int64_t>(bits);
   return true;
 }
 
 bool take_text(std::string_view& in, std::string& text) {
   std::uint64_t size = 0;
-  if (!take(in, size, 4) || size > in.size()) return false;
+  if (!take_number(in, size, 4) || size > in.size()) return false;
   text.assign(in.substr(0, size));
   in.remove_prefix(size);
   return true;
@@ -64,9 +52,9 @@ std::size_t begin_entry(std::string& out) {
 
 void end_entry(std::string& out, std::size_t start) {
   std::string frame;
-  put(frame, out.size() - start - 8, 4);
+  put_number(frame, out.size() - start - 8, 4);
   const std::uint32_t sum = crc32(std::string_view(out).substr(start + 8), crc32(frame));
-  put(frame, sum, 4);
+  put_number(frame, sum, 4);
   out.replace(start, 8, frame);
 }
 
@@ -82,20 +70,20 @@ std::uint32_t crc32(std::string_view bytes, std::uint32_t seed) {
 
 void append_file_header(std::string& out, std::uint64_t generation) {
   out += kMagic;
-  put(out, generation, 8);
+  put_number(out, generation, 8);
 }
 
 void append_record(std::string& out, const StoredRecord& record) {
   const std::size_t start = begin_entry(out);
   out += kRecord;
   put_text(out, record.id);
-  put(out, static_cast<std::uint64_t>(record.updated), 8);
-  put(out, record.variables.size(), 4);
+  put_number(out, static_cast<std::uint64_t>(record.updated), 8);
+  put_number(out, record.variables.size(), 4);
   for (const StoredVariable& v : record.variables) {
     put_text(out, v.name);
     put_text(out, v.value);
-    put(out, static_cast<std::uint64_t>(v.updated), 8);
-    put(out, static_cast<std::uint64_t>(v.expires), 8);
+    put_number(out, static_cast<std::uint64_t>(v.updated), 8);
+    put_number(out, static_cast<std::uint64_t>(v.expires), 8);
   }
   end_entry(out, start);
 }
@@ -110,7 +98,7 @@ void append_removal(std::string& out, std::string_view id) {
 void append_end(std::string& out, std::uint64_t records) {
   const std::size_t start = begin_entry(out);
   out += kEnd;
-  put(out, records, 8);
+  put_number(out, records, 8);
   end_entry(out, start);
 }
 
@@ -119,7 +107,7 @@ std::optional<std::uint64_t> StoreReader::header() {
   std::uint64_t generation = 0;
   if (in.substr(0, kMagic.size()) != kMagic) return std::nullopt;
   in.remove_prefix(kMagic.size());
-  if (!take(in, generation, 8)) return std::nullopt;
+  if (!take_number(in, generation, 8)) return std::nullopt;
   rest_ = in;
   return generation;
 }
@@ -128,7 +116,7 @@ StoreReader::Kind StoreReader::next() {
   if (rest_.empty()) return Kind::Finished;
   std::string_view in = rest_;
   std::uint64_t size = 0, sum = 0;
-  if (!take(in, size, 4) || !take(in, sum, 4)) return Kind::Damaged;
+  if (!take_number(in, size, 4) || !take_number(in, sum, 4)) return Kind::Damaged;
   if (size > kMaxPayload || size > in.size()) return Kind::Damaged;
   const std::string_view payload = in.substr(0, size);
   if (crc32(payload, crc32(rest_.substr(0, 4))) != sum) return Kind::Damaged;
@@ -145,7 +133,7 @@ bool StoreReader::parse(std::string_view in, Kind& kind) {
   in.remove_prefix(1);
   if (type == kEnd) {
     kind = Kind::End;
-    return take(in, count_, 8) && in.empty();
+    return take_number(in, count_, 8) && in.empty();
   }
   record_.variables.clear();
   if (!take_text(in, record_.id)) return false;
@@ -156,7 +144,7 @@ bool StoreReader::parse(std::string_view in, Kind& kind) {
   if (type != kRecord) return false;
   kind = Kind::Record;
   std::uint64_t count = 0;
-  if (!take_time(in, record_.updated) || !take(in, count, 4)) return false;
+  if (!take_time(in, record_.updated) || !take_number(in, count, 4)) return false;
   for (std::uint64_t i = 0; i < count; ++i) {
     StoredVariable v;
     if (!take_text(in, v.name) || !take_text(in, v.value) || !take_time(in, v.updated) ||
