@@ -1,7 +1,6 @@
 #include "capture/pcap_live.h"
 
 #include <linux/if_packet.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@ namespace {
 
 constexpr int kBlockTimeout = 10;  // ms until a block that is not full is handed over
 constexpr std::size_t kMemory = std::size_t{8} << 20U;
+constexpr std::size_t kLargest = 262'144;  // of a packet
 
 }  // namespace
 
@@ -86,6 +86,7 @@ Result<std::unique_ptr<PcapLivePort>> PcapLivePort::open(const PcapLiveOptions& 
     const auto group = static_cast<std::uint16_t>(options.group == 0 ? 0 : options.group + i);
     auto one = open_one(options, options.interfaces[i], group);
     if (one) {
+      port->ready_.push_back({pcap_get_selectable_fd((*one)->handle), POLLIN, 0});
       port->interfaces_.push_back(std::move(*one));
     } else {
       wrong += (wrong.empty() ? "" : "; ") + one.error().message;
@@ -120,9 +121,9 @@ Result<void> PcapLivePort::take(Interface& interface, std::span<Packet> out, std
     packet.time = {std::int64_t{header->ts.tv_sec} * 1'000'000'000 + header->ts.tv_usec};  // nanoseconds
     ++port.stats_.packets;
     port.stats_.bytes += header->len;
-    if (port.memory_.size() - port.used_ < std::size_t{262'144} || t.count == t.out.size()) pcap_breakloop(t.from.handle);
+    if (port.memory_.size() - port.used_ < kLargest || t.count == t.out.size()) pcap_breakloop(t.from.handle);
   };
-  if (count == out.size() || memory_.size() - used_ < std::size_t{262'144}) return {};
+  if (count == out.size() || memory_.size() - used_ < kLargest) return {};
   const int n = pcap_dispatch(interface.handle, static_cast<int>(out.size() - count), one,
                               reinterpret_cast<u_char*>(&taking));
   if (n == PCAP_ERROR) {
@@ -140,12 +141,7 @@ Result<Received> PcapLivePort::receive(std::span<Packet> out, Duration wait) {
       if (const Result<void> taken = take(*interface, out, received.count); !taken) return fail(taken.error().message);
     }
     if (received.count > 0 || waited || wait.ns <= 0) break;
-    std::vector<pollfd> ready;
-    ready.reserve(interfaces_.size());
-    for (const auto& interface : interfaces_) {
-      ready.push_back({pcap_get_selectable_fd(interface->handle), POLLIN, 0});
-    }
-    if (::poll(ready.data(), ready.size(), static_cast<int>(std::max<std::int64_t>(wait.ns / 1'000'000, 1))) <= 0) break;
+    if (::poll(ready_.data(), ready_.size(), static_cast<int>(std::max<std::int64_t>(wait.ns / 1'000'000, 1))) <= 0) break;
   }
   if (interfaces_.size() > 1) {
     std::stable_sort(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(received.count),

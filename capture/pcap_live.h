@@ -8,6 +8,8 @@
 // Tested by tests/e2e/live.py.
 #pragma once
 
+#include <poll.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -49,6 +51,7 @@ class PcapLivePort final : public PacketPort {
   Result<void> take(Interface& interface, std::span<Packet> out, std::size_t& count);
 
   std::vector<std::unique_ptr<Interface>> interfaces_;
+  std::vector<pollfd> ready_;         // of each
   std::vector<std::uint8_t> memory_;  // of the packets of one receive()
   std::size_t used_ = 0;
   std::uint64_t number_ = 0;
