@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,27 +22,22 @@
 #include "app/live/audit_writer.h"
 #include "app/live/live_audit.h"
 #include "rules/audit_log.h"
+#include "tests/unit/app/file_checks.h"
 #include "tests/unit/inspect/judge.h"
 
 namespace weir::app {
 namespace {
 
 using ::testing::ElementsAre;
+using test::contents;
+using test::expect_fine_in_child;
+using test::limit_files;
+using test::wait_until;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
 const char kPath[] = "20260131/20260131-2359/20260131-235959-3f2a-0";
-
-std::string contents(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void wait_until(const std::function<bool()>& done) {
-  for (int i = 0; i < 500 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  EXPECT_TRUE(done());
-}
 
 std::string packed(const std::string& log, const std::string& path = {}, const std::string& file = {}) {
   AuditEntry entry;
@@ -178,15 +172,9 @@ TEST_F(Audit, AWorkerIsBelievedNothing) {
 
 // What a full disk does not take is counted; what comes later stands in lines of its own.
 TEST_F(Audit, AFullDiskStopsNobodyAndIsCounted) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    std::signal(SIGXFSZ, SIG_IGN);
+  expect_fine_in_child([&] {
     auto ring = std::move(*EventRing::make(1 << 20));
-    rlimit limit{};
-    ::getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = 1000;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    limit_files(1000);
     auto writer = open(false);
     writer->start({ring.get()});
     const auto put = [&](int from, int to) {
@@ -196,43 +184,28 @@ TEST_F(Audit, AFullDiskStopsNobodyAndIsCounted) {
     };
     put(0, 500);
     for (int i = 0; i < 500 && writer->written() + writer->lost() < 500; ++i) ::usleep(10'000);
-    if (writer->written() + writer->lost() != 500 || writer->lost() < 400) ::_exit(3);
-    limit.rlim_cur = RLIM_INFINITY;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    if (writer->written() + writer->lost() != 500 || writer->lost() < 400) return 3;
+    limit_files(RLIM_INFINITY);
     put(500, 600);
     writer->stop();
-    if (writer->written() + writer->lost() != 600) ::_exit(4);
+    if (writer->written() + writer->lost() != 600) return 4;
     std::uint64_t whole = 0;
     std::ifstream in(directory_ / "audit.log");
     for (std::string line; std::getline(in, line);) whole += line.rfind("{\"entry\":", 0) == 0 && line.back() == '}' ? 1U : 0U;
-    ::_exit(whole == writer->written() ? 0 : 5);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    return whole == writer->written() ? 0 : 5;
+  });
 }
 
 TEST_F(Audit, AFileThatIsCutOffIsNone) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    std::signal(SIGXFSZ, SIG_IGN);
+  expect_fine_in_child([&] {
     auto ring = std::move(*EventRing::make(1 << 20));
     auto writer = open(true);
-    rlimit limit{};
-    ::getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = 1000;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    limit_files(1000);
     writer->start({ring.get()});
-    if (!ring->put(packed("index\n", kPath, std::string(5000, 'x')))) ::_exit(2);
+    if (!ring->put(packed("index\n", kPath, std::string(5000, 'x')))) return 2;
     writer->stop();
-    ::_exit(writer->lost() == 1 && !std::filesystem::exists(directory_ / "audit" / kPath) ? 0 : 3);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    return writer->lost() == 1 && !std::filesystem::exists(directory_ / "audit" / kPath) ? 0 : 3;
+  });
 }
 
 TEST_F(Audit, AWrongPlaceIsKnownAtStart) {

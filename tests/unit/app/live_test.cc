@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,10 +31,15 @@
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
 #include "app/live/stop_signal.h"
+#include "tests/unit/app/file_checks.h"
 
 namespace weir::app {
 namespace {
 
+using test::contents;
+using test::expect_fine_in_child;
+using test::limit_files;
+using test::wait_until;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -104,16 +108,6 @@ TEST(Ring, AcrossProcessesOneOfWhichIsKilledInTheMiddle) {
   EXPECT_TRUE(ring->put("the next worker's\n"));
 }
 
-std::string contents(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void wait_until(const std::function<bool()>& done) {
-  for (int i = 0; i < 500 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  EXPECT_TRUE(done());
-}
-
 class Writer : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -160,15 +154,9 @@ TEST_F(Writer, AppendsAndOpensAgainByName) {
 TEST_F(Writer, AFullDiskStopsNobodyAndLeavesWholeLines) {
   // A small file system of our own would need rights; a limit on the file's size fails in the same way.
   const std::string file = directory_ / "events";
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    std::signal(SIGXFSZ, SIG_IGN);
+  expect_fine_in_child([&] {
     auto ring = std::move(*EventRing::make(1 << 16));
-    rlimit limit{};
-    ::getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = 1000;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    limit_files(1000);
     auto writer = std::move(*EventWriter::open({file, false}));
     writer->start({ring.get()});
     int lost = 0;
@@ -181,8 +169,7 @@ TEST_F(Writer, AFullDiskStopsNobodyAndLeavesWholeLines) {
       }
       if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    limit.rlim_cur = RLIM_INFINITY;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    limit_files(RLIM_INFINITY);
     writer->stop();
     const std::string text = contents(file);
     // Everything that found room is there, whole, in order.
@@ -190,18 +177,14 @@ TEST_F(Writer, AFullDiskStopsNobodyAndLeavesWholeLines) {
     int last = -1;
     for (std::size_t at = 0; at < text.size(); ++lines) {
       const std::size_t end = text.find('\n', at);
-      if (end == std::string::npos) ::_exit(3);
+      if (end == std::string::npos) return 3;
       const int number = std::stoi(text.substr(at));
-      if (number <= last || text.substr(at, end + 1 - at) != line_of(130, number)) ::_exit(4);
+      if (number <= last || text.substr(at, end + 1 - at) != line_of(130, number)) return 4;
       last = number;
       at = end + 1;
     }
-    ::_exit(lines == put && lost > 0 ? 0 : 5);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    return lines == put && lost > 0 ? 0 : 5;
+  });
 }
 
 TEST_F(Writer, AWrongPathIsKnownAtStart) {
