@@ -14,10 +14,24 @@ def synack(c, seconds=0.8):
     return c.wait(lambda: c.peer_isn is not None or c.reset, seconds) and c.peer_isn is not None
 
 
+def half_open(run):
+    """A connection whose SYN was answered."""
+    c = run.connection()
+    c.syn()
+    synack(c)
+    return c
+
+
 def honest(run, **fields):
     c = run.open(**fields)
     c.send(run.bad)
     run.answer(c)
+
+
+def or_honest(run, c):
+    """A twin that the server did not answer is played the honest way."""
+    if run.is_twin and not c.received:
+        honest(run)
 
 
 @both("syn-again-other-number", "H1", "SYN, a second one with another number before the answer; goes on from the first", [PAGE, NOTHING, RESET])
@@ -86,9 +100,7 @@ def _(run):
 
 @case("ack-of-wrong-synack", "H2", "the handshake's ACK and a decoy with a wrong number, then the right one", [PAGE])
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     c.put(0, run.fake, ack=c.expected + 12345)
     c.put(0, flags=ACK)
     c.send(run.bad)
@@ -97,15 +109,12 @@ def _(run):
 
 @case("synack-from-client", "H2 H4", "SYN, then a SYN/ACK from the client as well", [PAGE, NOTHING, RESET])
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     c.emit(c.segment(SYN | ACK, c.isn, c.expected, options=mss_option()))
     c.put(0, flags=ACK)
     c.send(run.bad)
     run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @case("synack-only", "H2 H4", "a SYN/ACK out of nothing, then the request", [NOTHING, RESET], twin=honest)
@@ -156,8 +165,7 @@ def fast_open(run, whole):
         elif not whole:
             c.put(30, data[30:])
         run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @both("fast-open", "H3", "the request in the SYN, with Fast Open", [NOTHING, PAGE])
@@ -192,38 +200,30 @@ def _(run):
 
 @case("simultaneous-open", "H4", "a second SYN in answer to the SYN/ACK, as in simultaneous open", [PAGE, NOTHING, RESET])
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     c.syn()
     c.emit(c.segment(SYN | ACK, c.isn, c.expected, options=mss_option()))
     c.put(0, flags=ACK)
     c.send(run.bad)
     run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @case("split-handshake", "H4", "SYN answered by the server; the client acknowledges without SYN and sends its SYN again",
       [PAGE, NOTHING, RESET])
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     c.put(-1, flags=ACK)
     c.syn()
     c.put(0, flags=ACK)
     c.send(run.bad)
     run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @both("data-completes-handshake", "H5", "the handshake's ACK brings the request", [PAGE])
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     c.put(0, run.bad)
     run.answer(c)
 
@@ -237,15 +237,12 @@ def _(run):
         c.put(0, flags=ACK)
         c.send(run.bad)
         run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @case("data-before-ack-no-flag", "H5 W4", "data without ACK flag in the handshake, then the request", [PAGE])
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     c.put(0, run.fake, flags=PSH)
     c.put(0, flags=ACK)
     c.send(run.bad)
@@ -254,9 +251,7 @@ def _(run):
 
 @case("server-data-first", "H5", "request while the handshake's ACK is held back (data only, out of order first)", [PAGE])
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     data = run.bad
     c.put(40, data[40:])
     c.put(0, data[:40])
@@ -279,16 +274,13 @@ def _(run):
 
 @case("cookies-late-ack", "H6 H1", "SYN cookies: the ACK of an earlier SYN's answer completes it", [PAGE, RESET, NOTHING], setting="cookies")
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     first = c.expected
     c.syn(seq=c.isn + 500000)
     pause(0.1)
     c.put(0, run.bad, ack=first)
     run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @both("syn-on-open-connection", "H7", "a SYN with another number on the open connection, then the request goes on", [PAGE])
@@ -356,8 +348,7 @@ def _(run):
     pause(0.05)
     c.send(run.bad)
     run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @both("midstream-request", "H8 H10", "connection opened before Weir was there; then the request", [RESET, NOTHING, PAGE], midstream="any", twin=honest)
@@ -409,9 +400,7 @@ def _(run):
 
 @case("answers-around-weir-later", "H9", "the same, with the handshake's ACK lost before Weir: data first", [NOTHING, RESET], back=True, twin=honest)
 def _(run):
-    c = run.connection()
-    c.syn()
-    synack(c)
+    c = half_open(run)
     c.put(0, run.bad)
     run.answer(c)
 
@@ -426,8 +415,7 @@ def _(run):
     c.put(0, flags=ACK)
     c.send(run.bad)
     run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 def forge(c, flags, seq, ack, payload=b"", **fields):
@@ -537,8 +525,7 @@ def _(run):
         c.put(0, flags=ACK)
         c.send(run.bad)
         run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
 
 
 @case("syn-mss-tiny", "H1 W12", "SYN that announces an MSS of 48 and no options else", [PAGE])

@@ -6,7 +6,7 @@ from lab.attacker import ACK, CWR, ECE, PSH
 
 from .case import JUDGED, NOTHING, PAGE, RESET, case, pause, statuses
 from .fragments import both
-from .handshake import honest
+from .handshake import honest, or_honest
 
 
 def insertion(name, covers, says, send, expect=(PAGE,), **more):
@@ -372,5 +372,4 @@ def _(run):
     pause(0.02)
     c.send(run.bad)
     run.answer(c)
-    if run.is_twin and not c.received:
-        honest(run)
+    or_honest(run, c)
