@@ -35,6 +35,7 @@ struct PortStats {
   std::uint64_t released = 0;  // connections or directions handed to the fast path
   std::uint64_t resumed = 0;
   std::uint64_t errors = 0;
+  std::uint64_t bypassed = 0;  // forwarded, undelivered, because of set_bypass(); part of `forwarded`
 };
 
 struct Received {
@@ -72,6 +73,9 @@ class PacketPort {
   // frame is to travel since it began to answer, `like` is that one.
   //   An error is counted; the engine repeats what must arrive.
   virtual Result<void> inject(const Packet& like, Towards towards, Bytes frame) = 0;
+  // From the next receive() on nothing is to be inspected. A port that can forwards everything itself; one that
+  // cannot ignores it, and its owner forwards what is delivered.
+  virtual void set_bypass(bool on) { (void)on; }
   [[nodiscard]] virtual PortStats stats() const = 0;
 };
 

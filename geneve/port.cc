@@ -487,7 +487,10 @@ void GenevePort::turn_vxlan(std::uint8_t* datagram, std::uint8_t out_lane) const
 }
 
 PortStats GenevePort::stats() const {
-  return stats_;
+  PortStats stats = stats_;
+  stats.forwarded += counters_.echoed;
+  stats.bypassed = counters_.bypassed;
+  return stats;
 }
 
 GeneveCounters GenevePort::counters() const {

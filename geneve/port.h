@@ -109,7 +109,7 @@ class GenevePort final : public PacketPort {
   [[nodiscard]] PortStats stats() const override;
 
   // Everything is echoed from the next receive() on, whatever it is. Any thread.
-  void set_bypass(bool on) { bypass_.store(on, std::memory_order_relaxed); }
+  void set_bypass(bool on) override { bypass_.store(on, std::memory_order_relaxed); }
   [[nodiscard]] bool bypass() const { return bypass_.load(std::memory_order_relaxed); }
 
   // Gives to the kernel what was settled since the last receive(), which does it too.

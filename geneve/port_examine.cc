@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/base/pool.h"
+#include "engine/net/segment.h"
 #include "engine/net/wire.h"
 #include "geneve/port.h"
 
@@ -155,6 +156,13 @@ GenevePort::Way GenevePort::judge_tcp(Bytes datagram, const Slot& slot, Bytes ip
   Connection& connection = connections_.take(place.key);
   remember(connection.envelopes[place.direction], slot.outer, datagram.first(seen.header));
   if (!connection.released[place.direction]) return Way::Deliver;
+  // Beginnings and ends are the engine's to see: the next connection may have the same addresses.
+  constexpr std::size_t kFlags = 13;
+  constexpr std::uint8_t kEnds = net::kSyn | net::kFin | net::kRst;
+  if (inner.tcp_at + kFlags >= ip.size()) return Way::Deliver;
+  const std::uint8_t flags = ip[inner.tcp_at + kFlags];
+  if ((flags & net::kSyn) != 0) connection.released = {};
+  if ((flags & kEnds) != 0) return Way::Deliver;
   ++counters_.released;
   return Way::Echo;
 }

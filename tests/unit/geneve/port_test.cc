@@ -443,10 +443,47 @@ TEST_F(GenevePortTest, ReleasedDirectionsAreEchoedUntilTheyAreResumed) {
   expect_echo(port, wrap(kWebBack));
 }
 
-TEST_F(GenevePortTest, BypassEchoesEverythingThatIsValid) {
+// Another connection may have the addresses of one that was released.
+TEST_F(GenevePortTest, ReleasedConnectionsBeginAndEndBeforeTheEngine) {
+  const auto web = [](std::uint8_t flags) {
+    return wrap(test::PacketBuilder()
+                    .ipv4("10.0.0.1", "10.0.0.2")
+                    .tcp(1000, 80)
+                    .flags(flags)
+                    .payload("x")
+                    .build());
+  };
+  for (const std::uint8_t flags : {net::kFin, net::kRst, net::kSyn}) {
+    GenevePort& port = open(balancer_.options());
+    balancer_.send(web(net::kAck));
+    auto packets = receive(port);
+    ASSERT_EQ(packets.size(), 1U);
+    port.release(packets[0], Release::Both);
+    port.settle(packets[0], Fate::Drop);
+    expect_echo(port, web(net::kAck));
+    balancer_.send(web(flags | net::kAck));
+    packets = receive(port);
+    ASSERT_EQ(packets.size(), 1U) << unsigned{flags};
+    port.settle(packets[0], Fate::Drop);
+    if (flags != net::kSyn) {
+      expect_echo(port, web(net::kAck));  // what is sent again after the end
+      continue;
+    }
+    for (const Octets& next : {web(net::kAck), wrap(kWebBack)}) {
+      balancer_.send(next);
+      packets = receive(port);
+      ASSERT_EQ(packets.size(), 1U);
+      port.settle(packets[0], Fate::Drop);
+    }
+  }
+}
+
+TEST_F(GenevePortTest, C21BypassEchoesEverythingThatIsValid) {
   GenevePort& port = open(balancer_.options());
   port.set_bypass(true);
   expect_echo(port, wrap(kWeb));
+  EXPECT_EQ(port.stats().bypassed, 1U);
+  EXPECT_EQ(port.stats().forwarded, 1U);
   balancer_.send(wrap(kWeb), 40'000, "127.0.0.3");
   expect_nothing(port);
   port.set_bypass(false);
