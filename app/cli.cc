@@ -27,6 +27,8 @@
 namespace weir::app {
 namespace {
 
+constexpr const char* kUsualConfig = "/etc/weir/weir.yaml";
+
 constexpr const char* kIntroduction =
     "Weir, a transparent web application firewall: what would these rules have done with this traffic?";
 
@@ -64,6 +66,16 @@ constexpr const char* kRunExamples =
     "\n"
     "Exit status: 0 stopped as asked, 2 something is wrong with the configuration or the rules, 3 a queue, an\n"
     "interface or a file cannot be had, 70 a bug of Weir's";
+
+constexpr const char* kBypassExamples =
+    "Asks the weir run of this configuration, through its control socket (`control` in docs/CONFIG.md). While the bypass is\n"
+    "on, everything passes without inspection; health checks, records and counters say so. It ends with weir run.\n"
+    "\n"
+    "Examples:\n"
+    "  weir bypass on -c weir.yaml\n"
+    "  weir bypass show -c weir.yaml\n"
+    "\n"
+    "Exit status: 0 done, 2 something is wrong with the configuration, 3 no weir run answers";
 
 constexpr const char* kTestExamples =
     "Each test's request goes through the HTTP parser and the rules as on the wire, with an answering back end\n"
@@ -135,6 +147,7 @@ struct Raw {
   CheckOptions check;
   TestOptions test;
   ExplainOptions explain;
+  BypassOptions bypass;
   std::string test_format = "text", explain_format = "text";
   std::string audit_format, audit_which, semantics;
   std::string format = "text", mode, color = "auto", checksums = "verify", filter;
@@ -507,14 +520,19 @@ Command parse_command_line(int argc, const char* const* argv) {
   CLI::App* explain = app.add_subcommand("explain", "say why a request matched rules or did not");
   explain->footer(kExplainExamples);
   add_explain(*explain, raw);
+  CLI::App* bypass = app.add_subcommand("bypass", "let everything pass a running Weir uninspected, or end that");
+  bypass->footer(kBypassExamples);
+  bypass->add_option("WORD", raw.bypass.word, "on, off or show")->type_name("")->check(one_of({"on", "off", "show"}));
+  bypass->add_option("-c,--config", raw.bypass.config, "the configuration file (default: /etc/weir/weir.yaml)")->type_name("FILE");
+  add_color_option(*bypass, raw);
   CLI::App* version = app.add_subcommand("version", "print the version");
   version->footer("Example:\n  weir version");
   bool print_version = false;
   app.add_flag("--version", print_version, "print the version");
   app.get_option("--help")->description("print this help and leave");
-  for (CLI::App* command : {&app, run, inspect, check, test, explain, version}) command->allow_extras();
+  for (CLI::App* command : {&app, run, inspect, check, test, explain, bypass, version}) command->allow_extras();
 
-  if (argc < 2) return usage_error("", "say what to do: run, inspect, check, test, explain or version");
+  if (argc < 2) return usage_error("", "say what to do: run, inspect, check, test, explain, bypass or version");
   if (const std::string first = argv[1]; !first.empty() && first[0] != '-') {
     const std::vector<std::string> names = command_names(app);
     if (std::find(names.begin(), names.end(), first) == names.end()) {
@@ -543,9 +561,15 @@ Command parse_command_line(int argc, const char* const* argv) {
   }
   if (print_version || *version) return VersionOptions{};
   if (*run) {
-    if (raw.run.config.empty()) raw.run.config = "/etc/weir/weir.yaml";
+    if (raw.run.config.empty()) raw.run.config = kUsualConfig;
     raw.run.color = color_of(raw);
     return raw.run;
+  }
+  if (*bypass) {
+    if (raw.bypass.word.empty()) return usage_error("bypass", "say on, off or show");
+    if (raw.bypass.config.empty()) raw.bypass.config = kUsualConfig;
+    raw.bypass.color = color_of(raw);
+    return raw.bypass;
   }
   if (*inspect) return finish_inspect(*inspect, raw);
   if (*test) return finish_test(*test, raw);
@@ -560,7 +584,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     raw.check.color = color_of(raw);
     return raw.check;
   }
-  return usage_error("", "say what to do: run, inspect, check, test, explain or version");
+  return usage_error("", "say what to do: run, inspect, check, test, explain, bypass or version");
 }
 
 }  // namespace weir::app

@@ -38,6 +38,7 @@ ExitCode run(int argc, char** argv) {
   if (const auto* check = std::get_if<CheckOptions>(&command)) return run_check(*check);
   if (const auto* test = std::get_if<TestOptions>(&command)) return run_test(*test);
   if (const auto* explain = std::get_if<ExplainOptions>(&command)) return run_explain(*explain);
+  if (const auto* bypass = std::get_if<BypassOptions>(&command)) return run_bypass(*bypass);
   return run_version();
 }
 

@@ -110,6 +110,12 @@ struct ExplainOptions {
   ColorChoice color = ColorChoice::Auto;
 };
 
+struct BypassOptions {
+  std::string word;  // "on", "off" or "show"
+  std::string config;
+  ColorChoice color = ColorChoice::Auto;
+};
+
 struct VersionOptions {};
 
 // The command line was answered (--help) or is wrong: print and leave.
@@ -118,7 +124,8 @@ struct Leave {
   std::string text;  // for standard output if code is 0; else a sentence for standard error
 };
 
-using Command = std::variant<Leave, RunOptions, InspectOptions, CheckOptions, TestOptions, ExplainOptions, VersionOptions>;
+using Command = std::variant<Leave, RunOptions, InspectOptions, CheckOptions, TestOptions, ExplainOptions, BypassOptions,
+                             VersionOptions>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

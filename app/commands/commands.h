@@ -11,6 +11,7 @@ ExitCode run_inspect(const InspectOptions& options);
 ExitCode run_check(const CheckOptions& options);
 ExitCode run_test(const TestOptions& options);
 ExitCode run_explain(const ExplainOptions& options);
+ExitCode run_bypass(const BypassOptions& options);
 ExitCode run_version();
 
 }  // namespace weir::app

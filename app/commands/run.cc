@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -90,7 +91,17 @@ ExitCode run_run(const RunOptions& options) {
     complain(inputs.error().message);
     return ExitCode::Environment;
   }
-  Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer), std::move(audit), std::move(shape));
+  std::optional<Control> control;
+  if (!loaded->config.control.empty()) {
+    auto made = Control::listen(loaded->config.control);
+    if (!made) {
+      complain(made.error().message);
+      return ExitCode::Environment;
+    }
+    control.emplace(std::move(*made));
+  }
+  Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer), std::move(audit), std::move(shape),
+                        std::move(control));
   exit = supervisor.run();
   if (supervisor.busy()) ::_exit(static_cast<int>(exit));
   return exit;

@@ -155,6 +155,7 @@ struct Config {
   Duration stats_interval = seconds(60);
   Duration watchdog = seconds(5);
   std::string cache_directory;  // of compiled patterns; empty: the usual place
+  std::string control;          // the operator's socket; empty: none
 
   [[nodiscard]] unsigned workers() const;
 };

@@ -440,6 +440,13 @@ Fields limits() {
                    return std::string();
                  }},
        "", "Directory for compiled patterns. Without it, `/var/cache/weir` for root, the user's cache for others."},
+      {"control",
+       TextField{"path", true,
+                 [](Draft& d, const std::string& path) {
+                   d.config.control = path;
+                   return path.size() < 108 ? std::string() : std::string("must have at most 107 bytes");
+                 }},
+       "", "Socket that `weir run` makes for `weir bypass`; only its user may use it. Without it, none."},
   };
 }
 

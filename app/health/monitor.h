@@ -36,6 +36,8 @@ class HealthMonitor {
   [[nodiscard]] bool ready(std::int64_t now_ns) const;
   [[nodiscard]] bool draining() const { return pulse_->flags().draining.load(); }
   void drain(bool on) const { pulse_->flags().draining.store(on); }
+  // Packets pass, and nothing is inspected: the operator wants it so.
+  [[nodiscard]] bool bypass() const { return pulse_->flags().bypass.load(); }
 
  private:
   const Pulse* pulse_;

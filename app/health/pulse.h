@@ -20,6 +20,9 @@ struct alignas(64) WorkerPulse {
 struct PulseFlags {
   std::atomic<bool> ready{false};     // rules are loaded and all ports are open
   std::atomic<bool> draining{false};  // no new work is wanted
+  std::atomic<bool> bypass{false};    // the operator wants nothing inspected
+  std::atomic<std::uint64_t> stood_in{0};    // packets echoed for workers that were stuck
+  std::atomic<std::uint64_t> taken_over{0};  // times that a worker was found stuck
 };
 
 // Memory for some workers; stays shared over fork().

@@ -78,8 +78,11 @@ MHD_Result on_request(void* context, MHD_Connection* connection, const char* url
       std::string_view(method) != MHD_HTTP_METHOD_HEAD) {
     return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "{\"error\":\"method\"}\n");
   }
-  if (live ? monitor.alive(now) : monitor.ready(now))
-    return answer(connection, MHD_HTTP_OK, "{\"status\":\"ok\"}\n");
+  if (live ? monitor.alive(now) : monitor.ready(now)) {
+    return answer(connection, MHD_HTTP_OK,
+                  monitor.bypass() ? "{\"status\":\"ok\",\"bypass\":true}\n"
+                                   : "{\"status\":\"ok\"}\n");
+  }
   const char* why = !monitor.alive(now)  ? "{\"status\":\"no packets pass\"}\n"
                     : monitor.draining() ? "{\"status\":\"draining\"}\n"
                                          : "{\"status\":\"not ready\"}\n";

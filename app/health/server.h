@@ -1,7 +1,8 @@
 // Answers health checks on listeners of their own, apart from the data path and from its threads:
 //
 //   GET /livez     200 while every worker echoes packets, else 503
-//   GET /readyz    200 while Weir wants traffic (a load balancer asks this), else 503
+//   GET /readyz    200 while Weir wants traffic (a load balancer asks this), else 503. Both say where
+//                  the operator has switched inspection off: packets pass, so that is healthy
 //   GET /drain     whether it is draining
 //   POST /drain    begins to; DELETE /drain ends it. Only from this machine (loopback), else 403
 //

@@ -19,6 +19,7 @@ std::string needs_restart(const Config& now, const Config& next) {
   add(now.limits != next.limits, "limits");
   add(now.timeouts != next.timeouts, "timeouts");
   add(now.audit != next.audit, "audit");
+  add(now.control != next.control, "control");
   add(now.collections != next.collections, "collections");
   add(now.events.file != next.events.file || now.events.standard_output != next.events.standard_output ||
           now.events.buffer != next.events.buffer,

@@ -64,6 +64,7 @@ constexpr std::array kFigures{
     Figure{"events.lost", false, [](F f) { return f.events_lost; }},
     Figure{"audit.made", false, [](F f) { return f.audit; }},
     Figure{"audit.lost", false, [](F f) { return f.audit_lost; }},
+    Figure{"bypass.packets", false, [](F f) { return f.bypassed; }},
     Figure{"worker.busy_ms", false, [](F f) { return f.busy_ns / 1'000'000; }},
     Figure{"worker.alive_ms", false, [](F f) { return f.alive_ns / 1'000'000; }},
 };

@@ -25,6 +25,7 @@ struct Figures {
   std::uint64_t events_lost = 0;  // lines that found no room
   std::uint64_t audit = 0;        // entries of the audit log put into the ring
   std::uint64_t audit_lost = 0;   // entries that found no room
+  std::uint64_t bypassed = 0;     // packets that were forwarded without inspection because the operator said so
   std::uint64_t busy_ns = 0;      // time not spent waiting for packets
   std::uint64_t alive_ns = 0;     // since the worker began
 };
@@ -94,6 +95,7 @@ struct WorkerShared {
   std::atomic<std::uint64_t> beats{0};        // counts up while the worker goes round its loop
   std::atomic<WorkerState> state{WorkerState::Starting};
   std::atomic<std::uint32_t> generation{0};   // of the configuration that it works with
+  std::atomic<bool> bypass{false};            // the operator's word, for whoever is the worker
   SharedFigures figures;
 };
 

@@ -26,8 +26,10 @@ HealthOptions health_options(const HealthConfig& config) {
 
 bool checks(const HealthConfig& h) { return h.http_port != 0 || h.https_port != 0 || h.tcp_port != 0; }
 
+// For whoever fails open, and for the operator's bypass, which is to work while a worker does not.
 bool stands_in(const Config& config) {
-  return config.geneve && config.failures.open && config.geneve->profile != GatewayProfile::Mirror;
+  return config.geneve && (config.failures.open || !config.control.empty()) &&
+         config.geneve->profile != GatewayProfile::Mirror;
 }
 
 }  // namespace
@@ -65,7 +67,7 @@ ExitCode Helper::run() {
   if (!server) return broken(server.error());
   while (!stop_asked()) {
     sample();
-    if (stand_in) {
+    if (stand_in && (config_.failures.open || pulse_.flags().bypass.load())) {
       stand_in->run_once();
       report(*stand_in);
     } else {
@@ -96,7 +98,11 @@ void Helper::sample() {
 }
 
 void Helper::report(const StandIn& stand_in) {
+  PulseFlags& flags = pulse_.flags();
+  flags.stood_in.fetch_add(stand_in.echoed() - counted_echoed_);
+  counted_echoed_ = stand_in.echoed();
   if (stand_in.taken_over() != told_taken_over_) {
+    flags.taken_over.fetch_add(stand_in.taken_over() - told_taken_over_);
     told_taken_over_ = stand_in.taken_over();
     complain("a worker does not come round: its packets are echoed without inspection");
     tell_at_ = monotonic_ns() + 1'000'000'000;

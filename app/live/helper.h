@@ -39,6 +39,7 @@ class Helper {
   std::vector<std::uint64_t> beats_;
   std::uint64_t told_taken_over_ = 0;
   std::uint64_t told_echoed_ = 0;
+  std::uint64_t counted_echoed_ = 0;
   std::int64_t tell_at_ = 0;
 };
 

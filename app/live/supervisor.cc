@@ -16,7 +16,6 @@
 #include <new>
 #include <utility>
 
-#include "app/formats/jsonl.h"
 #include "app/live/changes.h"
 #include "app/live/clock.h"
 #include "app/live/helper.h"
@@ -78,12 +77,13 @@ Descriptor in_memory_file(const std::string& text) {
 }  // namespace
 
 Supervisor::Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer,
-                       std::unique_ptr<AuditWriter> audit, AuditShape shape)
+                       std::unique_ptr<AuditWriter> audit, AuditShape shape, std::optional<Control> control)
     : loaded_(std::move(loaded)),
       inputs_(std::move(inputs)),
       writer_(std::move(writer)),
       audit_(std::move(audit)),
-      shape_(std::move(shape)) {}
+      shape_(std::move(shape)),
+      control_(std::move(control)) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -178,8 +178,7 @@ bool Supervisor::fork_worker(std::size_t index, bool replaces) {
 void Supervisor::be_worker(std::size_t index, bool replaces, Mailbox mailbox, pid_t supervisor) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != supervisor) ::_exit(0);
-  for (Slot& slot : slots_) slot.mailbox.reset();
-  signals_.reset();
+  let_go_in_child();
   int code = static_cast<int>(ExitCode::Bug);
   {
     WorkerSetup setup;
@@ -201,6 +200,13 @@ void Supervisor::be_worker(std::size_t index, bool replaces, Mailbox mailbox, pi
     code = static_cast<int>(worker.run());
   }
   ::_exit(code);
+}
+
+// What is the supervisor's alone.
+void Supervisor::let_go_in_child() {
+  for (Slot& slot : slots_) slot.mailbox.reset();
+  signals_.reset();
+  if (control_) control_->let_go();
 }
 
 void Supervisor::reap() {
@@ -295,6 +301,7 @@ void Supervisor::wait() {
   for (const Slot& slot : slots_) {
     if (slot.mailbox) ready.push_back({slot.mailbox->descriptor(), POLLIN, 0});
   }
+  if (control_) ready.push_back({control_->descriptor(), POLLIN, 0});
   ::poll(ready.data(), ready.size(), kTick);
 }
 
@@ -304,6 +311,7 @@ ExitCode Supervisor::loop() {
     signals();
     reap();
     mail();
+    if (control_) control_->serve([this](std::string_view request) { return asked(request); });
     watch();
     if (pulse_ && helper_ == 0 && !stopping_ && monotonic_now() >= helper_at_) fork_helper();
     if (loader_.ready()) loaded_aside();
@@ -370,8 +378,7 @@ void Supervisor::fork_helper() {
 void Supervisor::be_helper(pid_t supervisor) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != supervisor) ::_exit(0);
-  for (Slot& slot : slots_) slot.mailbox.reset();
-  signals_.reset();
+  let_go_in_child();
   std::vector<const WorkerShared*> workers;
   for (const Slot& slot : slots_) workers.push_back(&slot.shared());
   int code = 0;
@@ -487,72 +494,6 @@ void Supervisor::tell(Word word) {
   for (const Slot& slot : slots_) {
     if (slot.mailbox) static_cast<void>(slot.mailbox->send(message));
   }
-}
-
-// --- figures ---
-
-FigureSums Supervisor::sums() const {
-  FigureSums sums = past_;
-  for (const Slot& slot : slots_) {
-    Figures figures;
-    if (slot.process != 0 && slot.shared().figures.read(figures)) sums.add(figures, true);
-  }
-  return sums;
-}
-
-void Supervisor::stats_record() {
-  if (!loaded_->config.events.stats) return;
-  const FigureSums sums = this->sums();
-  std::vector<std::string> names;
-  std::vector<StatsCounter> counters;
-  const std::span<const Figure> table = figure_table();
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    counters.push_back({table[i].name, sums.at(i)});
-    if (table[i].name != "audit.lost") continue;
-    counters.push_back({"audit.written", audit_ ? audit_->written() : 0});
-    counters.push_back({"audit.failed", audit_ ? audit_->lost() : 0});
-  }
-  // Behind the table's own of a worker: an object's name comes once only.
-  counters.push_back({"worker.restarts", restarts_});
-  counters.push_back({"worker.stuck", stuck_});
-  if (store_) {
-    const SharedStoreStats s = store_->stats();
-    for (const auto& [name, value] : {std::pair{"collections.records", s.records}, {"collections.expired", s.expired},
-                                      {"collections.evicted", s.evicted}, {"collections.refused", s.refused},
-                                      {"collections.busy", s.busy}, {"collections.emptied", s.emptied}}) {
-      counters.push_back({name, value});
-    }
-  }
-  counters.push_back({"reload.done", reloads_});
-  counters.push_back({"reload.failed", reloads_failed_});
-  names.reserve(kFailureCauses * 3);
-  for (std::size_t cause = 0; cause < kFailureCauses; ++cause) {
-    for (const FailureAction action : {FailureAction::Pass, FailureAction::Drop, FailureAction::Reset}) {
-      const std::uint64_t n = sums.failures()[cause][static_cast<std::size_t>(action)];
-      if (n == 0) continue;
-      names.push_back("failure." + std::string(name(static_cast<FailureCause>(cause))) + "." +
-                      std::string(name(action)));
-      counters.push_back({names.back(), n});
-    }
-  }
-  Event event;
-  event.type = EventType::Stats;
-  event.origin.time = time_now();
-  event.stats.uptime = static_cast<std::uint64_t>((monotonic_now() - began_) / seconds(1).ns);
-  event.stats.counters = counters;
-  std::string line;
-  JsonlFormat().append(event, {}, line);
-  static_cast<void>(writer_->put(line));
-}
-
-void Supervisor::stats_line() {
-  const FigureSums s = sums();
-  std::string out = "up " + std::to_string((monotonic_now() - began_) / seconds(1).ns) + " s";
-  for (const char* name : {"port.packets", "port.bytes", "port.lost", "tcp.flows", "http.transactions", "http.refused",
-                           "inline.dropped", "events.lost"}) {
-    out += std::string(", ") + name + " " + std::to_string(s.of(name));
-  }
-  complain(out + ", worker.restarts " + std::to_string(restarts_));
 }
 
 }  // namespace weir::app

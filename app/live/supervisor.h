@@ -6,6 +6,9 @@
 //                     what is under way, leave; a second one cuts the drain short
 //   SIGHUP, SIGUSR2   open log files anew; read the configuration and rules again
 //   SIGUSR1           one line of figures on standard error
+//
+// and what `weir bypass` asks for through the control socket. supervisor.cc has the processes, supervisor_figures.cc
+// what is told.
 #pragma once
 
 #include <sys/types.h>
@@ -19,6 +22,7 @@
 #include "app/exit_code.h"
 #include "app/health/pulse.h"
 #include "app/live/audit_writer.h"
+#include "app/live/control.h"
 #include "app/live/event_ring.h"
 #include "app/live/event_writer.h"
 #include "app/live/figures.h"
@@ -33,9 +37,9 @@ namespace weir::app {
 
 class Supervisor {
  public:
-  // `audit` may be null: no audit log is wanted.
+  // `audit` may be null: no audit log is wanted. So may `control`.
   Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer,
-             std::unique_ptr<AuditWriter> audit, AuditShape shape);
+             std::unique_ptr<AuditWriter> audit, AuditShape shape, std::optional<Control> control);
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
@@ -81,6 +85,10 @@ class Supervisor {
   [[nodiscard]] FigureSums sums() const;
   void stats_record();
   void stats_line();
+  // The operator
+  std::string asked(std::string_view request);
+  void set_bypass(bool on);
+  void let_go_in_child();
   // End
   void begin_drain();
   void begin_stop();
@@ -94,6 +102,7 @@ class Supervisor {
   std::unique_ptr<EventWriter> writer_;
   std::unique_ptr<AuditWriter> audit_;
   AuditShape shape_;
+  std::optional<Control> control_;
   std::unique_ptr<SharedStore> store_;  // null: each worker has its own
   std::vector<Slot> slots_;
   Descriptor signals_;
@@ -105,6 +114,8 @@ class Supervisor {
   std::uint32_t generation_ = 1;
   FigureSums past_;  // of workers that are gone
   std::uint64_t restarts_ = 0, stuck_ = 0, reloads_ = 0, reloads_failed_ = 0;
+  std::uint64_t bypass_switched_ = 0;
+  bool bypass_ = false;
   std::int64_t began_ = 0;
   std::int64_t next_stats_ = 0;
   std::int64_t kill_at_ = 0;

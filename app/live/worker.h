@@ -51,6 +51,7 @@ class Worker {
   [[nodiscard]] std::shared_ptr<const inspect::Sites> sites() const;
   ExitCode loop();
   void inspect(const Packet& packet);
+  void heed_bypass();
   void pass_time(Timestamp now);
   void settle_held(std::span<const inspect::HeldFate> fates);
   void inject(std::span<const inspect::Injection> frames);
@@ -80,6 +81,8 @@ class Worker {
   std::int64_t last_tick_ = 0;
   std::int64_t last_publish_ = 0;
   std::int64_t busy_ = 0;
+  std::uint64_t bypassed_ = 0;  // packets that were delivered and went on uninspected
+  bool bypass_ = false;
   bool stopping_ = false;
 };
 

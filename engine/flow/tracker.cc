@@ -321,6 +321,12 @@ void Tracker::end_of_input() noexcept {
   counters_.buffered_now = std::uint64_t{pages_.pages_used()} * sizeof(Page);
 }
 
+void Tracker::begin_anew(Timestamp now) noexcept {
+  end_of_input();
+  begun_ = true;
+  now_ = begin_ = std::max(now_, now);
+}
+
 void Tracker::refuse_flow(Flow& f, bool keep_sent) noexcept {
   f.refused = true;
   f.busy = false;

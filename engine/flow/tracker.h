@@ -50,6 +50,9 @@ class Tracker {
   void on_time(Timestamp now) noexcept;
   // No segment will follow: ends and closes every flow.
   void end_of_input() noexcept;
+  // Segments went by unseen. What was known is ended and closed, and as after a start connections that
+  // began earlier are taken up (FlowOptions::midstream_grace).
+  void begin_anew(Timestamp now) noexcept;
 
   // Of a connection of which nothing else is known: by its ports.
   [[nodiscard]] bool sent_by_client(const net::TcpSegment& s) const;

@@ -467,6 +467,11 @@ Verdict Inspector::on_time(Timestamp now) noexcept {
 
 void Inspector::end_of_input() noexcept { state_->tracker.end_of_input(); }
 
+void Inspector::begin_anew(Timestamp now) noexcept {
+  state_->context.now = std::max(state_->context.now, now);
+  state_->tracker.begin_anew(state_->context.now);
+}
+
 FailureAction Inspector::failure(FailureCause cause) noexcept {
   return fire(state_->context, cause, nullptr);
 }

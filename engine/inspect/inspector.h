@@ -53,6 +53,9 @@ class Inspector {
   Verdict on_time(Timestamp now) noexcept;
   // No packet follows: everything under way is finished and told.
   void end_of_input() noexcept;
+  // Packets went by unseen (a bypass): everything under way is finished and told; connections are taken up as after
+  // a start.
+  void begin_anew(Timestamp now) noexcept;
   // A failure outside: the worker or its port cannot keep up (FailureCause::Overload, QueueFull). Counted;
   // answers what is to be done.
   FailureAction failure(FailureCause cause) noexcept;

@@ -32,6 +32,10 @@ mode: block
 ports: "80"
 on_failure: {on_failure}
 cache: {cache}
+control: {control}
+bodies:
+  request: 64MiB
+  request_without_files: 64MiB
 drain: {drain}
 inputs:
   geneve:
@@ -63,12 +67,18 @@ class Weir(node_test.Node):
         self.config = base / "weir.yaml"
         self.config.write_text(change(CONFIG.format(
             on_failure=on_failure, cache=cache, drain=drain, address=lab.appliance(i), workers=workers, http=HTTP,
-            https=HTTPS, tcp=TCP, events=self.events, established=established)))
+            https=HTTPS, tcp=TCP, events=self.events, established=established, control=base / "control")))
         self.log = base / "stderr"
         self.process = lab.start(lab.appliance_ns(i), str(BUILD / "app/weir"), "run", "-c", str(self.config),
                                  stderr=open(self.log, "w"))
         if not self.wait("/readyz", 200, 60):
             raise RuntimeError("weir run is not ready: " + self.log.read_text())
+
+    def bypass(self, word):
+        done = subprocess.run([str(BUILD / "app/weir"), "bypass", word, "-c", str(self.config)], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"weir bypass {word}: {done.returncode} {done.stderr}")
+        return done.stdout
 
     @property
     def children(self):
@@ -213,12 +223,20 @@ class Verdicts(Behind):
         self.assertEqual(report["invented_other_header"], 0)
 
     def test_C15_second_request_and_pipelined(self):
-        self.begin()
-        c = self.client()
+        self.begin("--ports", "different", workers=2)
+        for customer in (0, 1):
+            for address in (gateway.SERVER4, gateway.SERVER6):
+                with self.subTest(customer=customer, address=address):
+                    self.second_and_pipelined(customer, address)
+        self.assertEqual([l for l in self.completed(0) + self.completed(1) if "union" in l and '" 400 ' not in l], [])
+        self.report()
+
+    def second_and_pipelined(self, customer, address):
+        c = self.client(customer, address)
         self.assertEqual(c.get("/small")[0], 200)
         self.assertEqual(c.get("/?id=1%27%20union%20select%20password%20from%20users--")[0], 403)
         c.close()
-        sock = in_namespace(self.lab.client_ns(), lambda: socket.create_connection((gateway.SERVER4, 80), timeout=10))
+        sock = in_namespace(self.lab.client_ns(customer), lambda: socket.create_connection((address, 80), timeout=10))
         sock.sendall(b"GET /small HTTP/1.1\r\nHost: x\r\n\r\n"
                      b"GET /?id=1%27%20union%20select%20password%20from%20users-- HTTP/1.1\r\nHost: x\r\n\r\n")
         data = b""
@@ -229,7 +247,6 @@ class Verdicts(Behind):
             data += part
         self.assertEqual(data.count(b"HTTP/1.1 200"), 1)
         self.assertEqual(data.count(b"HTTP/1.1 403"), 1)
-        self.report()
 
     def test_C16_the_server_is_reset_and_the_client_reads_the_page_to_its_end(self):
         self.weirs = [Weir(self.lab, 0, self.work, self.cache)]
@@ -279,14 +296,23 @@ class Verdicts(Behind):
         self.assertEqual([l for l in self.completed() if "union" in l], [])
         self.assertEqual(self.report()["from_servers"] > 0, True)
 
-    def test_last_byte_of_a_large_upload(self):
-        self.begin()
-        upload = self.work / "upload"
-        with open(upload, "wb") as f:
-            f.write(b"a=" + b"x" * 100_000 + b"&q=1' union select password from users --")
-        r = self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", "--data-binary", f"@{upload}", "http://10.20.0.2/upload")
-        self.assertEqual(r.stdout, "403", r.stderr)
-        self.assertEqual([l for l in self.completed() if " 200 " in l], [])
+    def test_C15_last_byte_of_a_large_upload(self):
+        """50 MB, judged when the last byte is there; the same upload without it is clean."""
+        self.begin("--ports", "different", workers=2)
+        clean, attack = self.work / "clean", self.work / "attack"
+        with open(clean, "wb") as f:
+            for _ in range(50):
+                f.write(b"a=" + b"x" * 999_997 + b"&")
+            f.write(b"q=1' or 2=")
+        attack.write_bytes(clean.read_bytes() + b"2")
+        for customer in (0, 1):
+            for upload, wanted in ((clean, "200"), (attack, "403")):
+                r = self.curl(customer, "-o", "/dev/null", "-w", "%{http_code}", "-H", "Expect:", "--data-binary",
+                              f"@{upload}", f"http://{gateway.SERVER4}/upload", seconds=100)
+                self.assertEqual(r.stdout, wanted, f"{customer} {upload.name}: {r.stderr}")
+            done = [l for l in self.completed(customer) if "/upload" in l and '" 400 ' not in l and '" 499 ' not in l]
+            # The clean one, by nginx and by the server behind it.
+            self.assertEqual([l.split('"')[2].split()[0] for l in done], ["200", "200"])
         self.report()
 
 
@@ -426,6 +452,59 @@ class Robust(Behind):
         time.sleep(6)  # the watchdog has replaced it
         r = self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", "http://10.20.0.2/?id=1%27%20union%20select%20a%20from%20b--")
         self.assertEqual(r.stdout, "403")
+
+    ATTACK = "http://10.20.0.2/small?id=1%27%20union%20select%20a%20from%20b--"
+
+    def status(self):
+        return self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", self.ATTACK).stdout
+
+    def test_C21_the_operator_switches_inspection_off_and_on(self):
+        """Under load, which does not notice; told by health, records and counters; also while a worker is stuck."""
+        self.begin(workers=2)
+        weir = self.weirs[0]
+        self.assertIn("bypass is off; 0 packets", weir.bypass("show"))
+        self.assertEqual(self.status(), "403")
+        load = self.load(6, name="small")
+        time.sleep(1)
+        self.assertIn("bypass is on", weir.bypass("on"))
+        time.sleep(0.3)
+        self.assertEqual(self.status(), "200")
+        health = self.lab.run(self.lab.balancer_ns, "curl", "-s", f"http://{self.lab.appliance()}:{HTTP}/readyz",
+                              stdout=subprocess.PIPE, text=True).stdout
+        self.assertEqual(json.loads(health), {"status": "ok", "bypass": True})
+        self.fetch("large")  # more than could be made up for
+        c = self.client()
+        self.assertEqual(c.get("/large")[0], 200)
+        os.kill(weir.workers[0], signal.SIGKILL)  # whoever takes its place heeds it too
+        time.sleep(1)
+        self.assertEqual(self.status(), "200")
+        self.assertGreater(int(weir.bypass("show").split("; ")[1].split()[0]), 500)
+        self.assertIn("bypass is off", weir.bypass("off"))
+        time.sleep(0.3)
+        self.assertEqual(self.status(), "403")
+        self.assertEqual(c.get("/medium")[0], 200)  # this connection goes on, and is judged again
+        self.assertEqual(c.get("/?id=1%27%20union%20select%20password%20from%20users--")[0], 403)
+        out = load.popen.communicate(timeout=60)[0]
+        self.assertNotIn("Non-2xx", out)
+        self.assertNotIn("Socket errors", out)
+        stats = [r["stats"]["bypass"] for r in weir.records("stats", at_least=2)]
+        self.assertEqual([(s["on"], s["switched"]) for s in stats[-2:]], [(1, 1), (0, 2)])
+        self.assertGreater(stats[-1]["packets"], 500)
+        self.assertIn("bypass: nothing is inspected", weir.log.read_text())
+        self.report()
+
+    def test_C21_the_bypass_serves_where_a_worker_is_stuck(self):
+        self.begin(on_failure="closed")
+        weir = self.weirs[0]
+        weir.bypass("on")
+        os.kill(weir.workers[0], signal.SIGSTOP)
+        time.sleep(1)
+        self.assertEqual(self.status(), "200")
+        weir.bypass("off")
+        self.assertEqual(weir.records("stats", at_least=2)[-1]["stats"]["bypass"]["taken_over"], 1)
+        self.assertGreater(weir.records("stats")[-1]["stats"]["bypass"]["stood_in"], 5)
+        self.assertTrue(weir.wait("/readyz", 200, 10))  # the watchdog has replaced it
+        self.assertEqual(self.status(), "403")
 
     def test_C20_C21_and_unhealthy_when_failing_closed(self):
         self.begin(on_failure="closed")

@@ -146,6 +146,17 @@ TEST(Cli, Check) {
   EXPECT_FALSE(o.rules.cache);
 }
 
+TEST(Cli, Bypass) {
+  const Command command = parse({"bypass", "on", "-c", "x.yaml"});
+  const auto& o = std::get<BypassOptions>(command);
+  EXPECT_EQ(o.word, "on");
+  EXPECT_EQ(o.config, "x.yaml");
+  EXPECT_EQ(std::get<BypassOptions>(parse({"bypass", "show"})).config, "/etc/weir/weir.yaml");
+  EXPECT_THAT(refused({"bypass"}), HasSubstr("say on, off or show"));
+  EXPECT_THAT(refused({"bypass", "onn"}), HasSubstr("(did you mean 'on'?)"));
+  EXPECT_THAT(refused({"bypass", "on", "off"}), HasSubstr("unexpected argument 'off'"));
+}
+
 TEST(Cli, PlainWordsForWhatIsWrong) {
   EXPECT_THAT(refused({}), HasSubstr("say what to do"));
   EXPECT_THAT(refused({"inspcet"}), HasSubstr("unknown command 'inspcet' (did you mean 'inspect'?)"));

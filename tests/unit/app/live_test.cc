@@ -5,6 +5,9 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +27,7 @@
 #include "app/config/reader.h"
 #include "app/live/changes.h"
 #include "app/live/clock.h"
+#include "app/live/control.h"
 #include "app/live/event_ring.h"
 #include "app/live/event_writer.h"
 #include "app/live/figures.h"
@@ -223,6 +227,75 @@ TEST(Mailboxes, KeepMessagesWholeAndPassDescriptors) {
   EXPECT_FALSE(pair.second.receive());
   EXPECT_TRUE(pair.second.gone());
   EXPECT_FALSE(pair.second.send(stop));
+}
+
+class ControlSocket : public Writer {
+ protected:
+  std::string path() const { return (directory_ / "control").string(); }
+  // Serves until `asker` is done, as the supervisor does between other things.
+  static void serve_while(Control& control, std::thread& asker, std::atomic<bool>& done) {
+    while (!done) {
+      control.serve([](std::string_view request) { return "heard " + std::string(request); });
+      ::usleep(1'000);
+    }
+    asker.join();
+  }
+};
+
+TEST_F(ControlSocket, AnswersWhoeverAsksAndKeepsTheSilentOutOfTheWay) {
+  auto control = Control::listen(path());
+  ASSERT_TRUE(control) << control.error().message;
+  struct stat there {};
+  ASSERT_EQ(::stat(path().c_str(), &there), 0);
+  EXPECT_EQ(there.st_mode & 0777U, 0600U);
+  std::vector<Descriptor> silent;
+  for (int i = 0; i < 40; ++i) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::snprintf(name.sun_path, sizeof name.sun_path, "%s", path().c_str());
+    silent.emplace_back(::socket(AF_UNIX, SOCK_SEQPACKET, 0));
+    ASSERT_EQ(::connect(silent.back().get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
+    control->serve([](std::string_view) { return std::string("nobody spoke"); });
+  }
+  std::atomic<bool> done{false};
+  std::string heard;
+  std::thread asker([&] {
+    auto answer = ask(path(), "bypass on", seconds(5));
+    heard = answer ? *answer : answer.error().message;
+    done = true;
+  });
+  serve_while(*control, asker, done);
+  EXPECT_EQ(heard, "heard bypass on");
+}
+
+TEST_F(ControlSocket, IsOfOneWeirAndGoesWithIt) {
+  {
+    auto control = Control::listen(path());
+    ASSERT_TRUE(control);
+    const auto second = Control::listen(path());
+    ASSERT_FALSE(second);
+    EXPECT_THAT(second.error().message, HasSubstr("another weir run"));
+    expect_fine_in_child([&] {
+      control->let_go();
+      return std::filesystem::exists(path()) ? 0 : 1;
+    });  // what a worker does
+    EXPECT_TRUE(std::filesystem::exists(path()));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path()));
+  const auto nobody = ask(path(), "bypass on", seconds(1));
+  ASSERT_FALSE(nobody);
+  EXPECT_THAT(nobody.error().message, HasSubstr("no weir run listens"));
+  expect_fine_in_child([&] {  // is killed, and leaves its socket there
+    const auto left = Control::listen(path());
+    ::_exit(left ? 0 : 1);
+    return 1;
+  });
+  ASSERT_TRUE(std::filesystem::exists(path()));
+  EXPECT_TRUE(Control::listen(path()));
+  std::ofstream(directory_ / "file").put('x');
+  EXPECT_FALSE(Control::listen((directory_ / "file").string()));
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "file"));
+  EXPECT_FALSE(Control::listen("/nonexistent/control"));
 }
 
 constexpr std::int64_t kSecond = 1'000'000'000;

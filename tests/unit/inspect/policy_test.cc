@@ -91,6 +91,54 @@ TEST(Policy, H8MidstreamIsResetUnlessItMayPassOrInTheGraceAfterTheStart) {
   }
 }
 
+TEST(Policy, AfterABypassConnectionsAreTakenUpAsAfterAStart) {
+  RigOptions o;
+  o.inspector.midstream_grace = seconds(10);
+  Rig rig(o);
+  rig.open();
+  rig.client.write(get("/one"));
+  rig.run(seconds(60));  // the grace after the start is over
+  rig.serve(ok("first"));
+  rig.client.write(get("/two"));
+  rig.run(milliseconds(50));
+  rig.judge.inspector.begin_anew(rig.now);
+  EXPECT_EQ(rig.judge.inspector.flow_counters().flows_now, 0U);
+  // More than Weir could ever make up for passes between the ends.
+  const std::string large = ok(std::string(9U << 20U, 'r'));
+  rig.server.write(large);
+  for (int i = 0; i < 20'000; ++i) {
+    for (const Octets& frame : rig.server.take()) rig.client.on_frame(frame, rig.now);
+    for (const Octets& frame : rig.client.take()) rig.server.on_frame(frame, rig.now);
+  }
+  ASSERT_THAT(rig.client.received, HasSubstr(large));
+  rig.now = rig.now + seconds(60);
+  rig.judge.inspector.begin_anew(rig.now);
+  rig.client.write(get("/three"));
+  rig.run(milliseconds(200));
+  EXPECT_THAT(rig.server.received, HasSubstr("/three"));
+  rig.server.write(ok("third"));
+  rig.run(milliseconds(200));
+  EXPECT_THAT(rig.client.received, HasSubstr("third"));
+  rig.client.write(get("/?x=attack"));
+  rig.run(seconds(1));
+  EXPECT_THAT(rig.server.received, Not(HasSubstr("attack HTTP/1.1\r\n")));
+  EXPECT_THAT(rig.client.received, HasSubstr("403"));
+  EXPECT_EQ(count(rig, FailureCause::Midstream, FailureAction::Pass), 1U);
+}
+
+TEST(Policy, ABypassEndsAnAnswerThatIsUnderWay) {
+  Rig rig;
+  rig.open();
+  rig.client.write(get("/?x=attack"));
+  rig.run(milliseconds(2));
+  rig.judge.inspector.begin_anew(rig.now);
+  const std::size_t before = rig.injected.size();
+  rig.now = rig.now + seconds(60);
+  const Verdict v = rig.judge.inspector.on_time(rig.now);
+  EXPECT_TRUE(v.inject.empty());
+  EXPECT_EQ(rig.injected.size(), before);
+}
+
 TEST(Policy, StreamMemoryIsADropTheSenderRepairsOrTheEndOfInspection) {
   for (const bool open : {false, true}) {
     RigOptions o;
