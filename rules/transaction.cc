@@ -407,6 +407,11 @@ Decision Transaction::response_body(std::string_view bytes) {
   return {};
 }
 
+bool Transaction::response_body_settled() const {
+  const State& tx = *state_;
+  return !wants_response_body() || tx.response.body_done || tx.response.body_length > tx.response_body_limit;
+}
+
 Decision Transaction::response_body_done(Timestamp now, bool truncated) {
   State& tx = *state_;
   if (truncated) tx.response.outbound_error = true;

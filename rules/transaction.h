@@ -102,6 +102,8 @@ class Transaction {
   Decision response_headers_done(Timestamp now);  // phase 3
   [[nodiscard]] bool wants_response_body() const;
   Decision response_body(std::string_view bytes);
+  // More body would change nothing: none is wanted, or none beyond SecResponseBodyLimit.
+  [[nodiscard]] bool response_body_settled() const;
   Decision response_body_done(Timestamp now, bool truncated = false);  // phase 4
 
   // Phase 5; always the last call.

@@ -93,6 +93,8 @@ class Flow {
   std::uint32_t hash = 0;
   std::uint32_t successor = base::kNone;  // half-open connection that would replace this one
   std::uint32_t answer = base::kNone;     // the listener's
+  // Bytes to the client below this offset may go by unseen (Tracker::release_to_client); kNever: none ever did.
+  std::int64_t released_to = kNever;
   std::int64_t lru_time = 0;
   std::int64_t state_time = 0;  // packet time (ns) at which `state` was entered
   std::uint32_t anomalies = 0;  // bits by Anomaly
@@ -107,6 +109,7 @@ class Flow {
   bool busy = false;            // the listener's: a transaction is running; evicted last
   bool bypassed = false;        // Tracker::bypass_flow: all of it passes, nothing is followed
   bool refused = false;         // Tracker::refuse_flow: no segment of it may pass any more
+  bool away = false;            // the listener's: segments to the client, or all, need not come by (engine/port.h)
   Direction reset_from = Direction::ToServer;  // direction of the RST
   // The interface by which the client's SYN came, if it went on by another one; 0: not known. By that
   // interface comes nothing of the server's.

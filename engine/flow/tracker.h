@@ -63,6 +63,10 @@ class Tracker {
   void refuse_flow(Flow& f, bool keep_sent) noexcept;
   // The flow is not inspected any more; all of it passes until it times out.
   void bypass_flow(Flow& f) noexcept;
+  // The next `length` bytes to the client may go by unseen, or come all the same. The client's acknowledgements,
+  // all of which must come by, say how far they have got; so do the server's segments that come.
+  // REQUIRES: the connection was seen from its beginning; nothing waits behind a hole.
+  void release_to_client(Flow& f, std::uint64_t length) noexcept;
   struct Whose {
     Flow* flow = nullptr;  // null: none that is past its handshake
     Direction direction = Direction::ToServer;
@@ -155,7 +159,8 @@ class Tracker {
   void gap(Flow& f, Direction d, std::int64_t length, GapCause cause);
   void skip_hole(Flow& f, Direction d, GapCause cause);
   void settle_holes(Flow& f, Direction d);
-  void jump_to(Flow& f, Direction d, std::int64_t offset);
+  void jump_to(Flow& f, Direction d, std::int64_t offset, GapCause cause = GapCause::Lost);
+  void pass_released(Flow& f, std::int64_t offset);
   void rescue(Flow& f, Direction d);
   void release_acknowledged(HalfStream& h);
   void stop_delivery(HalfStream& h);

@@ -267,8 +267,13 @@ void Tracker::drain(Flow& f, Direction d) {
 
 void Tracker::gap(Flow& f, Direction d, std::int64_t length, GapCause cause) {
   HalfStream& h = f.half(d);
-  ++counters_.gaps;
-  counters_.gap_bytes += static_cast<std::uint64_t>(length);
+  if (cause == GapCause::Released) {
+    f.bytes[static_cast<std::size_t>(d)] += static_cast<std::uint64_t>(length);
+    counters_.released_bytes += static_cast<std::uint64_t>(length);
+  } else {
+    ++counters_.gaps;
+    counters_.gap_bytes += static_cast<std::uint64_t>(length);
+  }
   if (cause == GapCause::Lost && h.left_out) cause = GapCause::Evicted;
   if (cause == GapCause::Lost && h.truncated) cause = GapCause::Truncated;
   const StreamAction action = sink_.on_gap(
@@ -359,15 +364,30 @@ void Tracker::rescue(Flow& f, Direction d) {
 }
 
 // Inline, a connection adopted midstream: the receiver had data from before Weir saw the connection.
-void Tracker::jump_to(Flow& f, Direction d, std::int64_t offset) {
+void Tracker::jump_to(Flow& f, Direction d, std::int64_t offset, GapCause cause) {
   HalfStream& h = f.half(d);
   while (h.next < offset && !h.skip && !h.fin_reached) {
     const std::int64_t held = h.behind == 0 ? -1 : pages_.next_present(h.pages, h.next);
     std::int64_t stop = held >= 0 ? std::min(held, offset) : offset;
     if (h.fin != kNever) stop = std::min(stop, h.fin);
-    if (stop > h.next) gap(f, d, stop - h.next, GapCause::Lost);
+    if (stop > h.next) gap(f, d, stop - h.next, cause);
     drain(f, d);
   }
+}
+
+void Tracker::release_to_client(Flow& f, std::uint64_t length) noexcept {
+  constexpr std::uint64_t kFar = 1ULL << 61U;  // no stream gets there
+  const HalfStream& h = f.half(Direction::ToClient);
+  f.released_to = h.next + static_cast<std::int64_t>(std::min(length, kFar));
+}
+
+// Of what was released, everything below `offset` has been sent.
+void Tracker::pass_released(Flow& f, std::int64_t offset) {
+  HalfStream& h = f.half(Direction::ToClient);
+  offset = std::min(offset, f.released_to);
+  if (offset <= h.next) return;
+  jump_to(f, Direction::ToClient, offset, GapCause::Released);
+  h.sent = std::max(h.sent, h.next);
 }
 
 // Lets go of what need not be compared with any more.

@@ -44,6 +44,10 @@ Progress Connection::on_gap(Side side, std::uint64_t length) noexcept {
   return run(side, [length](Reader& r) { r.gap(length); });
 }
 
+Progress Connection::on_unread(Side side, std::uint64_t length) noexcept {
+  return run(side, [length](Reader& r) { r.pass(length); });
+}
+
 Progress Connection::on_end(Side side, StreamEnd how) noexcept {
   return run(side, [how](Reader& r) { r.end(how); });
 }

@@ -28,6 +28,7 @@
 
 #include <cstdint>
 #include <memory_resource>
+#include <optional>
 #include <string_view>
 
 #include "engine/http/options.h"
@@ -53,6 +54,9 @@ class Connection {
   // `length` octets are missing here. Within a body of known length they are counted and skipped;
   // else the message ends as Incomplete and reading resumes at the next plausible start line.
   Progress on_gap(Side side, std::uint64_t length) noexcept;
+  // The next `length` octets, at most rest_of_body(), went by unread, because nobody wanted them. Unlike those of
+  // a gap they are not missing.
+  Progress on_unread(Side side, std::uint64_t length) noexcept;
   // No octet follows on this side. Ends the message that is under way.
   Progress on_end(Side side, StreamEnd how) noexcept;
 
@@ -62,6 +66,11 @@ class Connection {
 
   [[nodiscard]] SideState state(Side side) const noexcept {
     return side == Side::Request ? requests_.state() : responses_.state();
+  }
+  // Octets of the body under way that are still to come, kEndless if the connection ends it. nullopt: no body is
+  // under way, or a chunked one.
+  [[nodiscard]] std::optional<std::uint64_t> rest_of_body(Side side) const noexcept {
+    return side == Side::Request ? requests_.rest_of_body() : responses_.rest_of_body();
   }
   // Where in the stream of this side (octets fed and missing, counted from 0) the message that is under way
   // began, or the latest one if none is.

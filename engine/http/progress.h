@@ -5,6 +5,9 @@
 
 namespace weir::http {
 
+// The rest of a body that ends with its connection: more than any stream has.
+inline constexpr std::uint64_t kEndless = 1ULL << 62U;
+
 struct Progress {
   std::uint32_t headers_done = 0;   // header sections completed (1xx not counted)
   std::uint32_t messages_done = 0;  // messages that ended, complete or not

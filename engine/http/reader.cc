@@ -427,6 +427,11 @@ void Reader::skip_body() noexcept {
   body_wanted_ = false;
 }
 
+std::optional<std::uint64_t> Reader::rest_of_body() const noexcept {
+  if (state_ != State::Body || framing_ == Framing::Chunked) return std::nullopt;
+  return framing_ == Framing::Length ? remaining_ : kEndless;
+}
+
 void Reader::line_is_body() {
   const std::string_view carried = lines_.partial();
   if (!carried.empty()) body(carried);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,10 @@ class Reader : private ContentSink {
   void end(StreamEnd how);
   // The rest of the current body is not wanted by the sink.
   void skip_body() noexcept;
+  // `length` octets of the current body went by unread, as was agreed.
+  void pass(std::uint64_t length);
+  // Octets of the current body that are still to come; nullopt: there is none, or only its own octets tell.
+  [[nodiscard]] std::optional<std::uint64_t> rest_of_body() const noexcept;
   // What was before is unknown: wait for something that looks like a start line. Inline a request is found
   // within a line too: what ends there may be the body of the request before, which has no line end.
   void lose() noexcept;

@@ -77,6 +77,23 @@ void Reader::gap_in_body(std::uint64_t length) {
   }
 }
 
+// As if they had been fed, but for the decoder, whose stream they would have been.
+void Reader::pass(std::uint64_t length) {
+  const std::optional<std::uint64_t> rest = rest_of_body();
+  if (!rest || length > *rest) {
+    gap(length);
+    return;
+  }
+  if (body_wanted_ && !decoding_ && !decoder_lost_) lengths_.body_decoded += length;
+  if (decoding_) decoder_lost_ = true;
+  release_decoder();
+  fed_ += length;
+  lengths_.body_wire += length;
+  if (framing_ != Framing::Length) return;
+  remaining_ -= length;
+  if (remaining_ == 0) finish_message(MessageEnd::Complete);
+}
+
 void Reader::end(StreamEnd how) {
   const bool clean = how == StreamEnd::Clean;
   switch (state_) {

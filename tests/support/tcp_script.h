@@ -63,7 +63,7 @@ class Recorder : public flow::StreamSink {
     if (g.offset != next_offset[i] || g.length == 0 || ended[i] || f.user != this) broken = true;
     next_offset[i] = g.offset + g.length;
     bytes[i] += "[" + std::to_string(g.length) + "]";
-    static constexpr const char* kCause[] = {"lost", "truncated", "evicted"};
+    static constexpr const char* kCause[] = {"lost", "truncated", "evicted", "released"};
     events.push_back(std::string(i == 0 ? ">" : "<") + "gap " + std::to_string(g.length) + " " +
                      kCause[static_cast<int>(g.cause)]);
     return action(i);
