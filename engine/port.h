@@ -61,7 +61,10 @@ class PacketPort {
   // Told directly before the packet is settled. A port that can lets the kernel, or a loop without the
   // engine, forward what needs no inspection (NFQUEUE: connmark; GENEVE: echo); one that cannot ignores
   // it, and the engine copes with packets that come all the same. After Resume no packet of the connection
-  // that is received later than `packet` may be forwarded without the engine.
+  // that is received later than `packet` may be forwarded without the engine. Said with packets that are forwarded
+  // only. Whatever was released, a packet with SYN must come, and takes back all of its connection, known to the engine
+  // or not, before any later packet is looked at (it may begin another one between the same ends); of one released
+  // direction packets with FIN, RST or URG must come, too.
   virtual void release(const Packet& packet, Release what) { (void)packet, (void)what; }
   // Sends a frame that Weir made towards one end of a connection. It is a whole frame of the link type of
   // `like`: with link header, addresses and VLAN tags as they must be on that side, for RawIp a bare

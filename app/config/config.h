@@ -146,6 +146,7 @@ struct Config {
   ClientAddressConfig client_address;
   FailurePolicies failures;
   Duration midstream_grace = seconds(60);
+  inspect::ReleaseOptions release;
   BlockPageConfig block_page;
   LimitsConfig limits;
   TimeoutsConfig timeouts;

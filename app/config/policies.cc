@@ -109,6 +109,7 @@ inspect::InspectorOptions inspector_options(const Config& config, inspect::Stanc
   options.established_timeout = config.timeouts.established;
   options.closed_timeout = config.timeouts.closed;
   options.failures = config.failures;
+  options.release = config.release;
   options.midstream_grace = config.midstream_grace;
   options.anomaly_events = config.events.anomaly;
   options.flow_events = config.events.flow;

@@ -323,6 +323,24 @@ Fields failures() {
   return fields;
 }
 
+Fields release() {
+  return {
+      {"release", Section{}, "",
+       "What is let go without coming by Weir, because nobody would look at it (docs/decisions/release.md). NFQUEUE: by "
+       "connection mark, with the rules of `packaging/firewall`."},
+      {"release.unread", FlagField{[](Draft& d, bool on) { d.config.release.unread = on; }}, "true",
+       "Connections that are not read: TLS, tunnels that the server agreed to, ports that are not in `ports`, what a policy "
+       "under `failures` lets by. They come back with the next SYN."},
+      {"release.responses", FlagField{[](Draft& d, bool on) { d.config.release.responses = on; }}, "false",
+       "The rest of a response body of known length, or up to the end of its connection, that no rule looks at (not of "
+       "`SecResponseBodyMimeType`, or beyond `SecResponseBodyLimit`), where more than 256 KiB are to come. Requests are always "
+       "read; the next one, or the end of the body, brings the server's packets back. Phase 4 comes before the rest, not after it."},
+      {"release.off_sites", FlagField{[](Draft& d, bool on) { d.config.release.off_sites = on; }}, "false",
+       "Connections that address and port alone give to a site of mode `off` (or to everything, if that is off) are not read "
+       "at all: no records, no refusal of ambiguous framing. They stay so over a reload."},
+  };
+}
+
 Fields block_page() {
   return {
       {"block_page", Section{}, "", "How a refused client is answered."},
@@ -485,7 +503,7 @@ Fields events() {
 
 Fields all() {
   Fields fields;
-  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), block_page(), limits(), events(), audit_fields(), collection_fields()}) {
+  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), release(), block_page(), limits(), events(), audit_fields(), collection_fields()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;

@@ -59,6 +59,7 @@ constexpr std::array kFigures{
     Figure{"inline.injected", false, [](F f) { return f.inspector.injected; }},
     Figure{"inline.injection_limited", false, [](F f) { return f.inspector.injection_limited; }},
     Figure{"inline.released", false, [](F f) { return f.inspector.released; }},
+    Figure{"inline.released_bytes", false, [](F f) { return f.flow.released_bytes; }},
     Figure{"inline.resumed", false, [](F f) { return f.inspector.resumed; }},
     Figure{"events.written", false, [](F f) { return f.events; }},
     Figure{"events.lost", false, [](F f) { return f.events_lost; }},

@@ -9,7 +9,7 @@ void Exchange::start(Session* owner, http::ExchangeId number) {
   session = owner;
   request = {};
   response = {};
-  judged = body_judged = late_trailer = refused = stopped = truncated = waiting = false;
+  judged = body_judged = response_judged = late_trailer = refused = stopped = truncated = waiting = false;
   head.clear();
   policy = nullptr;
   for (http::ViolationSet& set : undecided) set.clear();

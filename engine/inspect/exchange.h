@@ -115,6 +115,7 @@ struct Exchange {
   // By side: what the policy may tolerate, while it is not known.
   std::array<http::ViolationSet, 2> undecided{};
   bool body_judged = false;  // phase 2 has run
+  bool response_judged = false;  // phase 4 has run
   bool late_trailer = false;  // trailer fields came after it, in another packet than the last chunk
   bool refused = false;      // inline: for a violation
   bool stopped = false;      // block mode: refused, nothing more is judged

@@ -50,7 +50,7 @@ std::string_view state_of(const Flow& flow, flow::EndCause cause) {
   const flow::HalfStream& to_server = flow.half(Direction::ToServer);
   const flow::HalfStream& to_client = flow.half(Direction::ToClient);
   if (cause == flow::EndCause::Fin || cause == flow::EndCause::Reset) return "closed";
-  if (flow.bypassed || (to_server.skip && to_client.skip)) return "bypassed";
+  if (flow.bypassed || flow.away || (to_server.skip && to_client.skip)) return "bypassed";
   return flow.bytes[0] + flow.bytes[1] == 0 ? "new" : "established";
 }
 

@@ -12,6 +12,7 @@
 #include "engine/inspect/flow_event.h"
 #include "engine/inspect/ingress.h"
 #include "engine/inspect/policy.h"
+#include "engine/inspect/releasing.h"
 #include "engine/inspect/session.h"
 #include "engine/net/build.h"
 
@@ -82,6 +83,7 @@ struct Inspector::State final : public flow::StreamSink {
                               const flow::StreamBytes& bytes) override;
   flow::StreamAction on_gap(flow::Flow& flow, flow::Direction direction,
                             const flow::StreamGap& gap) override;
+  flow::StreamAction on_released(flow::Flow& flow, Session* session, std::uint64_t length);
   void on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) override;
   void on_close(flow::Flow& flow) override;
   void on_anomaly(flow::Flow& flow, flow::Direction direction, flow::Anomaly anomaly) override {
@@ -116,6 +118,10 @@ struct Inspector::State final : public flow::StreamSink {
 
 bool Inspector::State::wanted(const flow::Flow& flow) const {
   const std::vector<std::uint16_t>& ports = context.options.ports;
+  if (inline_stance() && context.options.release.off_sites) {
+    const Sites::Reach reach = context.sites->reach(flow.server().address, flow.server().port);
+    if (reach.settled && context.sites->settled(reach).mode == WafMode::Off) return false;
+  }
   return ports.empty() || std::find(ports.begin(), ports.end(), flow.server().port) != ports.end();
 }
 
@@ -152,6 +158,7 @@ flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, h
                                            const http::Progress& progress) {
   flow.busy = session.busy();
   if (inline_stance()) {
+    if (context.options.release.responses && side == http::Side::Response) session.settle_response();
     if (progress.body_ended && side == http::Side::Request) session.body_ended();
     if (session.refusal().reason != DropReason::None) {
       if (flow.answer == base::kNone && !flow.refused && refused_now == nullptr) refused_now = &flow;
@@ -181,10 +188,11 @@ flow::StreamAction Inspector::State::on_bytes(flow::Flow& flow, flow::Direction 
 
 flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction direction,
                                             const flow::StreamGap& gap) {
+  auto* session = static_cast<Session*>(flow.user);
+  if (gap.cause == flow::GapCause::Released) return on_released(flow, session, gap.length);
   ++context.counters.gaps;
   context.counters.gap_bytes += gap.length;
   if (inline_stance() && flow.handshake_seen) fired(context, FailureCause::Unseen, FailureAction::Pass, &flow);
-  auto* session = static_cast<Session*>(flow.user);
   if (session == nullptr) return flow::StreamAction::Skip;
   if (deaf(flow, *session, direction)) return flow::StreamAction::Continue;
   const http::Side side = side_of(direction);
@@ -192,6 +200,14 @@ flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction di
   context.at_end = false;
   const http::Progress progress = session->on_gap(side, gap.length);
   return after(flow, *session, side, progress);
+}
+
+flow::StreamAction Inspector::State::on_released(flow::Flow& flow, Session* session, std::uint64_t length) {
+  if (session == nullptr) return flow::StreamAction::Skip;
+  if (deaf(flow, *session, flow::Direction::ToClient)) return flow::StreamAction::Continue;
+  context.feeding = http::Side::Response;
+  context.at_end = false;
+  return after(flow, *session, http::Side::Response, session->on_unread(length));
 }
 
 void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) {
@@ -273,6 +289,8 @@ Verdict Inspector::State::on_segment(const net::TcpSegment& segment, const Arriv
   decide(*in, judged, verdict);
   if (verdict.reason == DropReason::None) {
     edit = {judged.clear_urgent, judged.strip_fast_open};
+    const auto* session = judged.flow == nullptr ? nullptr : static_cast<const Session*>(judged.flow->user);
+    verdict.release = release_after(context, tracker, judged, segment, session);
     return verdict;
   }
   verdict.kind = VerdictKind::Drop;

@@ -50,6 +50,15 @@ struct ClientAddressOptions {
   bool operator==(const ClientAddressOptions&) const = default;
 };
 
+// What is handed to the port where it needs no inspection (engine/inspect/releasing.h). Inline.
+struct ReleaseOptions {
+  bool unread = true;      // connections that are not read: TLS, tunnels, ports that are not looked at
+  bool responses = false;  // the rest of a large response body in which no rule takes an interest
+  // Connections of which address and port alone say that they are a site's of mode Off: nothing of them is read.
+  bool off_sites = false;
+  bool operator==(const ReleaseOptions&) const = default;
+};
+
 struct InspectorOptions {
   Stance stance = Stance::Passive;
   // Where there are no sites (engine/inspect/sites.h, which has both for each of them).
@@ -73,6 +82,7 @@ struct InspectorOptions {
   // The input is a capture: of a host that leaves checksums to its network card, partial sums are
   // recognised and accepted. A live port is told the state of each packet's checksum instead.
   bool detect_offload = true;
+  ReleaseOptions release;
   // What becomes of what cannot be inspected (inline).
   FailurePolicies failures;
   // Where there are no sites: violations of HTTP by name (docs/EVENTS.md) that are noted, no longer refused. Unknown

@@ -277,10 +277,15 @@ void Session::replay_early(Exchange& exchange) {
 }
 
 void Session::response_done(Exchange& exchange) {
-  if (!judging(exchange) || !exchange.response.headers_done) return;
   const http::MessageLengths& lengths = exchange.response.lengths;
   const bool cut = lengths.body_missing > 0 || exchange.response.end == http::MessageEnd::Incomplete;
-  decided(exchange, exchange.tx.response_body_done(context_.now, cut || exchange.early.overflow));
+  judge_response_body(exchange, cut || exchange.early.overflow);
+}
+
+void Session::judge_response_body(Exchange& exchange, bool cut) {
+  if (!judging(exchange) || !exchange.response.headers_done || exchange.response_judged) return;
+  exchange.response_judged = true;
+  decided(exchange, exchange.tx.response_body_done(context_.now, cut));
 }
 
 // --- ends ---

@@ -57,9 +57,16 @@ class Session final : public http::HttpSink {
   // What the two ends say (engine/inspect/proxied.cc). REQUIRES: open() was called.
   http::Progress on_bytes(http::Side side, std::string_view bytes);
   http::Progress on_gap(http::Side side, std::uint64_t length);
+  // Of the unwanted rest.
+  http::Progress on_unread(std::uint64_t length) { return connection_->on_unread(http::Side::Response, length); }
   http::Progress on_end(http::Side side, http::StreamEnd how);
   // Nothing more of this side is read.
   [[nodiscard]] bool over(http::Side side) const;
+  // Inline: how much of the body of the response under way is to come and need not be read, there being nothing else
+  // (http::kEndless: until the connection's end). nullopt: all must be read. engine/inspect/releasing.cc
+  [[nodiscard]] std::optional<std::uint64_t> unwanted_rest() const;
+  // Then phase 4, which will see no more of it, comes now: it may still refuse.
+  void settle_response();
   // Inline: the last chunk is there, but not the end of the trailer section. Some servers act on it, so
   // it is judged now.
   void body_ended();
@@ -127,6 +134,7 @@ class Session final : public http::HttpSink {
   void response_body(Exchange& exchange, std::string_view bytes);
   void request_body_done(Exchange& exchange, bool trailers_may_follow = false);
   void response_done(Exchange& exchange);
+  void judge_response_body(Exchange& exchange, bool cut);
   void replay_early(Exchange& exchange);
   void decided(Exchange& exchange, const Decision& decision);
   void refuse(const Exchange* exchange, http::ExchangeId id, DropReason reason, std::string_view detail,

@@ -18,6 +18,42 @@ using weir::test::TcpPeer;
 
 enum class Hop { ClientToWeir, WeirToServer, ServerToWeir, WeirToClient, PageToClient, ResetToServer };
 
+// What packaging/firewall makes of Verdict::release, by direction (0: from the client).
+struct Firewall {
+  bool present = false;
+  bool away[2] = {false, false};
+  std::uint64_t unseen[2] = {0, 0};
+  std::uint64_t seen[2] = {0, 0};
+
+  bool lets_by(const Octets& frame, bool from_client) {
+    const std::size_t way = from_client ? 0 : 1;
+    const std::uint8_t flags = flags_of(frame);
+    const bool both = away[0] && away[1] && (flags & net::kSyn) == 0;
+    const bool one = away[way] && (flags & (net::kSyn | net::kFin | net::kRst | net::kUrg)) == 0;
+    const bool by = present && (both || one);
+    ++(by ? unseen : seen)[way];
+    return by;
+  }
+  // The packet leaves.
+  void mark(const Octets& frame, bool from_client, Release what) {
+    const std::size_t way = from_client ? 0 : 1;
+    const bool syn = (flags_of(frame) & net::kSyn) != 0;
+    if (syn || what == Release::Resume) {
+      away[0] = away[1] = false;
+    } else if (what == Release::Both) {
+      away[0] = away[1] = true;
+    } else if (what == Release::This) {
+      away[way] = true;
+    }
+  }
+  static std::uint8_t flags_of(const Octets& frame) {
+    const Packet packet = weir::test::as_packet(frame, LinkType::Ethernet, {});
+    const net::Decoded decoded = net::decode(packet, {});
+    const auto* datagram = std::get_if<net::Datagram>(&decoded);
+    return datagram == nullptr ? std::uint8_t{0} : net::parse_tcp(*datagram).segment.flags;
+  }
+};
+
 struct RigOptions {
   InspectorOptions inspector = in_line();
   PeerSetup client{.address = "192.0.2.7", .other = "198.51.100.2", .port = 40000, .other_port = 80,
@@ -67,6 +103,7 @@ class Rig {
   }
 
   Judge judge;
+  Firewall firewall;
   TcpPeer client, server;
   Timestamp now{1'700'000'000'000'000'000};
   std::function<bool(Hop)> lose;      // true: this frame is lost
@@ -88,13 +125,19 @@ class Rig {
     for (const Octets& frame : frames) {
       if (lost(from_client ? Hop::ClientToWeir : Hop::ServerToWeir)) continue;
       const bool blocked = !judge.recorder.drops.empty();
+      const Hop hop = from_client ? Hop::WeirToServer : Hop::WeirToClient;
+      if (firewall.lets_by(frame, from_client)) {
+        if (!lost(hop)) to.on_frame(frame, now);
+        continue;
+      }
       Capture::Frame in{std::string(frame.begin(), frame.end()), now.ns};
       const Verdict v = judge.feed(in);
       Octets replacement(v.replacement.begin(), v.replacement.end());
       const bool forwarded = v.forwarded();
       const bool replaced = v.kind == VerdictKind::Replace;
       if (forwarded && blocked) ++passed_after_block;
-      if (forwarded && !lost(from_client ? Hop::WeirToServer : Hop::WeirToClient)) {
+      if (forwarded) firewall.mark(frame, from_client, v.release);
+      if (forwarded && !lost(hop)) {
         to.on_frame(replaced ? replacement : frame, now);
       }
       inject(v);
