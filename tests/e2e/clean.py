@@ -275,7 +275,7 @@ class Place:
         # A body beyond what rules look at is refused by default; here the rest of it passes. What is no file of a
         # form has a lower limit, which would still refuse it.
         (self.work / "partial.conf").write_text(PARTIAL)
-        return (f"mode: block\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\ninputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
+        return (f"mode: block\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\nrelease: {{responses: true}}\ninputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
                 "sites: [{name: uploads, paths: [/live/sink], bodies: {request_without_files: 16MiB},\n"
                 "  rules: [partial.conf, /usr/share/modsecurity-crs/owasp-crs.load]}]\n")
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -38,6 +39,7 @@ SecAction "id:1,phase:1,pass,nolog,initcol:global=all,setvar:global.n=+1"
 SecRule GLOBAL:N "@gt 6" "id:2,phase:1,deny,status:429,log,msg:'number %{GLOBAL.N}'"
 """
 
+LARGE = random.Random(5).randbytes(48 << 20)
 WEIR = None
 
 
@@ -136,6 +138,8 @@ class Wire(unittest.TestCase):
     def begin(cls):
         site = cls.work / "site"
         servers.make_site(site)
+        (site / "large.bin").write_bytes(LARGE)
+        (site / "large.bin").chmod(0o644)
         servers.start_backend(cls.lab)
         servers.start_nginx(cls.lab, cls.work, site)
         servers.start_apache(cls.lab, cls.work, site)
@@ -150,7 +154,7 @@ class Wire(unittest.TestCase):
     def configuration(cls, mode):
         (cls.work / "count.conf").write_text(COUNTING)
         return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
-                f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
+                f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\nrelease: {{responses: true}}\n"
                 f"audit: {{file: {cls.work}/audit.log, directory: {cls.work}/audit, format: json, parts: ABHZ}}\n"
                 f"client_address: {{proxy_protocol: accept, header: x-forwarded-for, trusted: [{cls.lab.client4}, '{cls.lab.client6}']}}\n"
                 "sites: [{name: watched, hosts: [watched.test], mode: detect}, "
@@ -195,6 +199,39 @@ class Wire(unittest.TestCase):
                           url(self.lab.server4, servers.PORTS["apache"], "/small.txt")).stdout.decode()
         self.assertRegex(out, r"Complete requests: +200\b")
         self.assertRegex(out, r"Failed requests: +0\b")
+
+    def passed_by(self):
+        """Packets and bytes that the rules let by Weir, and those that they sent to it."""
+        sums = {"RETURN": [0, 0], "NFQUEUE": [0, 0]}
+        for command in ("iptables", "ip6tables"):
+            out = self.lab.run("weir", command, "-t", "mangle", "-L", "WEIR", "-v", "-x", "-n", stdout=subprocess.PIPE, text=True).stdout
+            for line in out.splitlines()[2:]:
+                packets, octets, target = line.split()[:3]
+                if target == "NFQUEUE" or "connmark" in line:
+                    sums[target][0] += int(packets)
+                    sums[target][1] += int(octets)
+        return sums
+
+    def test_2_a_large_download_leaves_the_queue(self):
+        """D3: of a body that no rule reads most comes by unseen, and the next request is judged."""
+        for host in self.hosts():
+            before = self.passed_by()
+            done = self.client(sys.executable, str(HERE / "lab/live_client.py"), "download", host, str(servers.PORTS["nginx"]), "/large.bin",
+                               f"/?id={ATTACK}")
+            told = json.loads(done.stdout)["same"]
+            self.assertNotIn("problem", told)
+            self.assertEqual((told["octets"], told["digest"]), (len(LARGE), digest(LARGE)))
+            self.assertEqual([status.split()[1] for status in told["statuses"]], ["200", "200", "403"], told)
+            after = self.passed_by()
+            (by, octets_by), (queued, octets_queued) = ([b - a for a, b in zip(before[k], after[k])] for k in ("RETURN", "NFQUEUE"))
+            self.assertGreater(octets_by, len(LARGE) * 0.9, (before, after))
+            self.assertLess(octets_queued, len(LARGE) * 0.1, (before, after))
+            time.sleep(0.3)
+            said = [r for r in records(self.weir.events) if r["event_type"] == "http" and r["src_port"] == told["port"]]
+            self.assertEqual([(r["http"].get("status"), r["waf"]["decision"], r["waf"]["truncated"]) for r in said],
+                             [(200, "pass", False), (200, "pass", False), (None, "deny", False)])
+            self.assertEqual(said[0]["http"]["response_body_len"], len(LARGE))
+            print(f"  {self.place} {host}: {by} packets went by Weir, {queued} to it", file=sys.stderr)
 
     def attacks(self):
         form = [("Content-Type", "application/x-www-form-urlencoded")]

@@ -5,6 +5,7 @@ is in between, and `figures`, what may.
   live_client.py requests HOST PORT FILE COUNT       ranges of /noise.bin on one connection, each held to FILE
   live_client.py websocket HOST PORT PATH IDLE
   live_client.py events HOST PORT PATH COUNT GAP_MS
+  live_client.py download HOST PORT PATH TARGET      a large answer, a small one, then TARGET, all on one connection
   live_client.py first HOST PORT PATH TIMES          how long the first event takes when the next is far away
 """
 import base64
@@ -55,6 +56,26 @@ def requests(host, port, path, count):
             s = None
     return {"digest": all_seen.hexdigest(), "count": int(count), "wrong": wrong}, {
         "connections": connections, "per second": round(int(count) / (time.monotonic() - begin))}
+
+
+def download(host, port, path, target):
+    s = connect(host, port)
+    stream, statuses, seen, octets = s.makefile("rb"), [], hashlib.sha256(), 0
+    begin = time.monotonic()
+    for wanted in (path, "/small.txt", target):
+        s.sendall(f"GET {wanted} HTTP/1.1\r\nHost: lab.test\r\nUser-Agent: weir-lab\r\nAccept: */*\r\n\r\n".encode())
+        status, fields, _ = read_head(stream)
+        statuses.append(status)
+        left = int(fields["content-length"])
+        while left > 0 and (piece := stream.read(min(left, 1 << 20))):
+            left -= len(piece)
+            if wanted == path:
+                seen.update(piece)
+                octets += len(piece)
+        if left > 0:
+            raise ConnectionError(f"{left} octets are missing")
+    return {"statuses": statuses, "digest": seen.hexdigest(), "octets": octets, "port": s.getsockname()[1]}, {
+        "seconds": round(time.monotonic() - begin, 2)}
 
 
 def frame(code, body, last=True):
@@ -173,7 +194,7 @@ def first(host, port, path, times):
 
 
 if __name__ == "__main__":
-    what = {"requests": requests, "websocket": websocket, "events": events, "first": first}[sys.argv[1]]
+    what = {"requests": requests, "websocket": websocket, "events": events, "download": download, "first": first}[sys.argv[1]]
     try:
         same, figures = what(*sys.argv[2:])
     except (OSError, ValueError, KeyError) as problem:
