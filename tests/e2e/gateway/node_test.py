@@ -50,16 +50,20 @@ class Node:
         return False
 
     def rss_mib(self):
-        total = 0
-        for pid in self.workers:
-            for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-                if line.startswith("VmRSS"):
-                    total += int(line.split()[1])
-        return total / 1024
+        return rss_mib(self.workers)
 
     def finish(self):
         self.process.stop()
         return [json.loads(line) for line in self.process.popen.stdout]
+
+
+def rss_mib(processes):
+    total = 0
+    for pid in processes:
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                total += int(line.split()[1])
+    return total / 1024
 
 
 def digest(path):
@@ -251,17 +255,26 @@ class Health(Gateway):
 class Bounds(Gateway):
     """Nothing grows with what strangers send; echoing goes on."""
 
+    # Packets of ever new connections, whole in every respect, whose TCP flags the caller chooses.
     FLOOD = r"""
 import random, socket, struct, sys, time
-here, there, kind, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+here, there, kind, count, flags = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xffff) + (total >> 16)
+    return 0xffff ^ ((total & 0xffff) + (total >> 16))
+
+data = b"" if flags == 2 else b"abcd"
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 r = random.Random(1)
 for i in range(count):
     endpoint = i % 10000 if kind == "endpoints" else 5
-    src = struct.pack("!I", 0x0a000000 + r.randrange(1 << 24))
-    inner_len = 44
-    inner = struct.pack("!BBHHHBBH", 0x45, 0, inner_len, i & 65535, 0, 64, 6, 0) + src + bytes([10, 20, 0, 2])
-    inner += struct.pack("!HHIIBBHHH", r.randrange(1024, 65536), 80, i, 0, 0x50, 0x02, 1000, 0, 0) + b"abcd"
+    both = struct.pack("!I", 0x0a000000 + r.randrange(1 << 24)) + bytes([10, 20, 0, 2])
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 40 + len(data), i & 65535, 0, 64, 6, 0) + both
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    tcp = struct.pack("!HHIIBBHHH", r.randrange(1024, 65536), 80, i, 0 if flags == 2 else 1, 0x50, flags, 1000, 0, 0) + data
+    inner = head + tcp[:16] + struct.pack("!H", checksum(both + struct.pack("!HH", 6, len(tcp)) + tcp)) + tcp[18:]
     g = bytes.fromhex("0800080000000000") + bytes.fromhex("01080102") + struct.pack("!Q", endpoint)
     g += bytes.fromhex("010802020000000000000000") + bytes.fromhex("01080301") + struct.pack("!I", i)
     udp = struct.pack("!HHHH", 20000 + i % 30000, 6081, 8 + len(g) + len(inner), 0)
@@ -277,7 +290,7 @@ for i in range(count):
         self.fetch("medium")
         before = n.rss_mib()
         flood = self.lab.start(self.lab.balancer_ns, sys.executable, "-c", self.FLOOD, self.lab.balancer,
-                               self.lab.appliance(), kind, str(count))
+                               self.lab.appliance(), kind, str(count), "2")
         during = 0
         while flood.popen.poll() is None:
             self.fetch("medium")

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -332,6 +333,21 @@ class Clean(Behind):
         self.assertEqual(r.stdout, "200", r.stderr)
         self.assertEqual(self.report()["invented"], 0)
 
+    def test_C19_packets_that_overtake_each_other(self):
+        self.begin("--reorder", "5", "--ports", "different")
+        for address in (gateway.SERVER4, f"[{gateway.SERVER6}]"):
+            for name in ("medium", "large"):
+                self.fetch(name, address=address)
+        upload = self.work / "upload"
+        upload.write_bytes(b"field=" + b"abc" * 1_000_000)
+        r = self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", "-F", f"file=@{upload}",
+                      f"http://{gateway.SERVER4}/upload")
+        self.assertEqual(r.stdout, "200", r.stderr)
+        self.assertEqual(self.report()["invented"], 0)
+        r = self.curl(0, "-o", "/dev/null", "-w", "%{http_code}", "-F", f"file=@{upload}", "-F",
+                      "q=1' union select password from users -- ", f"http://{gateway.SERVER4}/upload")
+        self.assertEqual(r.stdout, "403", r.stderr)
+
     def test_haproxy_behind_it(self):
         self.begin()
         self.lab.run(self.lab.server_ns(0), "true")
@@ -416,6 +432,54 @@ class Failover(Behind):
         time.sleep(1.5)
         self.fetch("large")
         self.assertFalse(self.lab.report()["targets"][0]["healthy"])
+
+
+class Lab(Behind):
+    """Two customers with the same addresses, HAProxy before nginx each; the load balancer; two appliances of two
+    workers; everything that a fleet goes through, under load of both."""
+    appliances, customers = 2, (0x1111, 0x2222)
+
+    def begin_lab(self, **weir):
+        self.weirs = [Weir(self.lab, i, self.work, self.cache, workers=2, **weir) for i in range(self.appliances)]
+        self.lab.start_sim("--ports", "different", "--cookies", "different", "--health", "https", "--health-port", HTTPS,
+                           "--health-path", "/readyz", "--interval", "200")
+        self.access = []
+        for c in (0, 1):
+            ns = self.lab.server_ns(c)
+            self.access.append(servers.start_nginx(self.lab, ns, self.work, self.site, 8080)[1])
+            servers.start_haproxy(self.lab, ns, self.work, 80, 8080)
+
+    def everything_refused(self):
+        for name, words in ATTACKS.items():
+            for customer in (0, 1):
+                r = self.curl(customer, "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is",
+                              *[w.format(gateway.SERVER4) for w in words])
+                self.assertEqual(r.stdout, "403", f"{name} {customer}: {r.stderr}")
+
+    def test_rebalance_and_drain_under_load_reset_no_clean_connection(self):
+        self.begin_lab(drain="5s")
+        load = [self.load(12, customer=c, name=name) for c, name in ((0, "medium"), (1, "small"))]
+        for _ in range(3):
+            time.sleep(0.8)
+            self.lab.command("rebalance")
+            for c in (0, 1):
+                self.fetch("large", c)
+        self.everything_refused()
+        self.weirs[0].process.popen.send_signal(signal.SIGTERM)
+        self.assertTrue(self.weirs[0].wait("/readyz", 503, 1))
+        for c in (0, 1):
+            self.fetch("large", c)
+        self.everything_refused()
+        for one in load:
+            self.clean_load(one)
+        self.assertEqual(self.weirs[0].process.popen.wait(15), 0)
+        for c in (0, 1):  # by the other one alone
+            self.fetch("large", c)
+        self.everything_refused()
+        report = self.report()
+        self.assertFalse(report["targets"][0]["healthy"])
+        self.assertGreater(report["rebalanced"], 10)
+        self.assertEqual([l for a in self.access for l in a.read_text().splitlines() if "union" in l or "passwd" in l], [])
 
 
 class Robust(Behind):
@@ -513,6 +577,52 @@ class Robust(Behind):
         self.assertTrue(self.weirs[0].wait("/readyz", 503, 3))
         self.assertLess(time.monotonic() - start, 2)
         self.assertTrue(self.weirs[0].wait("/readyz", 200, 10))  # the watchdog has replaced it
+
+    def rss_of_workers(self):
+        return node_test.rss_mib(self.weirs[0].workers)
+
+    # Small tables, and bodies that do not count, so that the ceiling means something.
+    @staticmethod
+    def small(text):
+        text = re.sub(r"bodies:\n(  .*\n)+", "", text).replace("transactions: 256", "transactions: 8")
+        return text.replace("timeouts:", "  flows: 4096\n  half_open: 2048\n  buffered: 8MiB\ntimeouts:")
+
+    def flood(self, kind, flags):
+        """Strangers' connections, faster than they time out, while a customer's downloads go on."""
+        self.begin(change=self.small)
+        said = subprocess.run([str(BUILD / "app/weir"), "check", "-c", str(self.weirs[0].config)], stdout=subprocess.PIPE,
+                              text=True, check=True).stdout
+        line = [l for l in said.splitlines() if "memory ceiling" in l][0]
+        ceiling = float(re.search(r"([\d.]+) MiB", line).group(1))
+        self.fetch("medium")
+        flood = self.lab.start(self.lab.balancer_ns, sys.executable, "-c", node_test.Bounds.FLOOD, self.lab.balancer,
+                               self.lab.appliance(), kind, "120000", str(flags))
+        during, most = 0, 0
+        while flood.popen.poll() is None:
+            self.fetch("medium")
+            during += 1
+            most = max(most, self.rss_of_workers())
+        self.assertGreater(during, 2)
+        print(f"\n  resident {most:.0f} MiB, ceiling {ceiling:.0f} MiB, {during} downloads meanwhile")
+        self.assertLess(most, ceiling)
+        self.fetch("large")
+        self.assertEqual(self.status(), "403")
+        time.sleep(1.2)
+        self.weirs[0].bypass("on")  # writes a stats record
+        stats = self.weirs[0].records("stats", at_least=1)[-1]["stats"]
+        self.assertGreater(stats["port"]["packets"], 60_000)
+        return stats, most, ceiling
+
+    def test_C28_ten_thousand_endpoints_stay_within_the_ceiling(self):
+        stats, most, ceiling = self.flood("endpoints", 0x10)  # data without a SYN: taken up midstream
+        self.assertGreater(stats["flow"]["midstream"], 10_000)
+        self.assertGreater(stats["tcp"]["flows_evicted"], 1_000)
+        self.assertLessEqual(stats["tcp"]["flows"], 4096)
+
+    def test_C29_a_flood_of_handshakes_stays_within_the_ceiling(self):
+        stats, most, ceiling = self.flood("flows", 0x02)
+        self.assertGreater(stats["tcp"]["half_open_evicted"], 10_000, stats)
+        self.assertLessEqual(stats["tcp"]["half_open"], 2048)
 
     def test_killed_worker_and_killed_helper_come_back(self):
         self.begin()

@@ -79,7 +79,10 @@ void Balancer::run() {
   polled.push_back({STDIN_FILENO, POLLIN, 0});
   while (std::chrono::steady_clock::now() < end) {
     polled.back().fd = commands_ended_ ? -1 : STDIN_FILENO;
-    if (::poll(polled.data(), polled.size(), 100) <= 0) continue;
+    if (::poll(polled.data(), polled.size(), late_.empty() ? 100 : 2) <= 0) {
+      send_late();
+      continue;
+    }
     if (polled[0].revents != 0) from_targets();
     for (std::size_t i = 0; i < tuns_.size(); ++i) {
       if (polled[1 + 2 * i].revents != 0) from_host(i, true);
@@ -208,12 +211,30 @@ void Balancer::send_out(Flow& flow, unsigned way, const std::uint8_t* packet, st
   d.outstanding[d.next % d.outstanding.size()] = {digest(packet, size), flow.generation};
   d.next = d.outstanding.size() < kOutstanding ? d.outstanding.size() : (d.next + 1) % kOutstanding;
   flow.targets |= std::uint64_t{1} << flow.target % 64;
+  if (settings_.reorder != 0 && late_.empty() && ++since_late_ >= settings_.reorder) {
+    late_ = std::move(out);
+    late_to_ = target.address;
+    since_late_ = 0;
+    return;
+  }
+  put_out(out, target.address);
+  send_late();
+}
+
+void Balancer::put_out(const Octets& out, in_addr to) {
   sockaddr_in name{};
   name.sin_family = AF_INET;
-  name.sin_addr = target.address;
+  name.sin_addr = to;
   const ssize_t n =
       ::sendto(raw_, out.data(), out.size(), 0, reinterpret_cast<sockaddr*>(&name), sizeof name);
   ++(n > 0 ? counters_.sent : counters_.unsent);
+}
+
+// The one that was overtaken, or that nothing came to overtake.
+void Balancer::send_late() {
+  if (late_.empty()) return;
+  put_out(late_, late_to_);
+  late_.clear();
 }
 
 void Balancer::from_targets() {

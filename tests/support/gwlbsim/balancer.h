@@ -96,6 +96,8 @@ class Balancer {
 
   void from_host(std::size_t endpoint, bool client);
   void send_out(Flow& flow, unsigned way, const std::uint8_t* packet, std::size_t size);
+  void put_out(const Octets& out, in_addr to);
+  void send_late();
   Flow* flow_of(const Key& key, bool client_is_low, unsigned version);
   void dress(Flow& flow);  // new cookies and ports
   bool choose_target(Flow& flow, bool fresh);
@@ -127,6 +129,9 @@ class Balancer {
   bool commands_ended_ = false;
   std::map<std::string, std::uint64_t> reasons_;  // of malformed packets
   Octets buffer_ = Octets(66'000);
+  Octets late_;  // held back (Settings::reorder); empty: none
+  in_addr late_to_{};
+  unsigned since_late_ = 0;
   HealthChecks health_;
 };
 

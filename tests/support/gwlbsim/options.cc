@@ -25,6 +25,7 @@ when the devices are there. Needs root. Nothing leaves the named namespaces.
   --cookies same|different                                                             (same)
   --return target|direct  whether what servers send passes a target                    (target)
   --checksums right|zero  of the outer UDP header                                      (right)
+  --reorder N             every N-th packet is overtaken by the next one               (none)
   --options aws|reordered|extra|long|bare   what the header holds                      (aws)
   --health none|tcp|http|https, --health-port N, --health-path P, --interval MS, --timeout MS,
   --healthy N, --unhealthy N                health checks of the targets               (none)
@@ -129,6 +130,8 @@ void set(Settings& s, const std::string& option, const std::string& value) {
     s.unhealthy = whole();
   else if (option == "--failover")
     s.rebalance = one_of<bool>(option, value, {{"rebalance", true}, {"no_rebalance", false}});
+  else if (option == "--reorder")
+    s.reorder = whole();
   else if (option == "--limit")
     s.limit = whole();
   else if (option == "--flows")

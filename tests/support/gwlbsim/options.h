@@ -32,6 +32,7 @@ struct Settings {
   bool different_cookies = false;  // another cookie, too
   bool direct_return = false;     // servers' packets go to the clients without any target
   bool checksums = true;           // of the outer UDP header; false: 0
+  unsigned reorder = 0;            // every so many'th packet is overtaken by the next one; 0: none
   Options options = Options::Aws;
   Check check = Check::None;
   unsigned check_port = 80;
