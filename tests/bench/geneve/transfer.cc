@@ -1,10 +1,12 @@
-// Plays large downloads over GENEVE, both ends: handshake, request, response in segments of 1,360 bytes, an
-// acknowledgement for every second one, on and on over the same connections. What comes back is counted; no
-// more than a window of datagrams is under way, so that nothing is lost where the echo keeps up.
+// Plays large downloads over GENEVE, both ends: handshake, request, response in segments, an acknowledgement
+// for every send of them, on and on over the same connections. What comes back is counted; no more than a window of
+// datagrams is under way, so that nothing is lost where the echo keeps up.
 //
-//   geneve_transfer FROM TO --flows N --body BYTES --merge N --window N --seconds S
+//   geneve_transfer FROM TO --flows N --body BYTES --segment BYTES --merge N --window N --seconds S --rate PPS
 //
-// --merge N: as many segments of a flow in one UDP_SEGMENT send.
+// --segment BYTES: of payload, 40 less than the inner packet has. --merge N: as many segments of a
+// flow in one UDP_SEGMENT send. --rate PPS: so many packets a second, whether they come back or not; without it, as fast as the
+// window lets. What has not come back a second after the end is lost.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -21,13 +23,11 @@ using namespace weir;
 using namespace weir::bench;
 using test::Octets;
 
-constexpr std::size_t kSegment = 1360;
-
 struct Arguments {
   const char* from = "";
   const char* to = "";
-  std::size_t flows = 8, body = 1 << 20, merge = 1, window = 1500;
-  double seconds = 2;
+  std::size_t flows = 8, body = 1 << 20, segment = 1360, merge = 1, window = 1500;
+  double seconds = 2, rate = 0;
 };
 
 struct Flow {
@@ -54,7 +54,8 @@ class Player {
   }
 
   void run() {
-    const double end = seconds(CLOCK_MONOTONIC) + a_.seconds;
+    began_ = seconds(CLOCK_MONOTONIC);
+    const double end = began_ + a_.seconds;
     while (seconds(CLOCK_MONOTONIC) < end && !stuck_) {
       for (Flow& f : flows_) step(f);
     }
@@ -81,13 +82,13 @@ class Player {
       f.left = a_.body;
     }
     for (int segment = 0; segment < 16 && f.left != 0;) {
-      const std::size_t n = std::min({a_.merge, f.left / kSegment, std::size_t{16}});
+      const std::size_t n = std::min({a_.merge, f.left / a_.segment, std::size_t{16}});
       if (n > 1) {
-        for (std::size_t i = 0; i < n; ++i) append(f, std::string_view(body_.data(), kSegment));
+        for (std::size_t i = 0; i < n; ++i) append(f, std::string_view(body_.data(), a_.segment));
         segment += static_cast<int>(n);
         flush(f);
       } else {
-        append(f, std::string_view(body_.data(), std::min(kSegment, f.left)));
+        append(f, std::string_view(body_.data(), std::min(a_.segment, f.left)));
         ++segment;
         flush(f);
       }
@@ -140,20 +141,32 @@ class Player {
     }
     if (::sendmsg(f.socket, &m, 0) > 0) sent += parts_;
     used_ = parts_ = 0;
-    if (sent - back > a_.window / 2) drain(a_.window);
+    if (a_.rate > 0) keep_pace();
+    else if (sent - back > a_.window / 2) drain(a_.window);
+  }
+  // Takes what is there, without waiting for what is not.
+  void keep_pace() {
+    do {
+      while (take()) {
+      }
+    } while (static_cast<double>(sent) > (seconds(CLOCK_MONOTONIC) - began_) * a_.rate);
+  }
+  bool take() {
+    std::array<char, 16> bytes{};
+    alignas(cmsghdr) std::array<char, 64> control{};
+    iovec piece{bytes.data(), bytes.size()};
+    msghdr m{nullptr, 0, &piece, 1, control.data(), control.size(), 0};
+    const ssize_t n = ::recvmsg(sink_, &m, MSG_DONTWAIT | MSG_TRUNC);
+    if (n <= 0) return false;
+    const std::size_t part = part_size(m, static_cast<std::size_t>(n));
+    back += (static_cast<std::size_t>(n) + part - 1) / part;
+    return true;
   }
   // Until no more than `most` are under way; gives up after a second without progress.
   void drain(std::size_t most) {
     double last = seconds(CLOCK_MONOTONIC);
     do {
-      std::array<char, 16> bytes{};
-      alignas(cmsghdr) std::array<char, 64> control{};
-      iovec piece{bytes.data(), bytes.size()};
-      msghdr m{nullptr, 0, &piece, 1, control.data(), control.size(), 0};
-      const ssize_t n = ::recvmsg(sink_, &m, MSG_DONTWAIT | MSG_TRUNC);
-      if (n > 0) {
-        const std::size_t part = part_size(m, static_cast<std::size_t>(n));
-        back += (static_cast<std::size_t>(n) + part - 1) / part;
+      if (take()) {
         last = seconds(CLOCK_MONOTONIC);
         continue;
       }
@@ -169,7 +182,8 @@ class Player {
   sockaddr_in to_;
   int sink_;
   std::vector<Flow> flows_;
-  std::string body_ = std::string(kSegment, 'b');
+  std::string body_ = std::string(a_.segment, 'b');
+  double began_ = 0;
   std::array<std::uint8_t, 65'536> buffer_{};
   std::size_t used_ = 0, part_ = 0, parts_ = 0;
 };
@@ -188,7 +202,9 @@ int main(int argc, char** argv) {
     else if (word == "--body") a.body = static_cast<std::size_t>(n);
     else if (word == "--merge") a.merge = static_cast<std::size_t>(n);
     else if (word == "--window") a.window = static_cast<std::size_t>(n);
+    else if (word == "--segment") a.segment = static_cast<std::size_t>(n);
     else if (word == "--seconds") a.seconds = n;
+    else if (word == "--rate") a.rate = n;
   }
   const double start = seconds(CLOCK_MONOTONIC);
   const auto player = std::make_unique<Player>(a);
