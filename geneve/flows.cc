@@ -69,6 +69,7 @@ Connection& Connections::take(const ConnectionKey& key) {
   oldest->key = key;
   oldest->seen = clock_;
   oldest->released = {};
+  oldest->round = 0;
   oldest->envelopes[0].length = 0;
   oldest->envelopes[1].length = 0;
   return *oldest;

@@ -53,8 +53,12 @@ struct ConnectionKey {
 
 struct Connection {
   ConnectionKey key;
-  std::uint32_t seen = 0;             // the table's clock when it was last met; 0: free
-  std::array<bool, 2> released{};     // by direction
+  std::uint32_t seen = 0;  // the table's clock when it was last met; 0: free
+  // What the engine needs no more, by direction; of another epoch than the table's it is void.
+  std::array<bool, 2> released{};
+  std::uint32_t epoch = 0;
+  std::uint32_t round = 0;      // of receive(), in which the engine got something new of it
+  std::uint32_t released_at = 0;  // or when a released packet was last met, in seconds
   std::array<Envelope, 2> envelopes;  // the same
 };
 
@@ -75,6 +79,21 @@ class Connections {
   // Always answers one; a new one has no envelopes.
   [[nodiscard]] Connection& take(const ConnectionKey& key);
 
+  // Nothing is released any more: packets may have gone by that take a release back.
+  void take_back_all() { ++epoch_; }
+  // Neither is what was not met for so long: with a load balancer in front, the connection may have been elsewhere
+  // meanwhile, and ended there.
+  static constexpr std::uint32_t kUnmet = 5;
+  [[nodiscard]] bool released(const Connection& c, unsigned direction, std::uint32_t now_seconds) const {
+    return c.epoch == epoch_ && c.released[direction] && now_seconds - c.released_at <= kUnmet;
+  }
+  void release(Connection& c, unsigned direction, std::uint32_t now_seconds) {
+    if (!released(c, direction, now_seconds) && !released(c, direction ^ 1U, now_seconds)) c.released = {};
+    c.epoch = epoch_;
+    c.released[direction] = true;
+    c.released_at = now_seconds;
+  }
+
   [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
   [[nodiscard]] std::size_t capacity() const { return count_; }
   [[nodiscard]] std::size_t memory() const { return count_ * sizeof(Connection); }
@@ -91,6 +110,7 @@ class Connections {
   std::size_t count_;
   std::uint32_t mask_;
   std::uint32_t clock_ = 0;
+  std::uint32_t epoch_ = 1;
   std::uint64_t forgotten_ = 0;
   base::SipKey key_;
 };

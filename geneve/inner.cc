@@ -119,6 +119,18 @@ Inner look(Bytes ip, std::uint16_t protocol) noexcept {
   return inner;
 }
 
+TcpSigns signs(Bytes ip, const Inner& inner) noexcept {
+  constexpr std::size_t kTcpHeader = 20;
+  TcpSigns signs;
+  if (!inner.has_ports() || inner.tcp_at + kTcpHeader > ip.size()) return signs;
+  const std::uint8_t* tcp = ip.data() + inner.tcp_at;
+  const std::size_t end =
+      inner.version == 4 ? load16(ip.data() + 2) : kIpv6Header + load16(ip.data() + 4);
+  signs.flags = tcp[13];
+  signs.data = end != inner.tcp_at + (tcp[12] >> 4) * 4U;
+  return signs;
+}
+
 std::uint32_t steer_hash(Bytes ip, const Inner& inner, const SteerKey& key) noexcept {
   std::uint32_t addresses = 0;
   if (inner.version == 4) {

@@ -43,6 +43,13 @@ struct Inner {
 // those of IP is NotTcp.
 [[nodiscard]] Inner look(Bytes ip, std::uint16_t protocol) noexcept;
 
+// What a TCP packet has besides numbers. `ip` as given to look(), of which `inner` has ports.
+struct TcpSigns {
+  std::uint8_t flags = 0xff;
+  bool data = true;  // or so it may be
+};
+[[nodiscard]] TcpSigns signs(Bytes ip, const Inner& inner) noexcept;
+
 // Which flows of the inner packets meet in one worker: the same for both directions. Also computed
 // in the kernel (geneve/steer.h), so it is simple: the two constants, odd and secret, keep
 // strangers from choosing the worker.

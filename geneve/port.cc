@@ -26,6 +26,8 @@ namespace {
 // Batches that one receive() echoes before it returns without a packet, so that the worker's other
 // duties and its heartbeat are not put off.
 constexpr int kMostBatches = 16;
+// Longer than that between two rounds, and somebody may have stood in (Bypass).
+constexpr Duration kLate = milliseconds(80);
 // Longest inner packet that Weir makes itself: AWS drops larger ones.
 constexpr std::size_t kMostInjected = 8'500;
 
@@ -39,7 +41,8 @@ GenevePort::~GenevePort() {
 
 Result<Received> GenevePort::receive(std::span<Packet> out, Duration wait) {
   flush();
-  now_ = options_->clock();
+  ++round_;
+  come_round(options_->clock());
   std::size_t count = take_copies(out);
   count += walk(out.subspan(count));
   for (int batch = 0; count == 0 && batch < kMostBatches; ++batch) {
@@ -58,6 +61,14 @@ Result<Received> GenevePort::receive(std::span<Packet> out, Duration wait) {
   Received received;
   received.count = count;
   return received;
+}
+
+// A SYN may have gone by while everything was let by, or while somebody stood in for a worker that did not come round.
+void GenevePort::come_round(Timestamp now) {
+  const bool late = now - now_ > kLate;
+  if (late || bypass() != bypassed_) connections_.take_back_all();
+  bypassed_ = bypass();
+  now_ = now;
 }
 
 void GenevePort::sleep(Duration wait) const {
@@ -394,8 +405,9 @@ void GenevePort::release(const Packet& packet, Release what) {
     return;
   }
   Connection& c = connections_.take(place->key);
-  c.released[place->direction] = true;
-  if (what == Release::Both) c.released[place->direction ^ 1U] = true;
+  const auto seconds = static_cast<std::uint32_t>(now_.ns / 1'000'000'000);
+  connections_.release(c, place->direction, seconds);
+  if (what == Release::Both) connections_.release(c, place->direction ^ 1U, seconds);
   ++stats_.released;
 }
 

@@ -174,6 +174,7 @@ class GenevePort final : public PacketPort {
   Result<void> listen();
 
   // receive()
+  void come_round(Timestamp now);
   [[nodiscard]] bool fetch();  // false: nothing is there
   bool fetch_from(std::uint8_t lane);
   void arrived(std::size_t message, std::uint32_t slot, std::uint8_t lane);
@@ -196,6 +197,9 @@ class GenevePort final : public PacketPort {
   [[nodiscard]] Way judge(Bytes datagram, const Slot& slot, Origin origin, const Seen& seen);
   [[nodiscard]] Way judge_tcp(Bytes datagram, const Slot& slot, Bytes ip, const Inner& inner,
                               const Seen& seen);
+  [[nodiscard]] bool still_released(Connection& connection, std::uint8_t direction,
+                                    const TcpSigns& signs);
+  [[nodiscard]] Way for_the_engine_to_read(Way way);
   [[nodiscard]] Way judge_fragment(Bytes datagram, const Slot& slot, Bytes ip, const Inner& inner,
                                    const Seen& seen);
   [[nodiscard]] Way hand_over(std::uint32_t worker, const Outer& outer, Bytes datagram);
@@ -271,6 +275,8 @@ class GenevePort final : public PacketPort {
 
   Timestamp now_;
   std::uint64_t number_ = 0;
+  std::uint32_t round_ = 0;                    // receive() was called so often
+  bool bypassed_ = false;                      // bypass(), at the last of them
   std::uint32_t last_source_ = 0;              // the source that was allowed last
   std::array<std::uint32_t, 2> lane_drops_{};  // as the kernel counts, for each socket
   std::atomic<bool> bypass_{false};

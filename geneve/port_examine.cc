@@ -138,7 +138,7 @@ GenevePort::Way GenevePort::judge(Bytes datagram, const Slot& slot, Origin origi
     case InnerKind::FirstFragment:
     case InnerKind::LaterFragment:
       if (origin == Origin::Wire) return judge_fragment(datagram, slot, ip, inner, seen);
-      return Way::Deliver;
+      return for_the_engine_to_read(Way::Deliver);
     case InnerKind::Unclear:
       break;
   }
@@ -146,8 +146,14 @@ GenevePort::Way GenevePort::judge(Bytes datagram, const Slot& slot, Origin origi
     const std::uint32_t worker = steer(steer_hash(ip, inner, options_->steer), options_->workers);
     if (worker != index_) return hand_over(worker, slot.outer, datagram);
   }
-  return inner.kind == InnerKind::Unclear ? Way::Deliver
+  return inner.kind == InnerKind::Unclear ? for_the_engine_to_read(Way::Deliver)
                                           : judge_tcp(datagram, slot, ip, inner, seen);
+}
+
+// It may be, or complete, a SYN of any connection.
+GenevePort::Way GenevePort::for_the_engine_to_read(Way way) {
+  connections_.take_back_all();
+  return way;
 }
 
 GenevePort::Way GenevePort::judge_tcp(Bytes datagram, const Slot& slot, Bytes ip,
@@ -155,16 +161,32 @@ GenevePort::Way GenevePort::judge_tcp(Bytes datagram, const Slot& slot, Bytes ip
   const Connections::Place place = Connections::place(seen.domain, ip, inner);
   Connection& connection = connections_.take(place.key);
   remember(connection.envelopes[place.direction], slot.outer, datagram.first(seen.header));
-  if (!connection.released[place.direction]) return Way::Deliver;
-  // Beginnings and ends are the engine's to see: the next connection may have the same addresses.
-  constexpr std::size_t kFlags = 13;
-  constexpr std::uint8_t kEnds = net::kSyn | net::kFin | net::kRst;
-  if (inner.tcp_at + kFlags >= ip.size()) return Way::Deliver;
-  const std::uint8_t flags = ip[inner.tcp_at + kFlags];
-  if ((flags & net::kSyn) != 0) connection.released = {};
-  if ((flags & kEnds) != 0) return Way::Deliver;
+  if (!still_released(connection, place.direction, signs(ip, inner))) return Way::Deliver;
   ++counters_.released;
   return Way::Echo;
+}
+
+// What engine/port.h asks of one that listens to release(). A SYN takes all back: it may begin another connection with
+// the same addresses. Of a single direction the engine sees the end. And what of a connection comes behind news for the
+// engine in the same batch is for the engine too, which may resume it.
+bool GenevePort::still_released(Connection& connection, std::uint8_t direction,
+                                const TcpSigns& signs) {
+  constexpr std::uint8_t kEnds = net::kFin | net::kRst | net::kUrg;
+  const auto seconds = static_cast<std::uint32_t>(now_.ns / 1'000'000'000);
+  const bool own = connections_.released(connection, direction, seconds);
+  const bool other = connections_.released(connection, direction ^ 1U, seconds);
+  if (!own && !other) return false;
+  if ((signs.flags & net::kSyn) != 0) {
+    connection.released = {};
+    return false;
+  }
+  const bool end = (signs.flags & kEnds) != 0;
+  if (!own || connection.round == round_ || (!other && end)) {
+    if (signs.data || end) connection.round = round_;
+    return false;
+  }
+  connection.released_at = seconds;
+  return true;
 }
 
 // The kernel has brought all fragments of the datagram here. The first one says where they belong.
@@ -190,7 +212,7 @@ GenevePort::Way GenevePort::judge_fragment(Bytes datagram, const Slot& slot, Byt
   }
   if (route == FragmentRoutes::kEcho) return Way::Echo;
   if (route != index_) return hand_over(route, slot.outer, datagram);
-  return Way::DeliverCopy;
+  return for_the_engine_to_read(Way::DeliverCopy);
 }
 
 GenevePort::Way GenevePort::hand_over(std::uint32_t worker, const Outer& outer, Bytes datagram) {

@@ -327,7 +327,7 @@ Fields release() {
   return {
       {"release", Section{}, "",
        "What is let go without coming by Weir, because nobody would look at it (docs/decisions/release.md). NFQUEUE: by "
-       "connection mark, with the rules of `packaging/firewall`."},
+       "connection mark, with the rules of `packaging/firewall`; behind a gateway load balancer the port echoes it by itself."},
       {"release.unread", FlagField{[](Draft& d, bool on) { d.config.release.unread = on; }}, "true",
        "Connections that are not read: TLS, tunnels that the server agreed to, ports that are not in `ports`, what a policy "
        "under `failures` lets by. They come back with the next SYN."},

@@ -30,7 +30,6 @@ void add_gateway(const Config& config, const std::shared_ptr<GatewayGroup>& grou
   for (std::size_t i = 0; i < group->ports.size(); ++i) {
     WorkerInput input;
     input.name = "geneve:" + std::to_string(i);
-    input.releases = false;  // it would echo a SYN of a connection that is released
     if (config.geneve->profile == GatewayProfile::Mirror) input.stance = inspect::Stance::Passive;
     input.open = [group, i](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
       static_cast<void>(stale);  // what an earlier worker left unanswered is gone with it

@@ -19,7 +19,6 @@ namespace weir::app {
 struct WorkerInput {
   std::string name;  // "nfqueue:0", for records (in_iface) and messages
   inspect::Stance stance = inspect::Stance::Inline;
-  bool releases = true;  // its port keeps what engine/port.h asks of one that listens to release()
   // In the worker. `stale`: what becomes of packets that an earlier worker left unanswered.
   std::function<Result<std::unique_ptr<PacketPort>>(Fate stale)> open;
 };

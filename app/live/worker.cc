@@ -61,7 +61,6 @@ Result<void> Worker::open() {
   port_ = std::move(*port);
   inspect::InspectorOptions options = inspector_options(config, setup_.input->stance);
   options.block.page = loaded_->page;
-  if (!setup_.input->releases) options.release = {false, false, false};
   // Where nothing may pass uninspected, connections of a worker that died are not taken up by the next: what it
   // had refused would get by.
   if (setup_.replaces && !config.failures.open) options.midstream_grace = {0};

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Large downloads through `weir run` with the Core Rule Set, against a bare echo of the same packets, in one run.
 
-    run_engine.py BUILD_DIRECTORY [--rounds N] [--seconds S] [--body BYTES]
+    run_engine.py BUILD_DIRECTORY [--rounds N] [--seconds S] [--body BYTES] [--inner BYTES…]
 
 CPU time of the echo, or of Weir's one worker, for a packet; the ratio to (a), a bare recvmmsg/sendmmsg echo, and
-(b), the same merged, is the median over interleaved rounds. The client and the server are played by one
+(b), the same merged, is the median over interleaved rounds. Segments make inner packets of 100 and 1,400 bytes. The client and the server are played by one
 program, which keeps a window: nothing is lost. Needs root.
 """
 import argparse
@@ -43,9 +43,9 @@ def pins():
     return [["taskset", "-c", str(cpus[0])], ["taskset", "-c", str(cpus[-1])]]
 
 
-def transfer(lab, build, merge, seconds, body):
+def transfer(lab, build, merge, seconds, shape):
     out = subprocess.run(["ip", "netns", "exec", lab.a, *pins()[0], str(build / "tests/bench/geneve/geneve_transfer"),
-                          "10.88.0.2", "10.88.0.1", "--merge", str(merge), "--seconds", str(seconds), "--body", str(body)],
+                          "10.88.0.2", "10.88.0.1", "--merge", str(merge), "--seconds", str(seconds), *shape],
                          stdout=subprocess.PIPE, text=True, check=True)
     result = json.loads(out.stdout)
     if result["stuck"]:
@@ -53,15 +53,15 @@ def transfer(lab, build, merge, seconds, body):
     return result
 
 
-def of_echo(lab, build, words, merge, seconds, body):
+def of_echo(lab, build, words, merge, seconds, shape):
     server = subprocess.Popen(["ip", "netns", "exec", lab.b, *pins()[1], *words], stdout=subprocess.PIPE, text=True)
     time.sleep(0.3)
-    back = transfer(lab, build, merge, seconds, body)
+    back = transfer(lab, build, merge, seconds, shape)
     out = json.loads(server.communicate(timeout=30)[0])
     return {"ns": out["cpu"] / out["packets"] * 1e9, "mbit": back["payload"] * 8e-6 / back["seconds"]}
 
 
-def of_weir(lab, build, work, merge, seconds, body):
+def of_weir(lab, build, work, merge, seconds, shape):
     config = work / "weir.yaml"
     config.write_text(CONFIG)
     server = subprocess.Popen(["ip", "netns", "exec", lab.b, *pins()[1], str(build / "app/weir"), "run", "-c", str(config)],
@@ -75,9 +75,9 @@ def of_weir(lab, build, work, merge, seconds, body):
             time.sleep(0.1)
         children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
         worker = [p for p in children if pathlib.Path(f"/proc/{p}/comm").read_text().strip() == "weir-0"][0]
-        transfer(lab, build, merge, 0.3, body)  # warm
+        transfer(lab, build, merge, 0.3, shape)  # warm
         before = cpu_seconds(worker)
-        back = transfer(lab, build, merge, max(seconds, 1.5), body)
+        back = transfer(lab, build, merge, max(seconds, 1.5), shape)
         used = cpu_seconds(worker) - before
         return {"ns": used / back["back"] * 1e9, "mbit": back["payload"] * 8e-6 / back["seconds"]}
     finally:
@@ -91,26 +91,28 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.8)
     parser.add_argument("--body", type=int, default=4 << 20)
+    parser.add_argument("--inner", type=int, nargs="*", default=[100, 1400])
     a = parser.parse_args()
     build = a.build.resolve()
     bare = str(build / "tests/bench/geneve/geneve_bare_echo")
     port = str(build / "tests/bench/geneve/geneve_port_echo")
     length = str(a.seconds + 1.0)
-    print(f"{'sent':>8}  {'':18} {'ns/packet':>10} {'Mbit/s':>8} {'of (a)':>7} {'of (b)':>7}")
+    print(f"{'inner':>6} {'sent':>8}  {'':18} {'ns/packet':>10} {'Mbit/s':>8} {'of (a)':>7} {'of (b)':>7}")
     with Veth() as lab, tempfile.TemporaryDirectory() as work:
-        for merge in (1, 16):
+        for inner, merge in [(i, m) for i in a.inner for m in (1, 16)]:
+            shape = ["--body", str(a.body), "--segment", str(inner - 40)]
             rounds = []
             for _ in range(a.rounds):
                 rounds.append({
-                    "(a) bare": of_echo(lab, build, [bare, "10.88.0.1", "bare", length], merge, a.seconds, a.body),
-                    "(b) merged": of_echo(lab, build, [bare, "10.88.0.1", "gro", length], merge, a.seconds, a.body),
+                    "(a) bare": of_echo(lab, build, [bare, "10.88.0.1", "bare", length], merge, a.seconds, shape),
+                    "(b) merged": of_echo(lab, build, [bare, "10.88.0.1", "gro", length], merge, a.seconds, shape),
                     "port, no engine": of_echo(lab, build, [port, "10.88.0.1", "10.88.0.0/24", length, "80"], merge,
-                                               a.seconds, a.body),
-                    "weir run, CRS": of_weir(lab, build, pathlib.Path(work), merge, a.seconds, a.body),
+                                               a.seconds, shape),
+                    "weir run, CRS": of_weir(lab, build, pathlib.Path(work), merge, a.seconds, shape),
                 })
             for name in rounds[0]:
                 median = lambda f: statistics.median(f(r) for r in rounds)
-                print(f"{'merged' if merge > 1 else 'single':>8}  {name:18} {median(lambda r: r[name]['ns']):>10.0f} "
+                print(f"{inner:>6} {'merged' if merge > 1 else 'single':>8}  {name:18} {median(lambda r: r[name]['ns']):>10.0f} "
                       f"{median(lambda r: r[name]['mbit']):>8.0f} {median(lambda r: r['(a) bare']['ns'] / r[name]['ns']):>7.2f} "
                       f"{median(lambda r: r['(b) merged']['ns'] / r[name]['ns']):>7.2f}")
             sys.stdout.flush()

@@ -13,6 +13,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -432,6 +433,76 @@ class Failover(Behind):
         time.sleep(1.5)
         self.fetch("large")
         self.assertFalse(self.lab.report()["targets"][0]["healthy"])
+
+
+class Released(Behind):
+    """What the engine does not want to see is echoed by the port, and comes back when it must."""
+
+    def port(self, what):
+        self.weirs[0].bypass("show")
+        before = len(self.weirs[0].records("stats"))
+        return self.weirs[0].records("stats", at_least=before + 2)[-1]["stats"]["port"][what]
+
+    def begin_released(self, more=""):
+        self.begin(change=lambda text: text + "stats_interval: 1s\nrelease:\n  responses: true\n" + more)
+
+    def test_the_rest_of_a_large_response_and_the_next_request(self):
+        self.begin_released()
+        c = self.client()
+        for _ in range(3):
+            status, body = c.get("/large")
+            self.assertEqual(status, 200)
+            self.assertTrue(body == (self.site / "large").read_bytes())
+            self.assertEqual(c.get("/medium")[0], 200)  # comes back for it
+        self.assertEqual(c.get("/?id=1%27%20union%20select%20password%20from%20users--")[0], 403)
+        forwarded, delivered = self.port("forwarded"), self.port("packets")
+        self.assertLess(delivered, forwarded * 0.6, "acknowledgements and beginnings alone are inspected")
+        self.assertGreaterEqual(self.port("released"), 3)
+        self.assertGreaterEqual(self.port("resumed"), 3)
+        records = [r for r in self.weirs[0].records(at_least=7) if r["http"]["url"] == "/large"]
+        self.assertEqual([r["http"]["response_body_len"] for r in records], [(self.site / "large").stat().st_size] * 3)
+        self.report()
+
+    def test_a_whole_connection_until_the_next_with_its_addresses(self):
+        """TLS that a policy passes is echoed; HTTP from the same port, to the same one, is judged."""
+        self.begin_released("failures:\n  tls: pass\n")
+        nginx = self.lab.processes[-1]
+        nginx.stop()
+        base = self.work / "tls"
+        base.mkdir()
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-subj", "/CN=x", "-days", "2", "-keyout", base / "key", "-out", base / "certificate"],
+                       check=True, stderr=subprocess.DEVNULL)
+        server = self.lab.start(self.lab.server_ns(), "openssl", "s_server", "-accept", "80", "-cert", str(base / "certificate"),
+                                "-key", str(base / "key"), "-WWW", cwd=self.site, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+        self.lab.wait_tcp(self.lab.server_ns(), gateway.SERVER4, 80)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        secret = context.wrap_socket(self.from_port_45000(), server_hostname="x")
+        secret.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+        data = b"".join(iter(lambda: secret.recv(1 << 20), b""))
+        self.assertTrue(data.endswith((self.site / "large").read_bytes()))
+        secret.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        secret.close()  # a reset: the port is free at once
+        self.assertGreaterEqual(self.port("released"), 1)
+        self.assertLess(self.port("packets"), self.port("forwarded") * 0.2)
+        server.stop()
+        servers.start_nginx(self.lab, self.lab.server_ns(), self.work, self.site)
+        plain = self.from_port_45000()
+        plain.sendall(b"GET /?id=1%27%20union%20select%20a%20from%20b-- HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertEqual(plain.recv(65536)[:13], b"HTTP/1.1 403 ")
+        self.report()
+
+    def from_port_45000(self):
+        def connect():
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.settimeout(20)
+            s.bind(("", 45000))
+            s.connect((gateway.SERVER4, 80))
+            return s
+        return in_namespace(self.lab.client_ns(), connect)
 
 
 class Lab(Behind):

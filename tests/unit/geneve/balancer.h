@@ -24,8 +24,9 @@
 
 namespace weir::test {
 
+inline Timestamp test_time{1'700'000'000'000'000'000};  // of the port
 inline Timestamp test_clock() {
-  return {1'700'000'000'000'000'000};
+  return test_time;
 }
 
 // A packet as it came back.

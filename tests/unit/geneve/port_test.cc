@@ -5,76 +5,15 @@
 #include <gtest/gtest.h>
 
 #include "geneve/bypass.h"
-#include "tests/unit/geneve/balancer.h"
+#include "tests/unit/geneve/port_rig.h"
 
 namespace {
 
 using namespace weir;
 using namespace weir::geneve;
-using test::aws_options;
-using test::Balancer;
-using test::Octets;
+using namespace weir::geneve::test_port;
 using test::PacketBuilder;
 using test::Returned;
-
-constexpr std::uint64_t kEndpoint = 0x0a1b2c3d4e5f6071;
-
-const Octets kSsh = test::tcp4("10.0.0.1", 1000, "10.0.0.2", 22, "hello");
-const Octets kWeb = test::tcp4("10.0.0.1", 1000, "10.0.0.2", 80, "GET / HTTP/1.1\r\n\r\n");
-const Octets kWebBack = test::tcp4("10.0.0.2", 80, "10.0.0.1", 1000, "HTTP/1.1 200 OK\r\n\r\n");
-
-Octets wrap(const Octets& inner, std::uint32_t cookie = 0xdeadbeef,
-            std::uint64_t endpoint = kEndpoint) {
-  return test::geneve(aws_options(endpoint, cookie), inner, inner[0] >> 4 == 6 ? 0x86dd : 0x0800);
-}
-
-// What the engine has of a packet that was settled long ago.
-Packet left_of(std::uint64_t domain) {
-  Packet packet;
-  packet.link = LinkType::RawIp;
-  packet.domain = domain;
-  return packet;
-}
-
-class GenevePortTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!Balancer::possible()) GTEST_SKIP() << "needs a raw socket";
-  }
-  GenevePort& open(PortOptions options) {
-    auto opened = GenevePort::open(options);
-    EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
-    ports_ = std::move(*opened);
-    return *ports_[0];
-  }
-  // What receive() delivers.
-  static std::vector<Packet> receive(GenevePort& port, std::size_t most = 8, int wait = 200) {
-    std::vector<Packet> packets(most);
-    auto received = port.receive(packets, milliseconds(wait));
-    EXPECT_TRUE(received);
-    packets.resize(received->count);
-    return packets;
-  }
-  // Sends; expects the very same back, without delivery.
-  void expect_echo(GenevePort& port, const Octets& datagram, std::uint16_t source_port = 40'001) {
-    balancer_.send(datagram, source_port);
-    EXPECT_TRUE(receive(port).empty());
-    const auto back = balancer_.receive();
-    ASSERT_TRUE(back);
-    EXPECT_TRUE(back->datagram == datagram);
-    EXPECT_EQ(back->source_port, source_port);
-    EXPECT_EQ(back->destination_port, balancer_.port());
-    EXPECT_EQ(back->from.to_string(), "127.0.0.1");
-    EXPECT_EQ(back->to.to_string(), "127.0.0.2");
-  }
-  void expect_nothing(GenevePort& port) {
-    EXPECT_TRUE(receive(port, 8, 50).empty());
-    EXPECT_FALSE(balancer_.receive(50));
-  }
-
-  Balancer balancer_;
-  std::vector<std::unique_ptr<GenevePort>> ports_;
-};
 
 TEST_F(GenevePortTest, C01C02EchoKeepsEveryByteAndTheSourcePort) {
   GenevePort& port = open(balancer_.options());
@@ -414,68 +353,6 @@ TEST_P(GeneveMerged, C25MergedDatagramsAreSeenOneByOne) {
   std::sort(all.begin(), all.end());
   std::sort(back.begin(), back.end());
   EXPECT_TRUE(back == all);
-}
-
-TEST_F(GenevePortTest, ReleasedDirectionsAreEchoedUntilTheyAreResumed) {
-  GenevePort& port = open(balancer_.options());
-  balancer_.send(wrap(kWebBack));
-  auto packets = receive(port);
-  ASSERT_EQ(packets.size(), 1U);
-  port.release(packets[0], Release::This);
-  port.settle(packets[0], Fate::Drop);
-  expect_echo(port, wrap(kWebBack));
-  EXPECT_EQ(port.counters().released, 1U);
-  balancer_.send(wrap(kWebBack, 1, 77));  // another endpoint's connection is not released
-  packets = receive(port);
-  ASSERT_EQ(packets.size(), 1U);
-  port.settle(packets[0], Fate::Drop);
-  balancer_.send(wrap(kWeb));
-  packets = receive(port);
-  ASSERT_EQ(packets.size(), 1U);  // the other direction is not
-  port.release(packets[0], Release::Resume);
-  port.settle(packets[0], Fate::Drop);
-  balancer_.send(wrap(kWebBack));
-  packets = receive(port);
-  ASSERT_EQ(packets.size(), 1U);
-  port.release(packets[0], Release::Both);
-  port.settle(packets[0], Fate::Drop);
-  expect_echo(port, wrap(kWeb));
-  expect_echo(port, wrap(kWebBack));
-}
-
-// Another connection may have the addresses of one that was released.
-TEST_F(GenevePortTest, ReleasedConnectionsBeginAndEndBeforeTheEngine) {
-  const auto web = [](std::uint8_t flags) {
-    return wrap(test::PacketBuilder()
-                    .ipv4("10.0.0.1", "10.0.0.2")
-                    .tcp(1000, 80)
-                    .flags(flags)
-                    .payload("x")
-                    .build());
-  };
-  for (const std::uint8_t flags : {net::kFin, net::kRst, net::kSyn}) {
-    GenevePort& port = open(balancer_.options());
-    balancer_.send(web(net::kAck));
-    auto packets = receive(port);
-    ASSERT_EQ(packets.size(), 1U);
-    port.release(packets[0], Release::Both);
-    port.settle(packets[0], Fate::Drop);
-    expect_echo(port, web(net::kAck));
-    balancer_.send(web(flags | net::kAck));
-    packets = receive(port);
-    ASSERT_EQ(packets.size(), 1U) << unsigned{flags};
-    port.settle(packets[0], Fate::Drop);
-    if (flags != net::kSyn) {
-      expect_echo(port, web(net::kAck));  // what is sent again after the end
-      continue;
-    }
-    for (const Octets& next : {web(net::kAck), wrap(kWebBack)}) {
-      balancer_.send(next);
-      packets = receive(port);
-      ASSERT_EQ(packets.size(), 1U);
-      port.settle(packets[0], Fate::Drop);
-    }
-  }
 }
 
 TEST_F(GenevePortTest, C21BypassEchoesEverythingThatIsValid) {
