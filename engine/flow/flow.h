@@ -5,8 +5,9 @@
 // from sequence numbers by their signed distance to the next expected one (RFC 9293 3.4). Offsets are
 // signed because segments may name sequence numbers before the start.
 //
-// Flows live in a pool of the Tracker. `user`, `answer` and `busy` belong to the listener, who may also set
-// `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only outside. An idle connection without buffered data costs sizeof(Flow).
+// Flows live in a pool of the Tracker. `user`, `answer`, `parked` and `busy` belong to the listener, who may
+// also set `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only outside. An idle
+// connection without buffered data costs sizeof(Flow), so what is never far from the next offset is kept as 32 bits.
 #pragma once
 
 #include <array>
@@ -23,18 +24,24 @@ inline constexpr std::int64_t kNever = -1;            // an offset that is not k
 inline constexpr std::uint8_t kNoScale = 0xff;        // window scale not negotiated
 inline constexpr std::uint8_t kUnknownScale = 14;     // midstream: the largest (RFC 7323 2.3)
 
+// Packet time for spans of less than 24 days.
+[[nodiscard]] constexpr std::uint32_t whole_milliseconds(Timestamp t) {
+  return static_cast<std::uint32_t>(t.ns / 1'000'000);
+}
+// How long ago `since` was.
+[[nodiscard]] constexpr Duration passed_since(std::uint32_t since, Timestamp now) {
+  return {std::int64_t{static_cast<std::int32_t>(whole_milliseconds(now) - since)} * 1'000'000};
+}
+
 struct HalfStream {
   std::int64_t next = 0;       // everything below was delivered (or is a gap)
   std::int64_t acked = 0;      // highest offset the receiver has acknowledged
   std::int64_t claimed = 0;    // acknowledged beyond what was seen sent: believed once that is seen
   std::int64_t sent = 0;       // highest offset seen sent, FIN included (SND.NXT)
   std::int64_t edge = 0;       // highest right edge of the window the receiver ever offered
-  std::int64_t fin = kNever;   // offset of the FIN
-  std::int64_t urgent = kNever;  // offset of the urgent byte, if it is still ahead
-  std::int64_t cut = kNever;     // inline: nothing from here on is let through (Tracker::cut)
-  std::int64_t removed = 0;      // urgent bytes taken out so far
-  std::int64_t hole_since = 0;   // packet time (ns) at which the present hole was first seen
+  std::int64_t removed = 0;    // urgent bytes taken out so far
   PageList pages;
+  std::uint32_t hole_since = 0;   // packet time (whole_milliseconds) at which the present hole was first seen
   std::uint32_t origin = 0;       // sequence number of offset 0
   std::uint32_t behind = 0;       // bytes present beyond `next`
   std::uint32_t pieces = base::kNone;    // boundaries of out-of-order segments, by offset
@@ -60,6 +67,20 @@ struct HalfStream {
   bool truncated : 1 = false;     // a segment was cut by the snaplen
   bool left_out : 1 = false;      // a segment behind a hole could not be kept for want of memory
 
+  // Offset of the FIN, or kNever.
+  [[nodiscard]] std::int64_t fin() const { return has_fin_ ? unwrapped(fin_) : kNever; }
+  [[nodiscard]] bool has_fin() const { return has_fin_; }
+  void set_fin(std::int64_t at) { has_fin_ = wrapped(at, fin_); }
+  void clear_fin() { has_fin_ = false; }
+  // Of the urgent byte, if it is still ahead.
+  [[nodiscard]] std::int64_t urgent() const { return has_urgent_ ? unwrapped(urgent_) : kNever; }
+  void set_urgent(std::int64_t at) { has_urgent_ = wrapped(at, urgent_); }
+  void clear_urgent() { has_urgent_ = false; }
+  // Inline: nothing from here on is let through (Tracker::cut).
+  [[nodiscard]] std::int64_t cut() const { return has_cut_ ? unwrapped(cut_) : kNever; }
+  [[nodiscard]] bool is_cut() const { return has_cut_; }
+  void set_cut(std::int64_t at) { has_cut_ = wrapped(at, cut_); }
+
   // The offset that `seq` names, nearest to the expected one.
   [[nodiscard]] std::int64_t offset_of(std::uint32_t seq) const {
     return next + static_cast<std::int32_t>(seq - seq_of(next));
@@ -69,7 +90,25 @@ struct HalfStream {
   }
   // RCV.NXT of the receiver once it has everything delivered.
   [[nodiscard]] std::int64_t expected() const { return next + (fin_reached ? 1 : 0); }
+
+ private:
+  // Offsets that never are farther from `next` than a window reaches (2^30), and are forgotten before they are.
+  [[nodiscard]] std::int64_t unwrapped(std::uint32_t low) const {
+    return next + static_cast<std::int32_t>(low - static_cast<std::uint32_t>(next));
+  }
+  // False: too far, it is no place that a receiver would ever come to.
+  [[nodiscard]] bool wrapped(std::int64_t offset, std::uint32_t& low) const {
+    low = static_cast<std::uint32_t>(offset);
+    return unwrapped(low) == offset;
+  }
+  bool has_fin_ : 1 = false;
+  bool has_urgent_ : 1 = false;
+  bool has_cut_ : 1 = false;
+  std::uint32_t fin_ = 0;
+  std::uint32_t urgent_ = 0;
+  std::uint32_t cut_ = 0;
 };
+static_assert(sizeof(HalfStream) <= 120);
 
 enum class FlowState : std::uint8_t {
   Open,
@@ -93,24 +132,25 @@ class Flow {
   std::uint32_t hash = 0;
   std::uint32_t successor = base::kNone;  // half-open connection that would replace this one
   std::uint32_t answer = base::kNone;     // the listener's
+  std::uint32_t parked = base::kNone;     // the listener's
+  std::uint32_t lru_time = 0;   // packet time (whole_milliseconds) at which it came to the young end of its list
   // Bytes to the client below this offset may go by unseen (Tracker::release_to_client); kNever: none ever did.
   std::int64_t released_to = kNever;
-  std::int64_t lru_time = 0;
-  std::int64_t state_time = 0;  // packet time (ns) at which `state` was entered
+  std::uint32_t state_time = 0;  // packet time (whole_milliseconds) at which `state` was entered
   std::uint32_t anomalies = 0;  // bits by Anomaly
   std::uint32_t failures = 0;   // the listener's
-  FlowState state = FlowState::Open;
-  std::uint8_t lru_class = 0;
-  bool client_is_low = false;
-  bool handshake_seen = false;  // both SYN and SYN/ACK were
-  bool timestamps = false;      // RFC 7323 timestamps negotiated (or, midstream, seen from both)
-  bool lossy = false;           // the capture has proved to lack segments
-  bool closed = false;          // on_close was called; `user` is no longer the listener's
-  bool busy = false;            // the listener's: a transaction is running; evicted last
-  bool bypassed = false;        // Tracker::bypass_flow: all of it passes, nothing is followed
-  bool refused = false;         // Tracker::refuse_flow: no segment of it may pass any more
-  bool away = false;            // the listener's: segments to the client, or all, need not come by (engine/port.h)
-  Direction reset_from = Direction::ToServer;  // direction of the RST
+  FlowState state : 2 = FlowState::Open;
+  std::uint8_t lru_class : 2 = 0;
+  Direction reset_from : 1 = Direction::ToServer;  // direction of the RST
+  bool client_is_low : 1 = false;
+  bool handshake_seen : 1 = false;  // both SYN and SYN/ACK were
+  bool timestamps : 1 = false;      // RFC 7323 timestamps negotiated (or, midstream, seen from both)
+  bool lossy : 1 = false;           // the capture has proved to lack segments
+  bool closed : 1 = false;          // on_close was called; `user` is no longer the listener's
+  bool busy : 1 = false;            // the listener's: a transaction is running; evicted last
+  bool bypassed : 1 = false;        // Tracker::bypass_flow: all of it passes, nothing is followed
+  bool refused : 1 = false;         // Tracker::refuse_flow: no segment of it may pass any more
+  bool away : 1 = false;            // the listener's: segments to the client, or all, need not come by (engine/port.h)
   // The interface by which the client's SYN came, if it went on by another one; 0: not known. By that
   // interface comes nothing of the server's.
   std::uint16_t client_side = 0;
@@ -128,7 +168,7 @@ class Flow {
     return half(d).seq_of(half(d).expected());
   }
 };
-static_assert(sizeof(Flow) <= 512);
+static_assert(sizeof(Flow) <= 432);
 
 // What was odd in a connection; reported at most once each per flow and direction of time.
 enum class Anomaly : std::uint8_t {

@@ -96,10 +96,10 @@ void FlowTable::unlink(Flow& flow) {
 void FlowTable::touch(Flow& flow, LruClass to, Timestamp now) {
   // Age is only needed to the second, so a busy flow does not move with each segment.
   const auto cls = static_cast<std::uint8_t>(to);
-  if (flow.lru_class == cls && now.ns - flow.lru_time < seconds(1).ns) return;
-  flow.lru_time = now.ns;
+  if (flow.lru_class == cls && passed_since(flow.lru_time, now) < seconds(1)) return;
+  flow.lru_time = whole_milliseconds(now);
   unlink(flow);
-  flow.lru_class = cls;
+  flow.lru_class = cls & 3U;  // one of kLruClasses
   List& list = lists_[cls];
   const std::uint32_t index = flows_.index_of(flow);
   flow.lru_previous = list.last;

@@ -106,7 +106,7 @@ SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
     if (s.has(net::kSyn)) return on_syn(f, d, s);
     if (f.refused) return on_refused(f, d);
     if (f.bypassed) return accepted(f, d, s);
-    if (f.half(d).cut != kNever) return on_cut(f, d, s);
+    if (f.half(d).is_cut()) return on_cut(f, d, s);
     return on_flow(f, d, s);
   }
   if (bad != DropReason::None) return SegmentVerdict::drop(bad);
@@ -183,7 +183,7 @@ Flow* Tracker::open_flow(const FlowKey& key, std::uint32_t hash, Timestamp start
   f->id = flow_id(key, start, options_.id_k0, options_.id_k1);
   f->first_time = start;
   f->last_time = now_;
-  f->lru_time = now_.ns;
+  f->lru_time = whole_milliseconds(now_);
   f->client_is_low = client_is_low;
   arm(*f);
   ++counters_.opened;
@@ -229,7 +229,7 @@ void Tracker::on_time(Timestamp now) noexcept {
 }
 
 Timestamp Tracker::deadline(const Flow& f) const {
-  const Timestamp entered{f.state_time};
+  const Timestamp entered = now_ + Duration{-passed_since(f.state_time, now_).ns};
   switch (f.state) {
     case FlowState::Closed:
       return entered + options_.timeouts.closed;
@@ -246,7 +246,7 @@ void Tracker::arm(Flow& f) {
   Timestamp due = deadline(f);
   for (const Direction d : {Direction::ToServer, Direction::ToClient}) {
     if (f.half(d).behind != 0 && one_sided(f, d)) {
-      due = std::min(due, Timestamp{f.half(d).hole_since} + options_.timeouts.hole);
+      due = std::min(due, now_ + Duration{options_.timeouts.hole.ns - passed_since(f.half(d).hole_since, now_).ns});
     }
   }
   table_.schedule(f, due);
@@ -264,7 +264,7 @@ void Tracker::on_timer(Flow& f) {
     end_direction(f, Direction::ToServer, EndCause::Reset);
     end_direction(f, Direction::ToClient, EndCause::Reset);
     close(f);
-    f.state_time = now_.ns;
+    f.state_time = whole_milliseconds(now_);
     arm(f);
     return;
   }
@@ -283,7 +283,7 @@ void Tracker::close_if_ended(Flow& f) {
   if (f.closed || !f.halves[0].ended || !f.halves[1].ended) return;
   close(f);
   f.state = FlowState::Closed;
-  f.state_time = now_.ns;
+  f.state_time = whole_milliseconds(now_);
   arm(f);
 }
 

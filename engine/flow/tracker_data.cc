@@ -68,7 +68,7 @@ Tracker::Placement Tracker::place_inline(Flow& f, Direction d, std::int64_t offs
   placed.retransmission = absent == 0 && !in_order;
   if (!in_order) {
     h.behind += absent;
-    if (h.behind == absent) h.hole_since = now_.ns;
+    if (h.behind == absent) h.hole_since = whole_milliseconds(now_);
     if (absent != 0) ++h.segments_behind;
     return placed;
   }
@@ -142,7 +142,7 @@ void Tracker::place_passive(Flow& f, Direction d, std::int64_t from, Bytes fresh
   if (h.segments_behind == 512) note(f, d, Anomaly::ManySegments);
   if (h.segments_behind != 0xffff) ++h.segments_behind;
   if (before == 0) {
-    h.hole_since = now_.ns;
+    h.hole_since = whole_milliseconds(now_);
     if (one_sided(f, d)) arm(f);
   }
 }
@@ -156,7 +156,7 @@ void Tracker::place_without_memory(Flow& f, Direction d, std::int64_t from, Byte
     const std::int64_t held = h.behind == 0 ? -1 : pages_.next_present(h.pages, h.next);
     std::int64_t stop = h.next < from ? from : end;
     if (held >= 0 && held < stop) stop = held;
-    if (h.fin != kNever && stop > h.fin) stop = h.fin;
+    if (h.has_fin() && stop > h.fin()) stop = h.fin();
     const auto length = static_cast<std::size_t>(stop - h.next);
     if (h.next < from) {
       if (length != 0) gap(f, d, stop - h.next, cause);
@@ -170,7 +170,7 @@ void Tracker::place_without_memory(Flow& f, Direction d, std::int64_t from, Byte
 // The listener does not want the bytes; only the position is followed.
 void Tracker::place_skipped(Flow& f, Direction d, std::int64_t offset, std::int64_t end) {
   HalfStream& h = f.half(d);
-  if (h.fin != kNever) end = std::min(end, h.fin);
+  if (h.has_fin()) end = std::min(end, h.fin());
   if (offset <= h.next && end > h.next) {
     f.bytes[static_cast<std::size_t>(d)] += static_cast<std::uint64_t>(end - h.next);
     h.next = end;
@@ -191,11 +191,11 @@ DropReason Tracker::fin_conflict(const Flow& f, Direction d, std::int64_t end, b
                                  bool fin) const {
   const HalfStream& h = f.half(d);
   if (bare && !fin) return DropReason::None;
-  if (h.fin != kNever) {
-    if (end > h.fin) {
+  if (h.has_fin()) {
+    if (end > h.fin()) {
       return h.fin_reached || !inline_mode() ? DropReason::AfterFin : DropReason::FinConflict;
     }
-    return inline_mode() && fin && end != h.fin ? DropReason::FinConflict : DropReason::None;
+    return inline_mode() && fin && end != h.fin() ? DropReason::FinConflict : DropReason::None;
   }
   if (!inline_mode() || !fin) return DropReason::None;
   if (end < h.next) return DropReason::FinConflict;
@@ -206,15 +206,15 @@ DropReason Tracker::fin_conflict(const Flow& f, Direction d, std::int64_t end, b
 void Tracker::mark_fin(HalfStream& h, std::int64_t at) {
   if (h.fin_reached || at < h.next) return;
   // Of two places the first to be reached counts; the receiver drops what lies beyond.
-  h.fin = h.fin == kNever ? at : std::min(h.fin, at);
+  h.set_fin(h.has_fin() ? std::min(h.fin(), at) : at);
 }
 
 void Tracker::reach_fin(Flow& f, Direction d) {
   HalfStream& h = f.half(d);
-  if (h.fin == kNever || h.fin_reached || h.next < h.fin) return;
+  if (!h.has_fin() || h.fin_reached || h.next < h.fin()) return;
   h.fin_reached = true;
   // In a capture the FIN may be a decoy: it counts when the receiver has acknowledged it.
-  if (inline_mode() || one_sided(f, d) || (h.ack_known && h.acked > h.fin)) {
+  if (inline_mode() || one_sided(f, d) || (h.ack_known && h.acked > h.fin())) {
     end_direction(f, d, EndCause::Fin);
     close_if_ended(f);
   }
@@ -226,16 +226,18 @@ void Tracker::deliver(Flow& f, Direction d, Bytes bytes) {
   f.bytes[static_cast<std::size_t>(d)] += bytes.size();
   while (!bytes.empty() && !h.skip) {
     Bytes part = bytes;
-    if (h.urgent >= h.next) {
-      if (h.urgent == h.next) {  // read out of band, if at all
+    if (const std::int64_t urgent = h.urgent(); urgent >= h.next) {
+      if (urgent == h.next) {  // read out of band, if at all
         ++h.next;
         ++h.removed;
-        h.urgent = kNever;
+        h.clear_urgent();
         bytes = bytes.subspan(1);
         continue;
       }
-      const auto ahead = static_cast<std::size_t>(h.urgent - h.next);
+      const auto ahead = static_cast<std::size_t>(urgent - h.next);
       if (ahead < part.size()) part = part.first(ahead);
+    } else {
+      h.clear_urgent();  // it was in a hole
     }
     counters_.delivered_bytes += part.size();
     const StreamAction action =
@@ -252,8 +254,8 @@ void Tracker::drain(Flow& f, Direction d) {
   HalfStream& h = f.half(d);
   while (h.behind != 0 && !h.skip) {
     Bytes run = pages_.run_at(h.pages, h.next);
-    if (h.fin != kNever) {
-      const std::int64_t room = std::max<std::int64_t>(h.fin - h.next, 0);
+    if (h.has_fin()) {
+      const std::int64_t room = std::max<std::int64_t>(h.fin() - h.next, 0);
       run = run.first(std::min(run.size(), static_cast<std::size_t>(room)));
     }
     if (run.empty()) break;
@@ -287,9 +289,9 @@ void Tracker::gap(Flow& f, Direction d, std::int64_t length, GapCause cause) {
 void Tracker::skip_hole(Flow& f, Direction d, GapCause cause) {
   HalfStream& h = f.half(d);
   std::int64_t stop = pages_.next_present(h.pages, h.next);
-  if (h.fin != kNever) stop = std::min(stop, h.fin);
+  if (h.has_fin()) stop = std::min(stop, h.fin());
   if (stop > h.next) gap(f, d, stop - h.next, cause);
-  h.hole_since = now_.ns;
+  h.hole_since = whole_milliseconds(now_);
   h.segments_behind = 0;
   drain(f, d);
 }
@@ -298,9 +300,9 @@ void Tracker::skip_hole(Flow& f, Direction d, GapCause cause) {
 void Tracker::settle_holes(Flow& f, Direction d) {
   HalfStream& h = f.half(d);
   if (inline_mode() || h.skip || h.ended) return;
-  if (h.fin_reached && h.behind != 0 && h.acked > h.fin + 1) {
+  if (h.fin_reached && h.behind != 0 && h.acked > h.fin() + 1) {
     // The receiver went on beyond the FIN: it did not get that FIN.
-    h.fin = kNever;
+    h.clear_fin();
     h.fin_reached = false;
     f.lossy = true;
     drain(f, d);
@@ -308,18 +310,18 @@ void Tracker::settle_holes(Flow& f, Direction d) {
   while (h.behind != 0 && !h.skip && !h.fin_reached) {
     std::int64_t first = pages_.next_present(h.pages, h.next);
     assert(first > h.next);
-    if (h.fin != kNever) first = std::min(first, h.fin);
+    if (h.has_fin()) first = std::min(first, h.fin());
     const bool proven = h.ack_known && h.acked >= first;
     const bool waited = one_sided(f, d) && (h.behind >= options_.hole_bytes ||
                                             h.segments_behind >= options_.hole_segments ||
-                                            now_.ns - h.hole_since >= options_.timeouts.hole.ns);
+                                            passed_since(h.hole_since, now_) >= options_.timeouts.hole);
     if (!proven && !waited) return;
     if (proven) f.lossy = true;
     skip_hole(f, d, GapCause::Lost);
   }
-  if (h.fin != kNever && !h.fin_reached && h.ack_known && h.acked > h.fin) {
+  if (h.has_fin() && !h.fin_reached && h.ack_known && h.acked > h.fin()) {
     f.lossy = true;
-    gap(f, d, h.fin - h.next, GapCause::Lost);
+    gap(f, d, h.fin() - h.next, GapCause::Lost);
     reach_fin(f, d);
   }
 }
@@ -329,21 +331,21 @@ void Tracker::rescue(Flow& f, Direction d) {
   HalfStream& h = f.half(d);
   while (h.suspects != kNone && !h.skip) {
     // The number after the FIN is acknowledged with it.
-    const bool only_fin = h.fin_reached && h.acked == h.fin + 1;
+    const bool only_fin = h.fin_reached && h.acked == h.fin() + 1;
     const std::uint32_t index =
-        suspects_.acknowledged(h.suspects, h.next, only_fin ? h.fin : h.acked);
+        suspects_.acknowledged(h.suspects, h.next, only_fin ? h.fin() : h.acked);
     if (index == kNone) break;
     if (const std::int64_t hole = suspects_[index].offset - h.next; hole > 0) {
       // What lies before it was acknowledged too: lost, unless there is something in between.
       const std::int64_t held = h.behind == 0 ? -1 : pages_.next_present(h.pages, h.next);
-      if (h.fin != kNever || (held >= 0 && held < suspects_[index].offset)) break;
+      if (h.has_fin() || (held >= 0 && held < suspects_[index].offset)) break;
       gap(f, d, hole, GapCause::Lost);
       continue;
     }
     const Suspect taken = suspects_[index];
     suspects_.remove(h.suspects, index);
-    if (h.fin != kNever && taken.end() > h.fin) {
-      h.fin = kNever;
+    if (h.has_fin() && taken.end() > h.fin()) {
+      h.clear_fin();
       h.fin_reached = false;
     }
     if (f.state == FlowState::Reset) {
@@ -369,7 +371,7 @@ void Tracker::jump_to(Flow& f, Direction d, std::int64_t offset, GapCause cause)
   while (h.next < offset && !h.skip && !h.fin_reached) {
     const std::int64_t held = h.behind == 0 ? -1 : pages_.next_present(h.pages, h.next);
     std::int64_t stop = held >= 0 ? std::min(held, offset) : offset;
-    if (h.fin != kNever) stop = std::min(stop, h.fin);
+    if (h.has_fin()) stop = std::min(stop, h.fin());
     if (stop > h.next) gap(f, d, stop - h.next, cause);
     drain(f, d);
   }
@@ -407,11 +409,11 @@ void Tracker::release_acknowledged(HalfStream& h) {
 
 void Tracker::cut(Flow& f, Direction d, std::int64_t offset) noexcept {
   HalfStream& h = f.half(d);
-  h.cut = offset;
+  h.set_cut(offset);
   if (h.next > offset) h.next = offset;
   if (h.sent > offset) h.sent = offset;
-  if (h.fin != kNever && h.fin >= offset) {
-    h.fin = kNever;
+  if (h.has_fin() && h.fin() >= offset) {
+    h.clear_fin();
     h.fin_reached = false;
   }
   h.behind = 0;
@@ -458,7 +460,7 @@ void Tracker::flush(Flow& f, Direction d) {
   }
   if (h.skip || h.fin_reached) return;
   std::int64_t end = h.ack_known ? h.acked : h.next;
-  if (h.fin != kNever) end = alone ? h.fin : std::min(end, h.fin);
+  if (h.has_fin()) end = alone ? h.fin() : std::min(end, h.fin());
   if (end > h.next) gap(f, d, end - h.next, GapCause::Lost);
   reach_fin(f, d);
 }

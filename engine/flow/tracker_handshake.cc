@@ -231,7 +231,7 @@ SegmentVerdict Tracker::on_late_synack(Flow& f, Direction d, const net::TcpSegme
   if (!h.anchored && !inline_mode() && o.anchored && s.ack == o.origin) {
     // The handshake seemed one-sided. If what was taken since acknowledges this SYN/ACK it was in order,
     // only captured early; else it came before the connection existed and nobody read it.
-    const bool untouched = o.next == 0 && o.behind == 0 && o.fin == kNever;
+    const bool untouched = o.next == 0 && o.behind == 0 && !o.has_fin();
     if (s.seq + 1 == h.origin || untouched) {
       h.origin = s.seq + 1;
       h.anchored = true;

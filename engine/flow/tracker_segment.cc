@@ -27,10 +27,10 @@ SegmentVerdict Tracker::on_cut(Flow& f, Direction d, const net::TcpSegment& s) {
   const HalfStream& h = f.half(d);
   const std::int64_t offset = h.offset_of(s.seq);
   const std::int64_t end = offset + static_cast<std::int64_t>(s.payload.size()) + (s.has(net::kFin) ? 1 : 0);
-  if (end <= h.cut || s.has(net::kRst)) return on_flow(f, d, s);
+  if (end <= h.cut() || s.has(net::kRst)) return on_flow(f, d, s);
   net::TcpSegment kept = s;
-  const std::int64_t room = std::max<std::int64_t>(h.cut - offset, 0);
-  if (offset > h.cut) kept.seq = h.seq_of(h.cut);
+  const std::int64_t room = std::max<std::int64_t>(h.cut() - offset, 0);
+  if (offset > h.cut()) kept.seq = h.seq_of(h.cut());
   kept.payload = s.payload.first(std::min(s.payload.size(), static_cast<std::size_t>(room)));
   kept.flags = static_cast<std::uint8_t>(kept.flags & ~net::kFin);
   SegmentVerdict v = on_flow(f, d, kept);
@@ -213,7 +213,7 @@ void Tracker::take_urgent(Flow& f, Direction d, const net::TcpSegment& s, std::i
   if (inline_mode() || options_.urgent == UrgentPolicy::InStream) return;
   HalfStream& h = f.half(d);
   const std::int64_t at = offset + (s.urgent == 0 ? 0 : s.urgent - 1);
-  if (at >= h.next && at > h.urgent) h.urgent = at;  // the latest pointer counts
+  if (at >= h.next && at > h.urgent()) h.set_urgent(at);  // the latest pointer counts
 }
 
 bool Tracker::take_ack(Flow& f, Direction d, const net::TcpSegment& s) {
@@ -267,7 +267,7 @@ void Tracker::advance_ack(Flow& f, Direction data, std::int64_t ack) {
     }
     release_acknowledged(h);
   }
-  if (h.fin_reached && h.acked > h.fin) {
+  if (h.fin_reached && h.acked > h.fin()) {
     end_direction(f, data, EndCause::Fin);
     close_if_ended(f);
   }
@@ -294,7 +294,7 @@ SegmentVerdict Tracker::on_reset(Flow& f, Direction d, const net::TcpSegment& s)
   }
   f.state = FlowState::Reset;
   f.reset_from = d;
-  f.state_time = now_.ns;
+  f.state_time = whole_milliseconds(now_);
   if (inline_mode()) {
     end_direction(f, Direction::ToServer, EndCause::Reset);
     end_direction(f, Direction::ToClient, EndCause::Reset);

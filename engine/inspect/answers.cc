@@ -259,7 +259,7 @@ void Answers::reset_server(Answer& a) {
   frame.source = flow.client();
   frame.destination = flow.server();
   frame.flags = net::kRst | net::kAck;
-  frame.seq = in.seq_of(in.cut);  // what was let through
+  frame.seq = in.seq_of(in.cut());  // what was let through
   frame.ack = flow.expected_seq(Direction::ToClient);
   if (in.ttl != 0) frame.ttl = in.ttl;
   (void)outbox_.add(a.ways.server_like, Towards::Server, a.ways.to_server, frame);

@@ -198,9 +198,9 @@ bool Blocking::queued_client(const Arrival& in, const SegmentVerdict& verdict) {
   Flow& flow = *verdict.flow;
   const HalfStream& h = flow.half(Direction::ToServer);
   const net::TcpSegment& s = in.segment;
-  if (s.has(net::kRst) && h.offset_of(s.seq) >= h.cut) {
+  if (s.has(net::kRst) && h.offset_of(s.seq) >= h.cut()) {
     // It ends the connection, with a number that the server does not expect.
-    reset_receiver(in, true, h.seq_of(h.cut));
+    reset_receiver(in, true, h.seq_of(h.cut()));
     drop_answer(flow);
     tracker_.refuse_flow(flow, false);
     return false;

@@ -321,7 +321,7 @@ TEST(TrackerB11, AnIdleConnectionIsSmall) {
   EXPECT_EQ(t.counters().buffered_now, 0U);
   std::printf("established idle connection: %zu bytes (one direction %zu), 16 of the index\n",
               sizeof(flow::Flow), sizeof(flow::HalfStream));
-  EXPECT_LE(sizeof(flow::Flow), 512U);
+  EXPECT_LE(sizeof(flow::Flow), 432U);
 }
 
 // The same segments give the same events, whatever the key of the table.
