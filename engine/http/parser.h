@@ -26,6 +26,7 @@
 // Not thread-safe; reads no clock; calls of the sink must not call back, but for skip_body().
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory_resource>
 #include <optional>
@@ -38,6 +39,21 @@
 
 namespace weir::http {
 
+// What has to be remembered of a connection while nothing is under way in it. As of the start: one of which no octet came.
+struct IdleConnection {
+  std::array<std::uint64_t, 2> fed{};  // by Side: octets so far, holes included
+  std::uint32_t next_id = 0;
+  std::uint8_t blank_lines = 0;  // of the client's, since its last request
+  bool requests_seen : 1 = false;
+  bool responses_seen : 1 = false;
+  bool request_gap : 1 = false;
+  bool request_began : 1 = false;
+  bool http_seen : 1 = false;
+  bool closing : 1 = false;  // the last request said Connection: close
+  bool requests_ended : 1 = false;
+  bool responses_ended : 1 = false;
+};
+
 class Connection {
  public:
   // All arguments must outlive the connection. Without a pool the connection makes its own when the
@@ -46,6 +62,12 @@ class Connection {
              std::pmr::memory_resource* memory = std::pmr::get_default_resource());
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
+  // Nothing is under way on either side, and no request waits for a response; otherwise nothing.
+  [[nodiscard]] std::optional<IdleConnection> idle() const noexcept;
+  // Becomes the connection of which that was said, by itself or by another one with the same options.
+  // REQUIRES: nothing is under way, and neither side has ended.
+  void resume(const IdleConnection& idle) noexcept;
 
   // The connection was picked up in the middle: both sides begin as after a gap.
   void start_midstream() noexcept;

@@ -67,6 +67,18 @@ class Reader : private ContentSink {
   [[nodiscard]] Progress& progress() noexcept { return progress_; }
   [[nodiscard]] ExchangeId id() const noexcept { return id_; }
   [[nodiscard]] std::uint64_t message_start() const noexcept { return line_at_; }
+  // Between messages, and no octet of the next one came.
+  [[nodiscard]] bool at_rest() const noexcept {
+    return state_ == State::Start && !begun_ && !lines_.started();
+  }
+  [[nodiscard]] bool ended() const noexcept { return state_ == State::Ended; }
+  [[nodiscard]] std::uint64_t fed() const noexcept { return fed_; }
+  [[nodiscard]] std::uint32_t blank_lines() const noexcept { return blank_lines_; }
+  // REQUIRES: at_rest(). Everything else is set anew by the next message.
+  void resume(std::uint64_t fed, std::uint32_t blank_lines) noexcept {
+    fed_ = line_at_ = fed;
+    blank_lines_ = blank_lines;
+  }
   // Octets of a message were read, and its end was not. (Between an interim and the final response: no.)
   [[nodiscard]] bool under_way() const noexcept {
     return state_ == State::Start ? lines_.started()
@@ -183,6 +195,9 @@ class Reader : private ContentSink {
 class RequestReader final : public Reader {
  public:
   explicit RequestReader(Shared& shared) : Reader(Side::Request, shared) {}
+
+  [[nodiscard]] bool closing() const noexcept { return closing_; }
+  void set_closing(bool closing) noexcept { closing_ = closing; }
 
  private:
   void begin_message() override;

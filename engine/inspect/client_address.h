@@ -17,6 +17,8 @@ struct Client {
   std::string_view source;  // who says so: "proxy-protocol", "x-forwarded-for", "forwarded"; empty: the packets
 };
 
+inline constexpr std::string_view kProxyProtocol = "proxy-protocol";
+
 // At most so many hops are followed; the last one is the client then.
 inline constexpr std::size_t kMostHops = 64;
 

@@ -15,6 +15,7 @@
 #include "engine/http/proxy_protocol.h"
 #include "engine/inspect/exchange.h"
 #include "engine/inspect/options.h"
+#include "engine/inspect/parked.h"
 #include "engine/inspect/record.h"
 #include "engine/inspect/sites.h"
 #include "engine/inspect/transaction_sink.h"
@@ -50,7 +51,8 @@ struct Context {
       : options(chosen),
         strict(parser_options(chosen)),
         sink(to),
-        pool(options.transactions, store) {
+        pool(options.transactions, store),
+        parked(options.flow_limits.flows, options.client.proxy_protocol != ProxyProtocol::Off) {
     use(std::move(judges));
   }
   // For what begins now (engine/inspect/judging.cc).
@@ -68,6 +70,7 @@ struct Context {
   // Of connections whose first bytes may be a PROXY protocol header.
   std::vector<std::unique_ptr<http::ProxyReader>> spare_fronts;
   ExchangePool pool;
+  ParkedSessions parked;
   RecordBuilder records;
   InspectorCounters counters;
   Tracing tracing;

@@ -38,11 +38,11 @@ std::string_view name_of(flow::Anomaly anomaly) {
   return "odd";
 }
 
-std::string_view protocol_of(const Session* session) {
-  if (session == nullptr) return "unknown";
-  if (session->spoke_http()) return "http";
-  if (session->unplaced().contains(http::Violation::TlsHello)) return "tls";
-  if (session->unplaced().contains(http::Violation::Http2Preface)) return "http2";
+std::string_view protocol_of(const SessionFacts* facts) {
+  if (facts == nullptr) return "unknown";
+  if (facts->spoke_http) return "http";
+  if (facts->tls) return "tls";
+  if (facts->http2) return "http2";
   return "unknown";
 }
 
@@ -68,7 +68,7 @@ EventOrigin origin_of(const Context& context, const Flow& flow) {
   return origin;
 }
 
-void tell_flow(Context& context, const Flow& flow, const Session* session, flow::EndCause cause) {
+void tell_flow(Context& context, const Flow& flow, const SessionFacts* facts, flow::EndCause cause) {
   if (!context.options.flow_events) return;
   Event event;
   event.type = EventType::Flow;
@@ -82,11 +82,11 @@ void tell_flow(Context& context, const Flow& flow, const Session* session, flow:
   part.bytes_toclient = flow.bytes[1];
   part.state = state_of(flow, cause);
   part.reason = name_of(cause);
-  part.app_proto = protocol_of(session);
-  if (session != nullptr) {
-    part.transactions = session->transactions();
-    part.alerted = session->alerted();
-    part.blocked = session->refusal().reason != DropReason::None;
+  part.app_proto = protocol_of(facts);
+  if (facts != nullptr) {
+    part.transactions = facts->transactions;
+    part.alerted = facts->alerted;
+    part.blocked = facts->blocked;
   }
   part.blocked = part.blocked || flow.refused;
   part.midstream = !flow.handshake_seen;

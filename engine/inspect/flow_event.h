@@ -6,13 +6,13 @@
 
 namespace weir::inspect {
 
-class Session;
+struct SessionFacts;  // engine/inspect/session.h
 
 // Of what happens now to the connection.
 [[nodiscard]] EventOrigin origin_of(const Context& context, const flow::Flow& flow);
 
-// The connection is over for `cause`. `session`: null if nobody looked into it.
-void tell_flow(Context& context, const flow::Flow& flow, const Session* session, flow::EndCause cause);
+// The connection is over for `cause`. `facts`: null if nobody looked into it.
+void tell_flow(Context& context, const flow::Flow& flow, const SessionFacts* facts, flow::EndCause cause);
 void tell_anomaly(Context& context, const flow::Flow& flow, flow::Direction direction, flow::Anomaly anomaly);
 
 }  // namespace weir::inspect

@@ -68,6 +68,11 @@ struct Inspector::State final : public flow::StreamSink {
   [[nodiscard]] std::uint64_t ends() const;
   [[nodiscard]] bool wanted(const flow::Flow& flow) const;
   Session* take_session();
+  // The one that looks into the flow; null: nobody does (any more).
+  Session* session_of(flow::Flow& flow);
+  // The flow's session is parked, if nothing is under way, when the packet in hand has been dealt with.
+  void heard_of(flow::Flow& flow);
+  void park_idle();
   flow::StreamAction after(flow::Flow& flow, Session& session, http::Side side,
                            const http::Progress& progress);
   [[nodiscard]] bool deaf(const flow::Flow& flow, const Session& session, flow::Direction direction) const;
@@ -107,6 +112,7 @@ struct Inspector::State final : public flow::StreamSink {
   net::TcpEdit edit;  // inline: what is to be changed in the packet before it goes on
   std::vector<std::uint8_t> rewritten;
   std::vector<HeldFate> fates;
+  flow::Flow* heard = nullptr;        // of which the latest bytes were; null: none, or it is parked or over
   flow::Flow* refused_now = nullptr;  // the flow that this packet made us refuse
   std::uint64_t drop_rule = 0;
   flow::EndCause ended = flow::EndCause::EndOfInput;  // why the latest direction to end did
@@ -143,20 +149,53 @@ void Inspector::State::on_open(flow::Flow& flow) {
     ++context.counters.flows_skipped;
     return;
   }
-  Session* session = take_session();
+  ParkedSession start;
+  start.untouched = true;
+  start.midstream = !flow.handshake_seen;
+  flow.parked = context.parked.sessions.allocate();  // has room for as many as there may be flows
+  context.parked.sessions[flow.parked] = start;
+}
+
+Session* Inspector::State::session_of(flow::Flow& flow) {
+  if (flow.parked == base::kNone) return static_cast<Session*>(flow.user);
+  const ParkedSession& parked = context.parked.sessions[flow.parked];
+  if (parked.over) return nullptr;
   SessionOrigin origin;
   origin.flow_id = exact_id(flow.id);
   origin.client = flow.client().address;
   origin.client_port = flow.client().port;
   origin.server = flow.server().address;
   origin.server_port = flow.server().port;
-  session->open(origin, !flow.handshake_seen, &flow);
+  Session* session = take_session();
+  session->wake(parked, origin, &flow);
+  context.parked.release(flow.parked);
+  flow.parked = base::kNone;
   flow.user = session;
+  return session;
+}
+
+void Inspector::State::heard_of(flow::Flow& flow) {
+  if (heard != &flow) park_idle();
+  heard = &flow;
+}
+
+void Inspector::State::park_idle() {
+  if (heard == nullptr) return;
+  auto* session = static_cast<Session*>(heard->user);
+  if (session != nullptr) {
+    heard->parked = session->park();
+    if (heard->parked != base::kNone) {
+      heard->user = nullptr;
+      idle_sessions.push_back(session);
+    }
+  }
+  heard = nullptr;
 }
 
 flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, http::Side side,
                                            const http::Progress& progress) {
   flow.busy = session.busy();
+  heard_of(flow);
   if (inline_stance()) {
     if (context.options.release.responses && side == http::Side::Response) session.settle_response();
     if (progress.body_ended && side == http::Side::Request) session.body_ended();
@@ -176,7 +215,7 @@ bool Inspector::State::deaf(const flow::Flow& flow, const Session& session, flow
 
 flow::StreamAction Inspector::State::on_bytes(flow::Flow& flow, flow::Direction direction,
                                               const flow::StreamBytes& bytes) {
-  auto* session = static_cast<Session*>(flow.user);
+  Session* session = session_of(flow);
   if (session == nullptr) return flow::StreamAction::Skip;
   if (deaf(flow, *session, direction)) return flow::StreamAction::Continue;
   const http::Side side = side_of(direction);
@@ -188,7 +227,7 @@ flow::StreamAction Inspector::State::on_bytes(flow::Flow& flow, flow::Direction 
 
 flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction direction,
                                             const flow::StreamGap& gap) {
-  auto* session = static_cast<Session*>(flow.user);
+  Session* session = session_of(flow);
   if (gap.cause == flow::GapCause::Released) return on_released(flow, session, gap.length);
   ++context.counters.gaps;
   context.counters.gap_bytes += gap.length;
@@ -212,6 +251,11 @@ flow::StreamAction Inspector::State::on_released(flow::Flow& flow, Session* sess
 
 void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) {
   ended = cause;
+  if (flow.parked != base::kNone) {  // nothing is under way that could end
+    http::IdleConnection& idle = context.parked.sessions[flow.parked].http;
+    (direction == flow::Direction::ToServer ? idle.requests_ended : idle.responses_ended) = true;
+    return;
+  }
   auto* session = static_cast<Session*>(flow.user);
   if (session == nullptr || deaf(flow, *session, direction)) return;
   const http::Side side = side_of(direction);
@@ -225,19 +269,30 @@ void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow:
 void Inspector::State::on_close(flow::Flow& flow) {
   if (blocking) blocking->forget(flow);
   auto* session = static_cast<Session*>(flow.user);
+  if (heard == &flow) heard = nullptr;
+  const bool parked = flow.parked != base::kNone;
+  if (session == nullptr && !parked) {
+    tell_flow(context, flow, nullptr, ended);
+    return;
+  }
   if (session != nullptr) session->close();
-  tell_flow(context, flow, session, ended);
-  if (session == nullptr) return;
-  flow.user = nullptr;
+  const SessionFacts facts = parked ? facts_of(context.parked.sessions[flow.parked]) : session->facts();
+  tell_flow(context, flow, &facts, ended);
   InspectorCounters& counters = context.counters;
-  if (session->spoke_http()) {
+  if (facts.spoke_http) {
     ++counters.flows_http;
-  } else if (session->unplaced().contains(http::Violation::TlsHello)) {
+  } else if (facts.tls) {
     ++counters.flows_tls;
-  } else if (session->unplaced().contains(http::Violation::Http2Preface)) {
+  } else if (facts.http2) {
     ++counters.flows_http2;
   } else {
     ++counters.flows_other;
+  }
+  flow.user = nullptr;
+  if (parked) {
+    context.parked.release(flow.parked);
+    flow.parked = base::kNone;
+    return;
   }
   session->rest();
   idle_sessions.push_back(session);
@@ -253,6 +308,7 @@ void Inspector::State::pass_time() {
     before = ends();
     tracker.on_time(context.now);
   } while (!inline_stance() && ends() != before);
+  park_idle();
 }
 
 std::uint64_t Inspector::State::ends() const {
@@ -303,7 +359,11 @@ void Inspector::State::decide(const Arrival& in, const flow::SegmentVerdict& jud
   auto* session = flow == nullptr ? nullptr : static_cast<Session*>(flow->user);
   const auto blocked = [&](DropReason reason) {
     verdict.reason = reason;
-    verdict.detail = session == nullptr ? "closed" : session->refusal().detail;
+    if (session != nullptr) {
+      verdict.detail = session->refusal().detail;
+    } else if (flow->parked == base::kNone) {
+      verdict.detail = "closed";
+    }
     drop_rule = session == nullptr ? 0 : session->refusal().rule_id;
   };
   if (flow != nullptr && refused_now == flow && session != nullptr) {

@@ -86,7 +86,7 @@ http::Progress Session::front(std::string_view bytes) {
   }
   if (!front_trusted_) return front_refused();
   if (const http::ProxyHeader& header = front_->header(); header.told) {
-    client_ = {header.client.mapped_v4().value_or(header.client), header.client_port, "proxy-protocol"};
+    client_ = {header.client.mapped_v4().value_or(header.client), header.client_port, kProxyProtocol};
   }
   end_front();
   const std::string_view rest = bytes.substr(used);

@@ -26,8 +26,8 @@ bool only_no_http(const std::vector<http::Violation>& violations) {
 
 void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow) {
   flow_ = flow;
-  parser_ = &context_.parsers.back();
-  connection_.emplace(*this, *parser_, &context_.decoders);
+  connection_.reset();
+  use_parser(context_.parsers.size() - 1);
   if (midstream) connection_->start_midstream();
   origin_ = origin;
   begin_front(midstream);
@@ -36,11 +36,23 @@ void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow
   exchanges_.clear();
   next_ = 0;
   unplaced_.clear();
+  forget_refusal();
+  transactions_ = 0;
+  alerted_ = spoke_http_ = tunnel_ = false;
+}
+
+void Session::use_parser(std::size_t number) {
+  const http::ParserOptions* options = &context_.parsers[number];
+  if (!connection_ || options != parser_) connection_.emplace(*this, *options, &context_.decoders);
+  parser_ = options;
+  parser_number_ = number;
+}
+
+void Session::forget_refusal() {
+  if (refusal_.reason == DropReason::None) return;
   refusal_ = {};
   location_.clear();
-  refused_again_ = earlier_answered_ = alerted_ = untold_ = false;
-  transactions_ = 0;
-  spoke_http_ = tunnel_ = false;
+  refused_again_ = earlier_answered_ = untold_ = false;
 }
 
 void Session::close() {

@@ -47,6 +47,18 @@ struct Refusal {
   std::uint64_t response_start = 0;  // UnderWay, Complete: of its status line
 };
 
+struct ParkedSession;  // engine/inspect/parked.h
+
+// What is told of a connection at its end.
+struct SessionFacts {
+  bool spoke_http = false;
+  bool tls = false, http2 = false;  // as its first bytes said
+  bool alerted = false;
+  bool blocked = false;
+  std::uint64_t transactions = 0;
+};
+[[nodiscard]] SessionFacts facts_of(const ParkedSession& parked);
+
 class Session final : public http::HttpSink {
  public:
   explicit Session(Context& context) : context_(context) {}
@@ -72,16 +84,17 @@ class Session final : public http::HttpSink {
   void body_ended();
   // Everything under way is over: no byte of either side follows.
   void close();
+  // Between requests (engine/inspect/parking.cc): what is to be kept, as a number of Context::parked; the session may
+  // serve another connection then. kNone: something is under way.
+  [[nodiscard]] std::uint32_t park();
+  // Becomes the one that was parked.
+  void wake(const ParkedSession& parked, const SessionOrigin& origin, flow::Flow* flow);
   // Gives the parser's memory back until the next open().
   void rest();
   // Finishes the exchange as it stands, to give its memory to another one.
   void evict(Exchange* exchange);
 
-  [[nodiscard]] bool spoke_http() const { return spoke_http_; }
-  [[nodiscard]] bool tunnel() const { return tunnel_; }
-  // Recorded so far, and whether one of them had a logged rule.
-  [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
-  [[nodiscard]] bool alerted() const { return alerted_; }
+  [[nodiscard]] SessionFacts facts() const;
   [[nodiscard]] bool busy() const { return !exchanges_.empty(); }
   [[nodiscard]] const Refusal& refusal() const { return refusal_; }
   // DecisionKind::Redirect: where to. Valid until the next open().
@@ -95,8 +108,6 @@ class Session final : public http::HttpSink {
   [[nodiscard]] bool take_untold() { return std::exchange(untold_, false); }
   // After finish_refused(): an earlier response was refused as well.
   [[nodiscard]] bool refused_again() const { return refused_again_; }
-  // Violations that say that the bytes are no HTTP/1.
-  [[nodiscard]] const http::ViolationSet& unplaced() const { return unplaced_; }
 
   // http::HttpSink
   void on_request_line(http::ExchangeId id, const http::RequestLine& line) override;
@@ -124,6 +135,9 @@ class Session final : public http::HttpSink {
   void decide_violations(Exchange& exchange);
   void violated(Exchange* exchange, http::ExchangeId id, http::Side side, http::Violation violation, bool refuses);
   void choose_client(Exchange& exchange);
+  // Has a parser with these options, numbered as in Context::parsers.
+  void use_parser(std::size_t number);
+  void forget_refusal();
   // engine/inspect/proxied.cc: the PROXY protocol in front of the client's bytes.
   void begin_front(bool midstream);
   void end_front();
@@ -154,6 +168,7 @@ class Session final : public http::HttpSink {
   std::optional<http::Connection> connection_;
   SessionOrigin origin_;
   const http::ParserOptions* parser_ = nullptr;
+  std::size_t parser_number_ = 0;
   Client client_;                             // who sends, as the connection or the PROXY protocol says
   std::unique_ptr<http::ProxyReader> front_;  // null: not, or not any more
   bool front_trusted_ = false;

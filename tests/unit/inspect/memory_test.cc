@@ -1,0 +1,157 @@
+// What connections cost in memory while they are idle, by what the process really has got from the kernel.
+#include <gmock/gmock.h>
+
+#include <cstdio>
+#include <string>
+
+#include "engine/base/flat_table.h"
+#include "engine/flow/flow.h"
+#include "tests/support/crowd.h"
+#include "tests/support/resident.h"
+#include "tests/unit/inspect/judge.h"
+
+namespace weir::inspect::test {
+namespace {
+
+using weir::test::Crowd;
+using weir::test::resident_bytes;
+
+constexpr std::uint32_t kConnections = 20'000;
+constexpr std::size_t kAllowed = 512;
+
+struct Forget final : EventSink {
+  void write(const Event&) override { ++events; }
+  std::uint64_t events = 0;
+};
+
+// Two requests with their answers on each of `count` connections from `first` on, all left open.
+void exchange(Crowd& crowd, std::uint32_t first, std::uint32_t count) {
+  const std::string request = get("/index.html"), response = ok("hello");
+  for (std::uint32_t n = first; n < first + count; ++n) {
+    ASSERT_TRUE(crowd.connect(n));
+    Crowd::Connection c;
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_TRUE(crowd.client(n, c, request).forwarded());
+      ASSERT_TRUE(crowd.server(n, c, response).forwarded());
+    }
+  }
+}
+
+TEST(Memory, AnIdleKeepAliveConnectionTakesAtMost512Bytes) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "memory is the sanitizer's";
+#endif
+  InspectorOptions options = in_line();
+  Forget sink;
+  Inspector inspector(options, sink, rule_set());
+  Crowd crowd(inspector);
+  exchange(crowd, 0, 1000);  // what is taken once
+  const std::size_t before = resident_bytes();
+  exchange(crowd, 1000, kConnections);
+  const std::size_t grown = resident_bytes() - before;
+  EXPECT_EQ(inspector.flow_counters().flows_now, kConnections + 1000);
+  EXPECT_EQ(inspector.counters().transactions, 2 * (kConnections + 1000));
+  // The index is written to its end when it is made.
+  const base::FlatTable index(std::size_t{options.flow_limits.flows} + options.flow_limits.half_open);
+  const double each = static_cast<double>(grown) / kConnections +
+                      static_cast<double>(index.memory()) / static_cast<double>(index.capacity());
+  std::printf("an idle keep-alive connection: %.0f bytes, %.0f of them of the index\n", each,
+              static_cast<double>(index.memory()) / static_cast<double>(index.capacity()));
+  EXPECT_LE(each, kAllowed);
+  EXPECT_GE(each, sizeof(flow::Flow) / 2) << "something is not counted";
+}
+
+// The same of connections that never said a word.
+TEST(Memory, ASilentConnectionTakesAtMost512Bytes) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "memory is the sanitizer's";
+#endif
+  Forget sink;
+  Inspector inspector(in_line(), sink, rule_set());
+  Crowd crowd(inspector);
+  for (std::uint32_t n = 0; n < 1000; ++n) ASSERT_TRUE(crowd.connect(n));
+  const std::size_t before = resident_bytes();
+  for (std::uint32_t n = 1000; n < 1000 + kConnections; ++n) ASSERT_TRUE(crowd.connect(n));
+  const std::size_t grown = resident_bytes() - before;
+  EXPECT_EQ(inspector.flow_counters().flows_now, kConnections + 1000);
+  EXPECT_LE(grown / kConnections + 32, kAllowed);
+}
+
+// --- what is put aside between requests is still there ---
+
+TEST(Parked, TheNextRequestIsJudgedAndNumbered) {
+  Judge judge(in_line());
+  Conversation c;
+  c.open();
+  for (int i = 0; i < 3; ++i) c.client(get("/" + std::to_string(i))).server(ok("x"));
+  c.client(get("/?x=attack"));
+  const auto dropped = judge.feed(c);
+  EXPECT_FALSE(dropped.empty());
+  const auto& all = judge.end();
+  ASSERT_EQ(all.size(), 4U);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)]["tx_id"], i);
+  EXPECT_THAT(ids(all[3]), testing::ElementsAre(10));
+}
+
+TEST(Parked, ARequestAfterCloseIsStillTheServersLast) {
+  Judge judge(in_line());
+  Conversation c;
+  judge.feed(c.open().client(get("/", "Connection: close\r\n")).server(ok("x")).client(get("/again")));
+  const auto& all = judge.end();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_THAT(all[1]["waf"]["violations"].dump(), testing::HasSubstr("request-after-close"));
+}
+
+TEST(Parked, EmptyLinesBetweenRequestsAreCounted) {
+  Judge judge(in_line());
+  Conversation c;
+  judge.feed(c.open().client(get("/")).server(ok("x")).client("\r\n\r\n").client(get("/next")).server(ok("y")));
+  const auto& all = judge.end();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_THAT(all[1]["waf"]["violations"].dump(), testing::HasSubstr("leading-crlf"));
+}
+
+TEST(Parked, WhatTheServerSaysUnaskedIsStillSeen) {
+  InspectorOptions options;
+  Judge judge(options);
+  Conversation c;
+  judge.feed(c.open().client(get("/")).server(ok("x")).server(ok("unasked")));
+  const auto& all = judge.end();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_THAT(all[1]["waf"]["violations"].dump(), testing::HasSubstr("response-without-request"));
+}
+
+TEST(Parked, WhoTheProxySaysItIs) {
+  InspectorOptions options = in_line();
+  options.client.proxy_protocol = ProxyProtocol::Accept;
+  options.client.trusted.push_back(*IpPrefix::parse("0.0.0.0/0"));
+  Judge judge(options);
+  Conversation c;
+  c.open().client("PROXY TCP4 203.0.113.9 198.51.100.2 4711 80\r\n" + get("/")).server(ok("x"));
+  judge.feed(c.client(get("/?x=attack")));
+  const auto& all = judge.end();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0]["src_ip"], all[1]["src_ip"]);
+  EXPECT_EQ(all[0].value("client_ip", ""), all[1].value("client_ip", ""));
+  EXPECT_THAT(all[1].dump(), testing::HasSubstr("203.0.113.9"));
+}
+
+TEST(Parked, ATunnelStaysOneAndIsToldAsHttp) {
+  InspectorOptions options = in_line();
+  options.flow_events = true;
+  Judge judge(options);
+  Conversation c;
+  const std::string upgrade = get("/chat", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+  c.open().client(upgrade).server("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  c.client("\x81\x05hello").server("\x81\x05hello").client("GET /?x=attack HTTP/1.1\r\nHost: h\r\n\r\n").close();
+  EXPECT_TRUE(judge.feed(c).empty());
+  judge.end();
+  EXPECT_EQ(judge.inspector.counters().tunnels, 1U);
+  EXPECT_EQ(judge.inspector.counters().flows_http, 1U);
+  ASSERT_EQ(judge.recorder.drops.size(), 1U);
+  EXPECT_EQ(judge.recorder.drops[0]["event_type"], "flow");
+  EXPECT_EQ(judge.recorder.drops[0]["app_proto"], "http");
+}
+
+}  // namespace
+}  // namespace weir::inspect::test
