@@ -31,6 +31,7 @@ enum class FailureCause : std::uint8_t {
   HttpLimit,        // lines or header sections beyond ParserOptions
   DecodeLimit,      // a content coding that unpacks beyond its bounds, or is not known
   Transactions,     // InspectorOptions::transactions: an unfinished one must go
+  TransactionMemory,  // InspectorOptions::transaction_bytes are used up: the same
   RuleLimit,        // a rule ran into its work budget (PCRE2 match limits)
   RuleError,        // the rule engine could not judge
   Overload,         // the worker cannot keep up
@@ -50,7 +51,7 @@ enum class FailureAction : std::uint8_t {
       "malformed-packet", "bad-checksum", "fragment-memory", "flow-table",  "handshake-memory",
       "stream-memory",    "stream-limit", "midstream",       "asymmetric",  "unseen",
       "not-http",         "tls",          "http2",           "proxy-protocol", "http-violation",
-      "http-limit",       "decode-limit",     "transactions",    "rule-limit",  "rule-error",
+      "http-limit",       "decode-limit",     "transactions",    "transaction-memory", "rule-limit",  "rule-error",
       "overload",         "queue-full"};
   return kNames[static_cast<std::size_t>(cause)];
 }
@@ -110,6 +111,7 @@ struct FailurePolicies {
       case FailureCause::Asymmetric:
       case FailureCause::Unseen:
       case FailureCause::Transactions:
+      case FailureCause::TransactionMemory:
       case FailureCause::RuleError: return open ? FailureAction::Pass : FailureAction::Reset;
       // A peer's doing.
       case FailureCause::MalformedPacket:

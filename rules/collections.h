@@ -35,6 +35,10 @@ class VarTable {
   // All variables, in order of first setting; skip those that are not live.
   [[nodiscard]] const std::vector<Var>& all() const { return vars_; }
 
+  [[nodiscard]] std::size_t memory() const {
+    return vars_.capacity() * sizeof(Var) + index_.capacity() * sizeof(std::uint32_t);
+  }
+
   static constexpr std::size_t kMaxVariables = 65536;
 
  private:

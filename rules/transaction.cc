@@ -431,6 +431,23 @@ std::span<const Match> Transaction::matches() const { return state_->matches; }
 const Decision& Transaction::decision() const { return state_->decision; }
 EngineMode Transaction::mode() const { return state_->mode; }
 std::uint64_t Transaction::work() const { return state_->work; }
+
+std::size_t Transaction::memory() const {
+  const State& tx = *state_;
+  std::size_t out = sizeof(State) + tx.arena.reserved() + tx.request.body.capacity() + tx.response.body.capacity() +
+                    tx.body_reader.memory();
+  for (const std::vector<Entry>* list :
+       {&tx.request.headers, &tx.request.cookies, &tx.request.args, &tx.xml, &tx.response.headers, &tx.multipart.files,
+        &tx.multipart.sizes, &tx.multipart.contents, &tx.multipart.part_headers}) {
+    out += list->capacity() * sizeof(Entry);
+  }
+  for (const VarTable* table : {&tx.tx, &tx.env, &tx.geo, &tx.before_trailers.tx}) out += table->memory();
+  for (const OpenCollection& c : tx.collections) out += c.vars.memory();
+  return out + tx.matches.capacity() * sizeof(Match) + tx.matched_vars.capacity() * sizeof(MatchedVar) +
+         tx.rule_flags.capacity() + tx.rule_matched.capacity() + tx.steps_to_run.capacity() * sizeof(std::uint64_t) +
+         tx.sanitise.capacity() * sizeof(State::Hidden);
+}
+
 void Transaction::trace_to(TraceSink* trace) { state_->trace = trace; }
 void Transaction::profile_to(Profile* profile) { state_->profile = state_->forms.profile = profile; }
 

@@ -124,6 +124,9 @@ class Transaction {
   // Work done since begin(): evaluations and bytes scanned or transformed. For tests of linear cost.
   [[nodiscard]] std::uint64_t work() const;
 
+  // Bytes that it holds, itself included; what it keeps for the next one as well.
+  [[nodiscard]] std::size_t memory() const;
+
   // Every evaluation is reported to `trace` (null: none). Not for production: it is slow.
   void trace_to(TraceSink* trace);
   // Time is counted in `profile` (null: nowhere), which is of the same rule set.

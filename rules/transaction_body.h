@@ -21,6 +21,8 @@ class BodyReader : public body::BodySink {
   void finish(TransactionState& tx, bool truncated);
   // SecRequestBodyNoFilesLimit; sets REQBODY_ERROR.
   bool over_no_files_limit(TransactionState& tx);
+  // Bytes from the heap; without what the XML library takes for itself.
+  [[nodiscard]] std::size_t memory() const { return json_.memory() + multipart_.memory() + xml_.memory(); }
 
   bool on_argument(std::string_view name, std::string_view value) override;
   void on_file(std::string_view name, std::string_view filename, std::string_view content,

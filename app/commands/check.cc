@@ -169,8 +169,10 @@ std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
   std::string out = line("memory ceiling", mebibytes(worker * workers + rules * (1 + workers) + collections));
   out += line("  workers", std::to_string(workers) + ", for each:");
   out += line("  connections", mebibytes(one.connections));
+  out += line("  sessions", mebibytes(one.sessions) + " (if all connections were in the middle of a message)");
   out += line("  fragments", mebibytes(one.fragments));
-  out += line("  transactions", mebibytes(one.transactions) + " (if all had the largest bodies)");
+  out += line("  transactions", mebibytes(one.transactions));
+  out += line("  decoders", mebibytes(one.decoders));
   out += line("  input", mebibytes(input));
   out += line("  events", mebibytes(config.events.buffer));
   if (audit > 0) out += line("  audit log", mebibytes(audit));

@@ -110,6 +110,7 @@ struct LimitsConfig {
   FlowLimits flow;
   FragmentLimits fragments;
   std::uint32_t transactions = 2'048;
+  std::uint64_t transaction_memory = 512ULL << 20U;
   std::uint32_t transactions_per_connection = 64;
   std::uint64_t early_response = 128ULL << 10U;
   bool operator==(const LimitsConfig&) const = default;

@@ -102,6 +102,7 @@ inspect::InspectorOptions inspector_options(const Config& config, inspect::Stanc
   options.ports = config.ports;
   options.client = config.client_address;
   options.transactions = config.limits.transactions;
+  options.transaction_bytes = config.limits.transaction_memory;
   options.transactions_per_flow = config.limits.transactions_per_connection;
   options.early_response_bytes = static_cast<std::size_t>(config.limits.early_response);
   options.detect_offload = false;

@@ -288,6 +288,7 @@ constexpr std::array<std::string_view, kFailureCauses> kCauses{
     "lines or header sections beyond their limits",
     "a content coding that unpacks beyond its bounds, or is not known",
     "`limits.transactions` is used up and an unfinished one must go",
+    "`limits.transaction_memory` is used up and an unfinished one must go",
     "a rule ran into its work limit",
     "the rules could not judge",
     "the worker cannot keep up",
@@ -434,6 +435,10 @@ Fields limits() {
       {"limits.transactions",
        CountField{{1, 1'048'576}, [](Draft& d, std::uint64_t n) { d.config.limits.transactions = narrow(n); }}, "2048",
        "Transactions under way. Beyond it, the one that was idle longest is judged as it stands."},
+      {"limits.transaction_memory",
+       SizeField{{4 * kMiB, 1024 * kGiB}, [](Draft& d, std::uint64_t n) { d.config.limits.transaction_memory = n; }}, "512MiB",
+       "Memory of all of them together, bodies and what waits for them included, and of lines that are not complete. "
+       "Beyond it, the one that was idle longest is judged as it stands. At least what the largest may take."},
       {"limits.transactions_per_connection",
        CountField{{1, 64}, [](Draft& d, std::uint64_t n) { d.config.limits.transactions_per_connection = narrow(n); }}, "64",
        "The same for one connection (pipelining)."},

@@ -52,6 +52,7 @@ constexpr std::array kFigures{
     Figure{"http.truncated", false, [](F f) { return f.inspector.truncated; }},
     Figure{"http.with_violations", false, [](F f) { return f.inspector.with_violations; }},
     Figure{"http.evicted", false, [](F f) { return f.inspector.evicted; }},
+    Figure{"http.memory", true, [](F f) { return f.inspector.held; }},
     Figure{"inline.dropped", false, [](F f) { return f.inspector.dropped_packets; }},
     Figure{"inline.pages", false, [](F f) { return f.inspector.pages; }},
     Figure{"inline.pages_read", false, [](F f) { return f.inspector.pages_read; }},

@@ -63,7 +63,8 @@ class ContentLayer;
 // for use by several threads. Outlives the decoders that it serves.
 class DecoderPool {
  public:
-  explicit DecoderPool(std::size_t max_bytes = 256ULL << 20, std::size_t max_idle = 32);
+  static constexpr std::size_t kMostBytes = std::size_t{256} << 20U;
+  explicit DecoderPool(std::size_t max_bytes = kMostBytes, std::size_t max_idle = 32);
   DecoderPool(const DecoderPool&) = delete;
   DecoderPool& operator=(const DecoderPool&) = delete;
   ~DecoderPool();

@@ -22,6 +22,7 @@ class MessageFacts {
   explicit MessageFacts(std::pmr::memory_resource* memory) : authority_(memory) {}
 
   void reset() noexcept;
+  [[nodiscard]] std::size_t capacity() const noexcept { return authority_.capacity(); }
   // The authority of an absolute-form or authority-form target, to compare with Host.
   void expect_authority(std::string_view authority) { authority_.assign(authority); }
   // Takes a field of the header section; adds what is wrong with it to `out`.

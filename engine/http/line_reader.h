@@ -37,6 +37,7 @@ class LineReader {
 
   // Octets of the unfinished line, as far as they are kept.
   [[nodiscard]] std::string_view partial() const noexcept { return carry_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return carry_.capacity(); }
   [[nodiscard]] bool started() const noexcept { return length_ > 0; }
   [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
 

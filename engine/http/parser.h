@@ -69,6 +69,14 @@ class Connection {
   // REQUIRES: nothing is under way, and neither side has ended.
   void resume(const IdleConnection& idle) noexcept;
 
+  // Bytes of lines that are not complete, of both sides.
+  [[nodiscard]] std::size_t buffered() const noexcept { return requests_.buffered() + responses_.buffered(); }
+  // Neither side is read any more, and nothing is kept.
+  void give_up() noexcept {
+    requests_.give_up();
+    responses_.give_up();
+  }
+
   // The connection was picked up in the middle: both sides begin as after a gap.
   void start_midstream() noexcept;
 

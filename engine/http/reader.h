@@ -60,8 +60,13 @@ class Reader : private ContentSink {
   void lose() noexcept;
   // The other side agreed to leave HTTP.
   void enter_tunnel(ExchangeId agreed);
-  // After an exhausted allocator: nothing can be said of what follows.
+  // For want of memory: nothing can be said of what follows, and nothing is kept.
   void give_up() noexcept;
+  // Bytes of lines that are not complete.
+  [[nodiscard]] std::size_t buffered() const noexcept {
+    const std::size_t all = lines_.capacity() + field_.capacity() + facts_.capacity();
+    return all > kInPlace ? all : 0;
+  }
 
   [[nodiscard]] SideState state() const noexcept;
   [[nodiscard]] Progress& progress() noexcept { return progress_; }
@@ -151,6 +156,7 @@ class Reader : private ContentSink {
 
  private:
   static constexpr std::size_t kSniff = 24;
+  static constexpr std::size_t kInPlace = 45;  // three short strings need no memory of their own
 
   void read_start(std::string_view& in);
   void read_resync(std::string_view& in);

@@ -29,6 +29,12 @@ void Reader::lose_line() noexcept {
 
 void Reader::give_up() noexcept {
   state_ = State::Refused;
+  release_decoder();
+  facts_.reset();
+  lines_.next();
+  lines_.release();
+  field_.clear();
+  field_.shrink_to_fit();
 }
 
 void Reader::gap(std::uint64_t length) {

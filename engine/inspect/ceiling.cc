@@ -1,6 +1,10 @@
 #include "engine/inspect/ceiling.h"
 
+#include <algorithm>
+
 #include "engine/flow/tracker.h"
+#include "engine/inspect/parked.h"
+#include "engine/inspect/session.h"
 #include "engine/net/fragment.h"
 #include "rules/program.h"
 
@@ -43,7 +47,11 @@ Ceiling ceiling(const InspectorOptions& options, const rules::RuleSet* rules) {
     if (settings.request_body_access) one += settings.request_body_limit;
     if (settings.response_body_access) one += settings.response_body_limit;
   }
-  out.transactions = one * options.transactions;
+  out.transactions = std::min(one * options.transactions, options.transaction_bytes);
+  const std::uint64_t parked =
+      sizeof(ParkedSession) + (options.client.proxy_protocol == ProxyProtocol::Off ? 0 : sizeof(ProxiedClient));
+  out.sessions = options.flow_limits.flows * (parked + sizeof(Session));
+  out.decoders = http::DecoderPool::kMostBytes;
   return out;
 }
 

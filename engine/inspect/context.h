@@ -17,6 +17,7 @@
 #include "engine/inspect/options.h"
 #include "engine/inspect/parked.h"
 #include "engine/inspect/record.h"
+#include "engine/inspect/room.h"
 #include "engine/inspect/sites.h"
 #include "engine/inspect/transaction_sink.h"
 #include "rules/explain.h"
@@ -71,6 +72,7 @@ struct Context {
   std::vector<std::unique_ptr<http::ProxyReader>> spare_fronts;
   ExchangePool pool;
   ParkedSessions parked;
+  WaitingLines waiting;
   RecordBuilder records;
   InspectorCounters counters;
   Tracing tracing;

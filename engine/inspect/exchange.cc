@@ -29,32 +29,64 @@ void Exchange::add(http::Violation violation) {
   violations.push_back(violation);
 }
 
+std::size_t Exchange::memory() const {
+  std::size_t out = sizeof *this + tx.memory() + head.memory() + early.words.memory() + early.body.capacity() +
+                    violations.capacity() * sizeof(http::Violation);
+  for (const Text* text : {&method, &url, &protocol, &hostname, &user_agent, &content_type}) out += text->value.capacity();
+  return out;
+}
+
 ExchangePool::ExchangePool(std::size_t limit, rules::CollectionStore* store)
     : limit_(limit == 0 ? 1 : limit), store_(store) {}
 
-ExchangePool::~ExchangePool() = default;
+ExchangePool::~ExchangePool() {
+  for (Exchange* exchange = oldest_; exchange != nullptr;) {
+    const std::unique_ptr<Exchange> own(exchange);
+    exchange = exchange->newer;
+  }
+}
 
 Exchange* ExchangePool::take() {
   if (in_use_ >= limit_) return nullptr;
+  std::unique_ptr<Exchange> own;
   if (free_.empty()) {
-    all_.push_back(std::make_unique<Exchange>(scratch_, store_));
-    free_.reserve(all_.size());
-    free_.push_back(all_.back().get());
+    own = std::make_unique<Exchange>(scratch_, store_);
+  } else {
+    own = std::move(free_.back());
+    free_.pop_back();
   }
-  Exchange* exchange = free_.back();
-  free_.pop_back();
   ++in_use_;
+  Exchange* exchange = own.release();  // in the list of those in use
   link_newest(exchange);
   return exchange;
 }
 
 void ExchangePool::give_back(Exchange* exchange) {
   unlink(exchange);
-  exchange->session = nullptr;
-  exchange->policy = nullptr;
-  exchange->sites.reset();
-  free_.push_back(exchange);
   --in_use_;
+  std::unique_ptr<Exchange> own(exchange);
+  own->session = nullptr;
+  own->policy = nullptr;
+  own->sites.reset();
+  account(*own);
+  if (own->held > kKept) {
+    memory_ -= own->held;
+    return;
+  }
+  free_.push_back(std::move(own));
+}
+
+void ExchangePool::account(Exchange& exchange) {
+  const std::size_t now = exchange.memory();
+  memory_ += now - exchange.held;
+  exchange.held = now;
+}
+
+bool ExchangePool::drop_free() {
+  if (free_.empty()) return false;
+  memory_ -= free_.back()->held;
+  free_.pop_back();
+  return true;
 }
 
 void ExchangePool::touch(Exchange* exchange) {

@@ -48,6 +48,9 @@ class Words {
     bytes_.clear();
     lengths_.clear();
   }
+  [[nodiscard]] std::size_t memory() const {
+    return bytes_.capacity() + lengths_.capacity() * sizeof(std::uint32_t);
+  }
   // From the first to the last.
   class Reader {
    public:
@@ -101,6 +104,8 @@ struct Exchange {
 
   void start(Session* owner, http::ExchangeId number);
   void add(http::Violation violation);
+  // Bytes that it holds, itself included; what it keeps for the next one as well.
+  [[nodiscard]] std::size_t memory() const;
 
   http::ExchangeId id = 0;
   Session* session = nullptr;
@@ -130,7 +135,8 @@ struct Exchange {
   std::vector<http::Violation> violations;  // in order of first appearance
   rules::Transaction tx;
 
-  // Of the pool: neighbours in order of last activity.
+  // Of the pool: memory() when it last asked, and neighbours in order of last activity.
+  std::size_t held = 0;
   Exchange* older = nullptr;
   Exchange* newer = nullptr;
 };
@@ -150,6 +156,12 @@ class ExchangePool {
   void touch(Exchange* exchange);
   [[nodiscard]] Exchange* idlest() const { return oldest_; }
   [[nodiscard]] std::size_t in_use() const { return in_use_; }
+  // It may hold more, or less, than before.
+  void account(Exchange& exchange);
+  // Of all, also of those that wait to be taken.
+  [[nodiscard]] std::uint64_t memory() const { return memory_; }
+  // Gives the memory of one that is not in use back; false: there is none.
+  bool drop_free();
 
  private:
   void unlink(Exchange* exchange);
@@ -158,11 +170,13 @@ class ExchangePool {
   std::size_t limit_;
   rules::CollectionStore* store_;
   rules::Scratch scratch_;
-  std::vector<std::unique_ptr<Exchange>> all_;
-  std::vector<Exchange*> free_;
+  static constexpr std::size_t kKept = std::size_t{1} << 20U;  // what held more is not kept for the next
+
+  std::vector<std::unique_ptr<Exchange>> free_;
   Exchange* oldest_ = nullptr;
   Exchange* newest_ = nullptr;
   std::size_t in_use_ = 0;
+  std::uint64_t memory_ = 0;
 };
 
 }  // namespace weir::inspect

@@ -194,8 +194,11 @@ void Inspector::State::park_idle() {
 
 flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, http::Side side,
                                            const http::Progress& progress) {
-  flow.busy = session.busy();
   heard_of(flow);
+  session.account();
+  if (progress.exhausted) session.give_up_lines();
+  make_room(context);
+  flow.busy = session.busy();
   if (inline_stance()) {
     if (context.options.release.responses && side == http::Side::Response) session.settle_response();
     if (progress.body_ended && side == http::Side::Request) session.body_ended();
@@ -388,6 +391,7 @@ void Inspector::State::decide(const Arrival& in, const flow::SegmentVerdict& jud
     model_refused(in, judged, verdict);
   } else if (flow != nullptr && flow->refused && !in.segment.has(net::kSyn)) {
     blocked(DropReason::Policy);  // by a failure that this very segment met
+    if (session != nullptr) (void)session->take_untold();
     blocking->reset(in, judged, session, false);
   } else if (judged.opened && flow != nullptr && !flow->handshake_seen) {
     fired(context, FailureCause::Midstream, FailureAction::Pass, flow);

@@ -73,6 +73,9 @@ struct InspectorOptions {
   // at most the body limits of the rules). Beyond it the one that was idle longest is finished as it
   // stands and marked truncated: stops slow or abandoned requests from holding memory.
   std::size_t transactions = 2048;
+  // What they take together, and with them lines that are not complete. Beyond it the same happens, until there is room: it
+  // may be exceeded by what one packet brings.
+  std::uint64_t transaction_bytes = 512ULL << 20U;
   // Of one connection (pipelining).
   std::size_t transactions_per_flow = 64;
   ClientAddressOptions client;
@@ -133,7 +136,8 @@ struct InspectorCounters {
   std::uint64_t refused = 0;          // deny, drop or redirect (in detect mode: would have been)
   std::uint64_t truncated = 0;
   std::uint64_t with_violations = 0;
-  std::uint64_t evicted = 0;          // finished early because of InspectorOptions::transactions
+  std::uint64_t evicted = 0;          // given up early because of InspectorOptions::transactions or transaction_bytes
+  std::uint64_t held = 0;             // now: bytes that InspectorOptions::transaction_bytes bounds
   std::uint64_t dropped_packets = 0;  // inline
   std::uint64_t pages = 0;            // block pages begun
   std::uint64_t pages_read = 0;       // of these, acknowledged to their last byte

@@ -58,7 +58,7 @@ std::uint32_t Session::park() {
     return base::kNone;
   }
   all.sessions[index] = out;
-  if (out.over || out.http.requests_ended || out.http.responses_ended) rest();
+  if (out.over || out.http.requests_ended || out.http.responses_ended || lines_ != 0) rest();
   return index;
 }
 

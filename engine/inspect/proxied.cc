@@ -42,6 +42,7 @@ void Session::end_front() {
 void Session::rest() {
   end_front();
   connection_.reset();
+  account();
 }
 
 http::Progress Session::on_bytes(http::Side side, std::string_view bytes) {

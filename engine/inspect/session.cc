@@ -59,25 +59,28 @@ void Session::close() {
   while (!exchanges_.empty()) finish(*exchanges_.front());
 }
 
-void Session::evict(Exchange* exchange) {
+void Session::evict(Exchange* exchange, FailureCause cause) {
   exchange->truncated = true;
   ++context_.counters.evicted;
   // What is left of an unfinished request would go on unjudged.
   if (inline_stance() && exchange->judged && !exchange->body_judged && refusal_.reason == DropReason::None &&
-      fire(context_, FailureCause::Transactions, flow_) != FailureAction::Pass) {
-    give_up(*exchange, FailureCause::Transactions);
+      fire(context_, cause, flow_) != FailureAction::Pass) {
+    give_up(*exchange, cause);
   }
   finish(*exchange);
-  // Its packet is not at hand: the next one of the flow finds it refused.
-  if (flow_ != nullptr && refusal_.reason != DropReason::None && !flow_->refused) {
-    flow_->refused = untold_ = true;
-  }
+  refuse_flow();
 }
 
 void Session::give_up(const Exchange& exchange, FailureCause cause) {
   Decision decision;
   decision.kind = DecisionKind::Drop;
   refuse(&exchange, exchange.id, DropReason::Policy, name(cause), decision);
+}
+
+// Its packet is not at hand: the next one of the flow finds it refused.
+void Session::refuse_flow() {
+  if (flow_ == nullptr || refusal_.reason == DropReason::None || flow_->refused) return;
+  flow_->refused = untold_ = true;
 }
 
 Exchange* Session::find(http::ExchangeId id) {

@@ -91,8 +91,13 @@ class Session final : public http::HttpSink {
   void wake(const ParkedSession& parked, const SessionOrigin& origin, flow::Flow* flow);
   // Gives the parser's memory back until the next open().
   void rest();
-  // Finishes the exchange as it stands, to give its memory to another one.
-  void evict(Exchange* exchange);
+  // Finishes the exchange as it stands, to give its place or memory to another one.
+  void evict(Exchange* exchange, FailureCause cause = FailureCause::Transactions);
+  // engine/inspect/room.cc. What it holds, after bytes of it, is brought up to date.
+  void account();
+  // There is no memory for its lines that are not complete: they are given up.
+  void give_up_lines();
+  [[nodiscard]] std::uint64_t last_packet() const { return last_packet_; }
 
   [[nodiscard]] SessionFacts facts() const;
   [[nodiscard]] bool busy() const { return !exchanges_.empty(); }
@@ -164,6 +169,9 @@ class Session final : public http::HttpSink {
   // Phase 2 has run: what comes of the response can be judged at once.
   static bool in_order(const Exchange& exchange) { return exchange.request.done || !exchange.judged; }
 
+  void refuse_flow();
+
+  friend class WaitingLines;
   Context& context_;
   std::optional<http::Connection> connection_;
   SessionOrigin origin_;
@@ -183,6 +191,11 @@ class Session final : public http::HttpSink {
   std::string location_;
   flow::Flow* flow_ = nullptr;
   std::uint64_t transactions_ = 0;
+  std::size_t lines_ = 0;          // bytes of lines that are not complete, as last counted
+  std::uint64_t last_packet_ = 0;  // that brought bytes of it, if it is among those that wait:
+  Session* older_ = nullptr;       // of WaitingLines
+  Session* newer_ = nullptr;
+  bool waits_ = false;
   bool alerted_ = false;
   bool refused_again_ = false;
   bool untold_ = false;

@@ -48,6 +48,9 @@ class JsonProcessor {
 
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::uint64_t work() const { return work_; }
+  [[nodiscard]] std::size_t memory() const {  // bytes from the heap
+    return text_.capacity() + frames_.capacity() * sizeof(Frame) + keys_.capacity() + name_.capacity();
+  }
 
  private:
   struct Frame {

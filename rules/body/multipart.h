@@ -46,6 +46,9 @@ class MultipartProcessor {
   // Bytes of part headers and fields, not of files (for SecRequestBodyNoFilesLimit).
   [[nodiscard]] std::uint64_t no_files_length() const { return no_files_length_; }
   [[nodiscard]] std::uint64_t work() const { return work_; }
+  [[nodiscard]] std::size_t memory() const {  // bytes from the heap
+    return line_.capacity() + header_text_.capacity() + fields_.capacity() * sizeof(Field) + content_.capacity();
+  }
 
  private:
   // One header field of the current part; offsets into header_text_.

@@ -279,6 +279,12 @@ bool XmlProcessor::finish(bool truncated) {
 }
 
 bool XmlProcessor::failed() const { return state_->failed; }
+std::size_t XmlProcessor::memory() const {
+  const State& s = *state_;
+  return sizeof(State) + s.pending.capacity() + s.text.capacity() + s.path.capacity() + s.own_text.capacity() +
+         s.path_lengths.capacity() * sizeof(std::size_t);
+}
+
 std::uint64_t XmlProcessor::work() const { return state_->work; }
 
 }  // namespace weir::rules::body

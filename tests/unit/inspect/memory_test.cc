@@ -1,8 +1,11 @@
 // What connections cost in memory while they are idle, by what the process really has got from the kernel.
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cstdio>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "engine/base/flat_table.h"
 #include "engine/flow/flow.h"
@@ -75,6 +78,83 @@ TEST(Memory, ASilentConnectionTakesAtMost512Bytes) {
   const std::size_t grown = resident_bytes() - before;
   EXPECT_EQ(inspector.flow_counters().flows_now, kConnections + 1000);
   EXPECT_LE(grown / kConnections + 32, kAllowed);
+}
+
+// --- requests that never end ---
+
+struct Half {
+  const char* what;
+  std::string bytes;
+};
+
+std::vector<Half> halves() {
+  return {{"a header section", "POST /x HTTP/1.1\r\nHost: h\r\nX-Pad: " + std::string(1200, 'p')},
+          {"a line", "GET /" + std::string(1300, 'a')},
+          {"a body", "POST /x HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 90000\r\n\r\n" +
+                         std::string(1300, 'b')}};
+}
+
+class HalfSent : public testing::TestWithParam<std::tuple<std::size_t, bool>> {};
+
+TEST_P(HalfSent, AreBoundedInMemoryAndGoAsThePolicySays) {
+  const auto [which, open] = GetParam();
+  const Half half = halves()[which];
+  SCOPED_TRACE(half.what);
+  constexpr std::uint32_t kCrowd = 3000;
+  InspectorOptions options = in_line();
+  options.transactions = 1U << 20U;
+  options.transaction_bytes = which == 1 ? 1U << 20U : 8U << 20U;
+  options.failures.open = open;
+  Forget sink;
+  Inspector inspector(options, sink, rule_set());
+  Crowd crowd(inspector);
+  std::array<Crowd::Connection, kCrowd> all{};
+  std::uint64_t refused = 0;
+  for (std::uint32_t n = 0; n < kCrowd; ++n) {
+    ASSERT_TRUE(crowd.connect(n));
+    ASSERT_TRUE(crowd.client(n, all[n], half.bytes).forwarded()) << n;
+    EXPECT_LE(inspector.counters().held, options.transaction_bytes);
+    if (n % 100 != 0) continue;
+    // Others do not notice.
+    Crowd::Connection clean;
+    ASSERT_TRUE(crowd.connect(kCrowd + n));
+    EXPECT_TRUE(crowd.client(kCrowd + n, clean, get("/")).forwarded());
+    EXPECT_TRUE(crowd.server(kCrowd + n, clean, ok("x")).forwarded());
+    EXPECT_FALSE(crowd.client(kCrowd + n, clean, get("/?x=attack")).forwarded());
+    EXPECT_EQ(inspector.counters().refused, ++refused);
+  }
+  const FailureAction action = open ? FailureAction::Pass : FailureAction::Reset;
+  const std::uint64_t fired = inspector.counters().failures[static_cast<std::size_t>(FailureCause::TransactionMemory)]
+                                                           [static_cast<std::size_t>(action)];
+  EXPECT_GT(fired, kCrowd / 2);
+  EXPECT_EQ(inspector.counters().evicted, fired);
+  // The first to come was the first to go; the last one is still there.
+  EXPECT_EQ(crowd.client(0, all[0], "x").forwarded(), open);
+  EXPECT_EQ(inspector.counters().resets, open ? 0U : 1U);
+  EXPECT_TRUE(crowd.client(kCrowd - 1, all[kCrowd - 1], "x").forwarded());
+  inspector.end_of_input();
+  EXPECT_EQ(inspector.flow_counters().flows_now, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Memory, HalfSent, testing::Combine(testing::Values(0U, 1U, 2U), testing::Bool()));
+
+// One that needs more than there is at all goes itself.
+TEST(TransactionMemory, OneRequestThatIsTooLarge) {
+  InspectorOptions options = in_line();
+  options.transaction_bytes = 128U << 10U;
+  Forget sink;
+  Inspector inspector(options, sink, load("SecRequestBodyAccess On\nSecRequestBodyLimit 10000000\n"));
+  Crowd crowd(inspector);
+  Crowd::Connection c;
+  ASSERT_TRUE(crowd.connect(0));
+  bool passed = crowd.client(0, c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                                     "Content-Length: 900000\r\n\r\n").forwarded();
+  std::uint32_t sent = 0;
+  for (; passed && sent < 600; ++sent) passed = crowd.client(0, c, std::string(1400, 'b')).forwarded();
+  EXPECT_FALSE(passed);
+  EXPECT_GT(sent, 10U);
+  EXPECT_EQ(inspector.counters().resets, 1U);
+  EXPECT_LE(inspector.counters().held, options.transaction_bytes);
 }
 
 // --- what is put aside between requests is still there ---
