@@ -63,7 +63,7 @@ for port in range(20000, 20050):
 HALF_SENT = """
 import socket, sys, time
 held = []
-for i in range(20):
+for i in range(int(sys.argv[3])):
     s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
     s.sendall(b"POST /small.txt HTTP/1.1\\r\\nHost: lab.test\\r\\nUser-Agent: weir-lab\\r\\nAccept: */*\\r\\n"
               b"Content-Type: application/x-www-form-urlencoded\\r\\nContent-Length: 1000\\r\\n\\r\\nname=Ada&")
@@ -240,23 +240,32 @@ class Transactions(Flows):
     name, policy = ("limits.transactions of 4, 20 requests half sent",
                     "the one idle longest is judged as it stands; closed: its rest is refused, open: passes (transactions)")
     connections, more = 32, "limits: {transactions: 4}\n"
-    cause = "transactions"
+    cause, half_sent = "transactions", 20
 
     def happen(self):
-        self.run.lab.start("client", sys.executable, "-c", HALF_SENT, self.run.lab.server4, str(servers.PORTS["nginx"]))
+        self.run.lab.start("client", sys.executable, "-c", HALF_SENT, self.run.lab.server4, str(servers.PORTS["nginx"]),
+                           str(self.half_sent))
 
     def judge(self):
         action, other = ("pass", "reset") if self.run.open else ("reset", "pass")
-        if not self.run.count(f"failure.transactions.{action}"):
-            yield f"failure.transactions.{action} is 0"
-        if self.run.count(f"failure.transactions.{other}"):
-            yield f"failure.transactions.{other} is not 0"
+        if not self.run.count(f"failure.{self.cause}.{action}"):
+            yield f"failure.{self.cause}.{action} is 0"
+        if self.run.count(f"failure.{self.cause}.{other}"):
+            yield f"failure.{self.cause}.{other} is not 0"
         if self.run.open and self.run.wrk["errors"]:
             yield "open, and connections were lost"
 
 
+class TransactionMemory(Transactions):
+    name, policy = ("limits.transaction_memory of 4 MiB, 300 requests half sent",
+                    "those idle longest are judged as they stand; closed: their rest is refused, open: passes (transaction-memory)")
+    connections, more = 8, "limits: {transaction_memory: 4MiB}\n"
+    cause, half_sent = "transaction-memory", 300
+
+
 SCENARIOS = {"kill": Kill, "stop": Stop, "reload": Reload, "disk": Disk, "flows": Flows, "half-open": HalfOpen,
-             "handshake": Handshake, "buffers": Buffers, "transactions": Transactions}
+             "handshake": Handshake, "buffers": Buffers, "transactions": Transactions,
+             "transaction-memory": TransactionMemory}
 
 
 class Run:
