@@ -33,7 +33,7 @@ from lab import evasion_lab, wire
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-MODULES = ("fragments", "handshake", "sequence", "endings", "framing", "messages")
+MODULES = ("fragments", "handshake", "sequence", "endings", "released", "framing", "messages")
 HTTP_MODULES = ("evasion.framing", "evasion.messages")
 QUEUES = "7-8"
 AT_ONCE = 28
@@ -325,7 +325,7 @@ class Campaign:
             else:
                 lab.firewall("up", "routed", "--queues", QUEUES)
             grace = "0s" if name == "tracked" else "60s"
-            weir = wire.Weir(lab, self.weir, work, f"mode: block\nrules: [{rules}]\nmidstream_grace: {grace}\n"
+            weir = wire.Weir(lab, self.weir, work, f"mode: block\nrules: [{rules}]\nmidstream_grace: {grace}\nrelease: {{responses: true}}\n"
                              f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n", name)
         attack.go_on()
         if weir is not None:
@@ -394,7 +394,7 @@ owns, against real servers ({servers}) on Linux {kernel}, with Weir ({weir}) in 
 * *Twin*: the same without the attack (or, where the way itself is refused, an honest spelling of it) gets its 200.
 
 {cases} cases, {taken} of which servers take without Weir. {runs} runs with Weir: {faults}.
-Requirements: F fragments, H handshake, W sequence numbers and windows, O overlaps and endings, P packets; words are kinds of HTTP/1 ambiguity.
+Requirements: F fragments, H handshake, W sequence numbers and windows, O overlaps and endings, P packets, D3 what leaves the queue; words are kinds of HTTP/1 ambiguity.
 
 | Case | Covers | What is sent | Without Weir | With Weir | Twin |
 |---|---|---|---|---|---|

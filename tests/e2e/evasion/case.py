@@ -40,7 +40,8 @@ class Case:
     bare: bool = False  # only where every packet comes to Weir, as it does without connection tracking
 
 
-SETTINGS = {"cookies": ["net.ipv4.tcp_syncookies=2", "net.ipv4.tcp_fastopen=0"]}
+SETTINGS = {"cookies": ["net.ipv4.tcp_syncookies=2", "net.ipv4.tcp_fastopen=0"],
+            "forgets": ["net.ipv4.tcp_fin_timeout=1"]}  # a connection that it has closed and its client has not
 
 
 def case(name, covers, says, expect, **more):

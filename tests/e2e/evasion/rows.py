@@ -1,7 +1,7 @@
-"""What the cases must cover: the numbers of the requirements on fragments (F), the handshake (H), sequence numbers (W)
-and endings (O), and the rows of what servers do with ambiguous HTTP/1."""
+"""What the cases must cover: the numbers of the requirements on fragments (F), the handshake (H), sequence numbers (W),
+endings (O) and on what leaves the queue (D3), and the rows of what servers do with ambiguous HTTP/1."""
 
-NUMBERS = [f"{letter}{i}" for letter, most in (("F", 8), ("H", 10), ("W", 12), ("O", 8)) for i in range(1, most + 1)]
+NUMBERS = [f"{letter}{i}" for letter, most in (("F", 8), ("H", 10), ("W", 12), ("O", 8)) for i in range(1, most + 1)] + ["D3"]
 ROWS = {
     "cl-te": "Content-Length and Transfer-Encoding", "te-value": "Transfer-Encoding that is not exactly chunked",
     "cl-duplicate": "several lengths", "cl-junk": "lengths that are no number", "chunk-size": "chunk sizes and extensions",

@@ -220,6 +220,7 @@ class Connection:
         self.reset = self.finished = False
         self.mss, self.scale = 536, 0
         self.answering = True
+        self.most = None  # of what was received that is acknowledged by itself
         self.ident = int.from_bytes(os.urandom(2), "big")
         self.hold = {}
         self.piece = None  # what send() sends at a time, if not as much as the server takes
@@ -326,7 +327,7 @@ class Connection:
             self.received += payload
             self.expected = (self.expected + len(payload) + (1 if fin else 0)) & M32
             self.finished = fin
-        if self.answering:
+        if self.answering and (self.most is None or len(self.received) < self.most):
             # What the server has acknowledged is a number that it takes, whatever a case made of the stream.
             self.clock += 1
             self.emit(self.segment(ACK, self.acked, self.expected))

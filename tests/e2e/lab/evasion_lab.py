@@ -161,6 +161,7 @@ def start_servers(lab, work):
 def _nginx(lab, work):
     base = work / "nginx"
     base.mkdir()
+    (base / "large.bin").write_bytes(os.urandom(768 * 1024))
     (base / "nginx.conf").write_text(f"""
 daemon off;
 worker_processes 1;
@@ -180,6 +181,7 @@ http {{
   server {{
     listen {PORTS["nginx"]};
     listen [::]:{PORTS["nginx"]};
+    location = /large.bin {{ root {base}; default_type application/octet-stream; }}
     location / {{
       proxy_pass http://127.0.0.1:{BEHIND["nginx"]};
       proxy_http_version 1.1;
