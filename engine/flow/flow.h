@@ -5,9 +5,9 @@
 // from sequence numbers by their signed distance to the next expected one (RFC 9293 3.4). Offsets are
 // signed because segments may name sequence numbers before the start.
 //
-// Flows live in a pool of the Tracker. `user`, `answer`, `parked` and `busy` belong to the listener, who may
-// also set `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only outside. An idle
-// connection without buffered data costs sizeof(Flow), so what is never far from the next offset is kept as 32 bits.
+// Flows live in a pool of the Tracker. `user`, `answer`, `parked`, `busy`, `unwatched` and `away` belong to the
+// listener, who may also set `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only
+// outside. An idle connection without buffered data costs sizeof(Flow), so what is never far from the next offset is kept as 32 bits.
 #pragma once
 
 #include <array>
@@ -150,6 +150,7 @@ class Flow {
   bool busy : 1 = false;            // the listener's: a transaction is running; evicted last
   bool bypassed : 1 = false;        // Tracker::bypass_flow: all of it passes, nothing is followed
   bool refused : 1 = false;         // Tracker::refuse_flow: no segment of it may pass any more
+  bool unwatched : 1 = false;       // the listener's: it never looks into it
   bool away : 1 = false;            // the listener's: segments to the client, or all, need not come by (engine/port.h)
   // The interface by which the client's SYN came, if it went on by another one; 0: not known. By that
   // interface comes nothing of the server's.

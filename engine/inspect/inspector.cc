@@ -146,6 +146,7 @@ void Inspector::State::on_open(flow::Flow& flow) {
   ++context.counters.flows;
   flow.user = nullptr;
   if (!wanted(flow)) {
+    flow.unwatched = true;
     ++context.counters.flows_skipped;
     return;
   }

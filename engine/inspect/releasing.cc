@@ -20,8 +20,7 @@ bool unread(const Flow& flow) {
   const HalfStream& to_server = flow.half(Direction::ToServer);
   const HalfStream& to_client = flow.half(Direction::ToClient);
   if (to_server.ended || to_client.ended) return false;
-  const bool nobody = flow.user == nullptr && flow.parked == base::kNone;
-  return flow.bypassed || nobody || (to_server.skip && to_client.skip);
+  return flow.bypassed || flow.unwatched || (to_server.skip && to_client.skip);
 }
 
 Release all_of(Context& context, flow::Tracker& tracker, Flow& flow) {
