@@ -7,6 +7,7 @@
 #   tests/slow.sh damage     1,000 damaged copies of the recorded captures (plain and sanitizer build)
 #   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
 #   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine, on a mirror
+#   tests/slow.sh gateway    behind a gateway load balancer: reload at 50,000 packets a second, 351 s of idleness
 #   tests/slow.sh clean      2 GiB each way, 10,000 requests, WebSocket, events, a browser: the same bytes without and with Weir
 #   tests/slow.sh chaos      killed and stopped workers, reloads, a full disk, exhausted tables and pools, under load
 #   tests/slow.sh evasions   a raw-packet attacker against real servers behind weir run; writes docs/EVASIONS.md
@@ -23,7 +24,7 @@ say() { printf 'slow tests: %s\n' "$*"; }
 
 build() {
   say "building $1"
-  cmake --preset "$1" >"build/$1.log" 2>&1 && cmake --build --preset "$1" >>"build/$1.log" 2>&1 || {
+  cmake --preset "$@" >"build/$1.log" 2>&1 && cmake --build --preset "$1" >>"build/$1.log" 2>&1 || {
     tail -n 30 "build/$1.log" >&2
     exit 1
   }
@@ -78,6 +79,11 @@ live() {
   done
 }
 
+gateway() {
+  build release -DWEIR_BENCH=ON
+  python3 tests/e2e/gateway/full_rate.py build/release
+}
+
 clean() {
   build release
   python3 tests/e2e/clean.py build/release/app/weir || [ $? -eq 77 ]
@@ -118,7 +124,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | live | clean | chaos | evasions | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | gateway | clean | chaos | evasions | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang
@@ -129,7 +135,7 @@ case "${1:-}" in
     suites
     ;;
   *)
-    sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,19p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac
