@@ -91,6 +91,8 @@ void Loader::start(std::string text, std::string file, std::uint32_t generation)
       outcome = {nullptr, std::string("the configuration cannot be loaded: ") + error.what() + "\n", ExitCode::Environment};
     }
     outcome_ = std::move(outcome);
+    // Where it may: take() does not wait for its turn.
+    static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 0));
     done_.store(true, std::memory_order_release);
   });
 }

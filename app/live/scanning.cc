@@ -15,17 +15,22 @@ constexpr int kLowestPriority = 19;
 
 }  // namespace
 
-Scanning::~Scanning() { stop(); }
-
-void Scanning::stop() {
+Scanning::~Scanning() {
   if (!thread_.joinable()) return;
   stop_.store(true, std::memory_order_relaxed);
   thread_.join();
 }
 
 void Scanning::start(std::shared_ptr<const Loaded> loaded) {
-  stop();
-  loaded_ = std::move(loaded);
+  next_ = std::move(loaded);
+  stop_.store(true, std::memory_order_relaxed);
+  if (!busy()) begin();
+}
+
+void Scanning::begin() {
+  if (thread_.joinable()) thread_.join();  // it is done
+  loaded_ = std::move(next_);
+  next_ = nullptr;
   stop_.store(false, std::memory_order_relaxed);
   done_.store(false, std::memory_order_relaxed);
   try {
@@ -38,6 +43,8 @@ void Scanning::start(std::shared_ptr<const Loaded> loaded) {
         set.rules->restore_scanners();
         set.rules->compile_scanners(&stop_);
       }
+      // Where it may: whoever joins it does not wait for its turn.
+      static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 0));
       done_.store(true, std::memory_order_release);
     });
   } catch (const std::system_error&) {
@@ -46,7 +53,12 @@ void Scanning::start(std::shared_ptr<const Loaded> loaded) {
 }
 
 bool Scanning::finished() {
-  if (!thread_.joinable() || !done_.load(std::memory_order_acquire)) return false;
+  if (busy()) return false;
+  if (next_) {
+    begin();
+    return false;
+  }
+  if (!thread_.joinable()) return false;
   thread_.join();
   return true;
 }

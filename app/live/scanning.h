@@ -18,16 +18,18 @@ class Scanning {
   // Waits for the database that is being compiled, which may take seconds.
   ~Scanning();
 
-  // Gives up what it was at.
+  // Gives up what it was at, as soon as it can. Never waits: whoever has the packets would stand still for as long
+  // as a thread of the lowest priority needs for one database.
   void start(std::shared_ptr<const Loaded> loaded);
   [[nodiscard]] bool busy() const { return thread_.joinable() && !done_.load(std::memory_order_acquire); }
-  // True once after each start that came to its end.
-  [[nodiscard]] bool finished();
+  // True once after each start that came to its end. To be called now and then: it begins what had to wait.
+  bool finished();
 
  private:
-  void stop();
+  void begin();
 
   std::shared_ptr<const Loaded> loaded_;
+  std::shared_ptr<const Loaded> next_;  // when the thread is done with what it gave up
   std::atomic<bool> stop_{false};
   std::atomic<bool> done_{false};
   std::thread thread_;

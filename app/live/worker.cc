@@ -187,6 +187,7 @@ void Worker::tick() {
   last_tick_ = monotonic_now();
   pass_time(time_now());
   read_mail();
+  static_cast<void>(scanning_.finished());
   if (loader_.ready()) {
     const std::uint32_t generation = loader_.generation();
     LoadOutcome outcome = loader_.take();

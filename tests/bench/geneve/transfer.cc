@@ -59,9 +59,11 @@ class Player {
     while (seconds(CLOCK_MONOTONIC) < end && !stuck_) {
       for (Flow& f : flows_) step(f);
     }
+    sending = seconds(CLOCK_MONOTONIC) - began_;
     drain(0);
   }
 
+  double sending = 0;  // seconds
   std::uint64_t sent = 0, back = 0, payload = 0;
   bool stuck_ = false;
 
@@ -209,8 +211,8 @@ int main(int argc, char** argv) {
   const double start = seconds(CLOCK_MONOTONIC);
   const auto player = std::make_unique<Player>(a);
   player->run();
-  std::printf("{\"sent\": %llu, \"back\": %llu, \"payload\": %llu, \"seconds\": %.3f, \"stuck\": %s}\n",
+  std::printf("{\"sent\": %llu, \"back\": %llu, \"payload\": %llu, \"seconds\": %.3f, \"sending\": %.3f, \"stuck\": %s}\n",
               static_cast<unsigned long long>(player->sent), static_cast<unsigned long long>(player->back),
               static_cast<unsigned long long>(player->payload), seconds(CLOCK_MONOTONIC) - start,
-              player->stuck_ ? "true" : "false");
+              player->sending, player->stuck_ ? "true" : "false");
 }

@@ -34,6 +34,7 @@
 #include "app/live/live_sink.h"
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
+#include "app/live/scanning.h"
 #include "app/live/stop_signal.h"
 #include "tests/unit/app/file_checks.h"
 
@@ -402,6 +403,32 @@ TEST(Reload, WhatCannotBeLoadedSaysWhy) {
   wait_until([&] { return loader.ready(); });
   EXPECT_THAT(loader.take().why, HasSubstr("cannot be read"));
   loader.start("mode: x\n", "/etc/weir.yaml", 5);  // and is not waited for
+}
+
+// Whoever starts it has packets to see to.
+TEST(Scanners, StartingAnewDoesNotWaitForWhatIsGivenUp) {
+  const std::string directory = testing::TempDir() + "weir-scanning-" + std::to_string(::getpid());
+  const LoadOutcome outcome = load_configuration("cache: " + directory + "\n", "/etc/weir.yaml");
+  ASSERT_NE(outcome.loaded, nullptr) << outcome.why;
+  {
+    Scanning scanning;
+    scanning.start(outcome.loaded);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // in the middle of a database
+    EXPECT_TRUE(scanning.busy());
+    const std::int64_t before = monotonic_now();
+    for (int i = 0; i < 3; ++i) scanning.start(outcome.loaded);
+    EXPECT_FALSE(scanning.finished());
+    EXPECT_LT(monotonic_now() - before, milliseconds(20).ns);
+    int times = 0;
+    for (int i = 0; i < 6'000 && times == 0; ++i) {
+      times += scanning.finished() ? 1 : 0;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(times, 1) << "the last one comes to its end";
+    EXPECT_FALSE(scanning.finished());
+    EXPECT_FALSE(scanning.busy());
+  }
+  std::filesystem::remove_all(directory);
 }
 
 TEST(StopSignal, EndsAChildThatMindsNoOther) {
