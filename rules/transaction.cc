@@ -448,6 +448,13 @@ std::size_t Transaction::memory() const {
          tx.sanitise.capacity() * sizeof(State::Hidden);
 }
 
+std::size_t Transaction::growth() const {
+  const State& tx = *state_;
+  return tx.arena.reserved() + tx.request.body.capacity() + tx.response.body.capacity() + tx.request.args.capacity() +
+         tx.request.headers.capacity() + tx.request.cookies.capacity() + tx.response.headers.capacity() +
+         tx.matches.capacity() + tx.tx.all().capacity() + tx.body_reader.growth();
+}
+
 void Transaction::trace_to(TraceSink* trace) { state_->trace = trace; }
 void Transaction::profile_to(Profile* profile) { state_->profile = state_->forms.profile = profile; }
 

@@ -126,6 +126,8 @@ class Transaction {
 
   // Bytes that it holds, itself included; what it keeps for the next one as well.
   [[nodiscard]] std::size_t memory() const;
+  // A number that changes when memory() has grown by what a request can make large; cheaper to ask for.
+  [[nodiscard]] std::size_t growth() const;
 
   // Every evaluation is reported to `trace` (null: none). Not for production: it is slow.
   void trace_to(TraceSink* trace);

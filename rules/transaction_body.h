@@ -22,6 +22,7 @@ class BodyReader : public body::BodySink {
   // SecRequestBodyNoFilesLimit; sets REQBODY_ERROR.
   bool over_no_files_limit(TransactionState& tx);
   // Bytes from the heap; without what the XML library takes for itself.
+  [[nodiscard]] std::size_t growth() const { return started_ ? memory() : 0; }
   [[nodiscard]] std::size_t memory() const { return json_.memory() + multipart_.memory() + xml_.memory(); }
 
   bool on_argument(std::string_view name, std::string_view value) override;

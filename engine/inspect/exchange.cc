@@ -36,6 +36,10 @@ std::size_t Exchange::memory() const {
   return out;
 }
 
+std::size_t Exchange::growth() const {
+  return 1 + tx.growth() + head.memory() + early.words.memory() + early.body.capacity() + url.value.capacity();
+}
+
 ExchangePool::ExchangePool(std::size_t limit, rules::CollectionStore* store)
     : limit_(limit == 0 ? 1 : limit), store_(store) {}
 
@@ -77,6 +81,9 @@ void ExchangePool::give_back(Exchange* exchange) {
 }
 
 void ExchangePool::account(Exchange& exchange) {
+  const std::size_t grown = exchange.growth();
+  if (grown == exchange.grown) return;
+  exchange.grown = grown;
   const std::size_t now = exchange.memory();
   memory_ += now - exchange.held;
   exchange.held = now;

@@ -135,8 +135,10 @@ struct Exchange {
   std::vector<http::Violation> violations;  // in order of first appearance
   rules::Transaction tx;
 
-  // Of the pool: memory() when it last asked, and neighbours in order of last activity.
+  [[nodiscard]] std::size_t growth() const;  // changes when memory() has grown
+  // Of the pool: memory() and growth() when it last asked, and neighbours in order of last activity.
   std::size_t held = 0;
+  std::size_t grown = 0;
   Exchange* older = nullptr;
   Exchange* newer = nullptr;
 };

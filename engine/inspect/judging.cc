@@ -59,7 +59,9 @@ bool Session::must_wait() {
     generation_ = context_.generation;
     reach_ = context_.sites->reach(origin_.server, origin_.server_port);
   }
-  return !reach_.settled || (context_.options.client.header != ForwardedHeader::None &&
+  // A header section that is never finished then costs its bytes, not what the rules need to judge it.
+  const bool scarce = context_.counters.held > context_.options.transaction_bytes / 2;
+  return !reach_.settled || scarce || (context_.options.client.header != ForwardedHeader::None &&
                              trusted(context_.options.client, client_.address));
 }
 

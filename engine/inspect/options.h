@@ -91,7 +91,7 @@ struct InspectorOptions {
   // Where there are no sites: violations of HTTP by name (docs/EVENTS.md) that are noted, no longer refused. Unknown
   // names are ignored.
   std::vector<std::string> tolerated;
-  // For tests of the policies: every force_every-th TCP packet meets this failure.
+  // To see what the policies do (`rehearse` in the configuration): every force_every-th TCP packet meets this failure.
   std::optional<FailureCause> force;
   std::uint32_t force_every = 0;
   // Inline: for so long after the first packet every unknown connection is taken up, whatever the policy for
