@@ -123,6 +123,13 @@ struct TimeoutsConfig {
   bool operator==(const TimeoutsConfig&) const = default;
 };
 
+// A failure that is made to happen, to see what comes of it.
+struct RehearsalConfig {
+  std::optional<FailureCause> failure;
+  std::uint32_t every = 1'000;  // packets
+  bool operator==(const RehearsalConfig&) const = default;
+};
+
 struct BlockPageConfig {
   bool answer = true;
   std::string file;  // empty: Weir's own page
@@ -147,6 +154,7 @@ struct Config {
   ClientAddressConfig client_address;
   FailurePolicies failures;
   Duration midstream_grace = seconds(60);
+  RehearsalConfig rehearsal;
   inspect::ReleaseOptions release;
   BlockPageConfig block_page;
   LimitsConfig limits;

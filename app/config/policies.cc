@@ -110,6 +110,8 @@ inspect::InspectorOptions inspector_options(const Config& config, inspect::Stanc
   options.established_timeout = config.timeouts.established;
   options.closed_timeout = config.timeouts.closed;
   options.failures = config.failures;
+  options.force = config.rehearsal.failure;
+  options.force_every = config.rehearsal.every;
   options.release = config.release;
   options.midstream_grace = config.midstream_grace;
   options.anomaly_events = config.events.anomaly;

@@ -321,6 +321,16 @@ Fields failures() {
       {"midstream_grace", DurationField{{0, kHour}, [](Draft& d, Duration t) { d.config.midstream_grace = t; }}, "60s",
        "For so long after the start, connections that began earlier are taken up, whatever `failures.midstream` says. "
        "With `on_failure: closed` not those of a worker that died."});
+  std::vector<std::string> causes;
+  for (std::size_t i = 0; i < kFailureCauses; ++i) causes.emplace_back(name(static_cast<FailureCause>(i)));
+  fields.push_back({"rehearse", Section{}, "",
+                    "Makes a failure happen, to see what its policy does. Inline only, and never in earnest: with `pass` traffic goes by unjudged."});
+  fields.push_back({"rehearse.failure",
+                    ChoiceField{causes, [](Draft& d, std::size_t word) { d.config.rehearsal.failure = static_cast<FailureCause>(word); }}, "",
+                    "Which; each packet that meets it counts as one of that cause."});
+  fields.push_back({"rehearse.every",
+                    CountField{{1, 1'000'000'000}, [](Draft& d, std::uint64_t n) { d.config.rehearsal.every = narrow(n); }}, "1000",
+                    "How many TCP packets of a worker there are from one to the next."});
   return fields;
 }
 

@@ -15,6 +15,7 @@ std::string needs_restart(const Config& now, const Config& next) {
   add(now.failures.open != next.failures.open || now.failures.chosen != next.failures.chosen ||
           now.midstream_grace != next.midstream_grace,
       "on_failure, failures and midstream_grace");
+  add(now.rehearsal != next.rehearsal, "rehearse");
   add(now.release != next.release, "release");
   add(now.block_page != next.block_page, "block_page");
   add(now.limits != next.limits, "limits");
