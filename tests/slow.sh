@@ -10,6 +10,7 @@
 #   tests/slow.sh gateway    behind a gateway load balancer: reload at 50,000 packets a second, 351 s of idleness
 #   tests/slow.sh clean      2 GiB each way, 10,000 requests, WebSocket, events, a browser: the same bytes without and with Weir
 #   tests/slow.sh chaos      killed and stopped workers, reloads, a full disk, exhausted tables and pools, under load
+#   tests/slow.sh scale      a million half-open connections, as many idle ones, 200,000 requests never finished; others go on
 #   tests/slow.sh evasions   a raw-packet attacker against real servers behind weir run; writes docs/EVASIONS.md
 #   tests/slow.sh suites     CRS suites through Apache with mod_security2, and through Weir
 #   tests/slow.sh all
@@ -94,6 +95,11 @@ chaos() {
   python3 tests/e2e/chaos.py build/release/app/weir || [ $? -eq 77 ]
 }
 
+scale() {
+  build release -DWEIR_BENCH=ON
+  build/release/tests/bench/scale
+}
+
 evasions() {
   build dev
   python3 tests/e2e/evasions.py build/dev/app/weir --table || [ $? -eq 77 ]
@@ -124,7 +130,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | live | gateway | clean | chaos | evasions | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | gateway | clean | chaos | scale | evasions | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang
@@ -135,7 +141,7 @@ case "${1:-}" in
     suites
     ;;
   *)
-    sed -n '2,19p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,20p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac
