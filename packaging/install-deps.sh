@@ -13,7 +13,7 @@ want=${1:-build}
 build_packages=(
   ca-certificates ccache cmake g++ git libbrotli-dev libcli11-dev libexpat1-dev libgnutls28-dev libhyperscan-dev
   libmaxminddb-dev libmd-dev libmicrohttpd-dev libmnl-dev libmodsecurity-dev libnetfilter-queue-dev libpcap-dev
-  libpcre2-dev libsimdjson-dev libspdlog-dev libyaml-cpp-dev modsecurity-crs ninja-build pkg-config
+  libpcre2-dev libre2-dev libsimdjson-dev libspdlog-dev libyaml-cpp-dev modsecurity-crs ninja-build pkg-config
   zlib1g-dev
 )
 test_packages=(

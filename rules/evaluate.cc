@@ -127,6 +127,7 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
                             tx_.pcre(),
                             &limit_exceeded,
                             &tx_.work,
+                            tx_.program->optimisations.linear,
                             tx_.program->geo.get(),
                             &geo,
                             tx_.program->optimisations.injection ? &tx_.scratch.words : nullptr};

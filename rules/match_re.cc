@@ -8,6 +8,9 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "rules/linear_search.h"
+#include "rules/regex_tree.h"
+
 namespace weir::rules {
 
 namespace {
@@ -57,9 +60,24 @@ struct Regex::Code {
     return code;
   }
 
+  // The same pattern as an automaton; null: there is none.
+  const LinearSearch* linear(const Regex& of) {
+    if (!linear_ready.load(std::memory_order_acquire)) make_linear(of);
+    return automaton.get();
+  }
+  void make_linear(const Regex& of) {
+    const std::lock_guard lock(finishing);
+    if (linear_ready.load(std::memory_order_relaxed)) return;
+    const auto tree = RegexTree::parse(of.pattern(), of.options().caseless, of.options().multiline);
+    if (tree) automaton = LinearSearch::compile(*tree);
+    linear_ready.store(true, std::memory_order_release);
+  }
+
   pcre2_code* const code;
   std::atomic<const pcre2_code*> ready{nullptr};
-  std::mutex finishing;  // guards the making of `jit`
+  std::mutex finishing;  // guards the making of `jit` and `automaton`
+  std::unique_ptr<const LinearSearch> automaton;
+  std::atomic<bool> linear_ready{false};
   bool jit;              // wanted; once ready, there
 };
 
@@ -159,6 +177,30 @@ Result<std::unique_ptr<Regex>> Regex::compile(std::string_view pattern, const Re
   if (code == nullptr) return fail(message(error, offset));
   return std::unique_ptr<Regex>(
       new Regex(std::string(pattern), options, std::make_unique<Code>(code, options.jit)));
+}
+
+namespace {
+
+// From how many bytes of subject on the automaton is asked first. Measured over all patterns of CRS 4.28 on ordinary text: where
+// a pattern has hundreds of alternatives it is faster by far for any value, a small pattern is found sooner
+// by PCRE2, which is asked alone until its worst case would matter.
+std::size_t linear_from(std::size_t pattern) {
+  if (pattern >= 1000) return 16;
+  if (pattern >= 60) return 128;
+  return 2048;
+}
+// Behind a match at this place or sooner PCRE2 may as well begin at the start.
+constexpr std::size_t kNear = 512;
+
+}  // namespace
+
+std::size_t Regex::earliest(std::string_view subject) const {
+  // (What is compiled to be used once is not worth an automaton.)
+  if (subject.size() < linear_from(pattern_.size()) || !options_.jit) return 0;
+  const LinearSearch* linear = code_->linear(*this);
+  if (linear == nullptr) return 0;
+  if (!linear->may_match(subject)) return std::string_view::npos;
+  return subject.size() <= kNear ? 0 : linear->first(subject);
 }
 
 ReResult Regex::search(std::string_view subject, ReScratch& scratch, const ReLimits& limits,

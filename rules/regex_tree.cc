@@ -420,7 +420,6 @@ std::uint32_t RegexReader::escape() {
       return leaf(Kind::End);
     case 'B':
     case 'Z':
-    case 'G':
       ++at_;
       return leaf(Kind::Empty);
     default:

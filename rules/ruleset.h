@@ -47,6 +47,7 @@ struct Optimisations {
   bool recurring = true;        // ... and what is known of a value that came before
   bool unchanged = true;        // transformations that change nothing are not carried out
   bool hyperscan = true;        // long values are scanned for many patterns at once
+  bool linear = true;           // patterns that are dear, and long values, are searched for in linear time first
   bool transform_cache = true;  // a chain is applied once to a value
   bool numbers = true;          // comparisons of TX variables that fail are done with at once
   bool injection = true;        // libinjection is asked only about what could be an injection

@@ -41,6 +41,7 @@ struct OperatorContext {
   bool* limit_exceeded =
       nullptr;  // set if a regular expression hit its limits (TX:MSC_PCRE_LIMITS_EXCEEDED)
   std::uint64_t* work = nullptr;     // bytes looked at are added
+  bool linear = false;               // what backtracks is asked in linear time first (Regex::earliest)
   const GeoDatabase* geo = nullptr;  // SecGeoLookupDb; null: @geoLookup never matches
   GeoRecord* geo_record = nullptr;   // filled by @geoLookup where it matches
   operators::WordTypes* words = nullptr;  // the worker's; null: libinjection is always asked

@@ -60,6 +60,7 @@ struct Engine {
     options.optimisations.levels = optimised;
     options.optimisations.recurring = optimised;
     options.optimisations.numbers = optimised;
+    options.optimisations.linear = optimised;
     rules = RuleSet::load({Source::memory("fuzz.conf", kRules)}, options).rules;
     if (rules == nullptr) std::abort();
   }

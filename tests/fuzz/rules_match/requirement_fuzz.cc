@@ -1,11 +1,12 @@
-// Pattern, NUL, value: what a pattern requires, and what the scanner finds of it, against PCRE2. A
-// value that matches holds what is required.
+// Pattern, NUL, value: what a pattern requires, what the scanner finds of it, and the linear search, against
+// PCRE2. A value that matches holds what is required, and is found no later than it begins.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "rules/linear_search.h"
 #include "rules/match_re.h"
 #include "rules/piece_scan.h"
 #include "rules/requirement.h"
@@ -37,6 +38,18 @@ bool scanner_agrees(const Requirement& r, std::string_view value) {
   return true;
 }
 
+// Too many repetitions make RE2 slow, and are no matter here.
+bool linear_agrees(const Regex& regex, std::string_view value, bool matches, std::string_view match) {
+  if (!matches || regex.pattern().find('{') != std::string::npos) return true;
+  const auto tree = RegexTree::parse(regex.pattern(), regex.options().caseless, regex.options().multiline);
+  if (!tree) return true;
+  const auto linear = LinearSearch::compile(*tree);
+  if (linear == nullptr) return true;
+  const std::size_t first = linear->first(value);
+  return linear->may_match(value) && first != std::string_view::npos &&
+         first <= static_cast<std::size_t>(match.data() - value.data());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -51,7 +64,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Requirement r = requirement_of(Rx(**regex));
   const bool may = holds(r, value);
   static ReScratch re;
-  const bool matches = (*regex)->search(value, re, {}) == ReResult::Match;
+  std::string_view match;
+  std::size_t count = 0;
+  const bool matches = (*regex)->search(value, re, {}, &match, 1, &count) == ReResult::Match;
+  if (matches && match.data() == nullptr) return 0;  // \K in a look-ahead
+  if (!linear_agrees(**regex, value, matches, match)) {
+    std::fprintf(stderr, "pattern '%s': not found\n", pattern.c_str());
+    std::abort();
+  }
   if ((may || !matches) && (!may || scanner_agrees(r, value))) return 0;
   std::fprintf(stderr, "pattern '%s': the requirement says %d\n", pattern.c_str(),
                static_cast<int>(may));

@@ -120,6 +120,7 @@ constexpr Switch kSwitches[] = {
     {"hyperscan", &Optimisations::hyperscan},   {"transform_cache", &Optimisations::transform_cache},
     {"injection", &Optimisations::injection},     {"levels", &Optimisations::levels},
     {"recurring", &Optimisations::recurring},     {"numbers", &Optimisations::numbers},
+    {"linear", &Optimisations::linear},
 };
 
 Optimisations all_off() {

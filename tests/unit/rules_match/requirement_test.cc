@@ -12,6 +12,7 @@
 #include "rules/ascii.h"
 #include "rules/piece_scan.h"
 #include "rules/transforms/effect.h"
+#include "tests/unit/rules_match/small_patterns.h"
 #include "tests/unit/rules_match/test_context.h"
 
 namespace weir::rules {
@@ -100,19 +101,6 @@ TEST(Requirement, OtherOperatorsToo) {
   EXPECT_TRUE(holds(of("contains", ""), ""));
 }
 
-// All values over an alphabet up to a length.
-std::vector<std::string> all_values(const std::string& alphabet, std::size_t longest) {
-  std::vector<std::string> out{""};
-  for (std::size_t from = 0, n = 0; n < longest; ++n) {
-    const std::size_t to = out.size();
-    for (; from < to; ++from) {
-      for (const char c : alphabet)
-        out.push_back(out[from] + c);
-    }
-  }
-  return out;
-}
-
 // Every requirement, and the factors for every set of absent bytes, against PCRE2.
 void check(const std::string& pattern, const std::vector<std::string>& values,
            const std::vector<ByteSet>& absent_sets, std::size_t& ruled_out) {
@@ -151,8 +139,6 @@ void check(const std::string& pattern, const std::vector<std::string>& values,
   }
 }
 
-const std::string kAlphabet = "ab'( ";
-
 std::vector<ByteSet> small_sets() {
   std::vector<ByteSet> out(4);
   out[1]['\''] = out[2]['('] = out[3]['\''] = out[3]['('] = out[3][' '] = true;
@@ -161,49 +147,13 @@ std::vector<ByteSet> small_sets() {
 
 TEST(Requirement, EverySmallPatternOnEveryShortValue) {
   const std::vector<std::string> values = all_values(kAlphabet, 4);
-  const std::vector<std::string> atoms = {"a",    "b",   "'",   "\\(", " ", "[ab]", "[^a]",
-                                          "['(]", "\\s", "\\W", "\\b", "^", "$",    "."};
-  const std::vector<std::string> after = {"", "*", "+", "?", "{2}", "{1,2}"};
-  std::vector<std::string> items;
-  for (const std::string& atom : atoms) {
-    for (const std::string& q : after)
-      items.push_back(atom + q);
-  }
   std::size_t ruled_out = 0;
-  std::size_t patterns = 0;
-  for (const std::string& x : items) {
-    check(x, values, small_sets(), ruled_out);
-    for (const std::string& y : atoms) {
-      for (const char* joint : {"", "|"}) {
-        check(x + joint + y, values, small_sets(), ruled_out);
-        ++patterns;
-        if (HasFatalFailure()) return;
-      }
-    }
+  const std::vector<std::string> patterns = small_patterns();
+  for (const std::string& pattern : patterns) {
+    check(pattern, values, small_sets(), ruled_out);
+    if (HasFatalFailure()) return;
   }
-  EXPECT_GT(ruled_out, patterns * values.size() / 8);
-}
-
-std::string random_pattern(std::mt19937& random, int depth) {
-  const auto pick = [&](std::initializer_list<const char*> list) {
-    return std::string(list.begin()[random() % list.size()]);
-  };
-  if (depth == 0 || random() % 4 == 0) {
-    return pick({"a",    "b",    "ab",    "ba",    "'",     "\\(",   " ", "[ab]",
-                 "[^a]", "['(]", "\\s",   "\\W",   "\\w",   "\\b",   "^", "$",
-                 ".",    "a'b",  "(?i)A", "(?=a)", "(?!b)", "[^'( ]"});
-  }
-  const auto inner = [&] { return random_pattern(random, depth - 1); };
-  switch (random() % 4) {
-    case 0:
-      return inner() + inner();
-    case 1:
-      return "(?:" + inner() + "|" + inner() + ")";
-    case 2:
-      return "(?:" + inner() + ")" + pick({"*", "+", "?", "{2}", "{0,2}", "{2,}", "*?", "++"});
-    default:
-      return "(" + inner() + ")" + inner();
-  }
+  EXPECT_GT(ruled_out, patterns.size() * values.size() / 8);
 }
 
 TEST(Requirement, RandomPatterns) {

@@ -1,0 +1,127 @@
+#include "rules/linear_search.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <re2/re2.h>
+
+namespace weir::rules {
+
+namespace {
+
+constexpr std::uint32_t kMostRepeats = 1000;  // RE2's own bound
+
+void write_byte(unsigned b, std::string& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  out += "\\x";
+  out += kHex[b >> 4];
+  out += kHex[b & 15];
+}
+
+void write_set(const ByteSet& set, std::string& out) {
+  if (set.none()) {
+    out += "[^\\x00-\\xff]";
+    return;
+  }
+  out += '[';
+  for (unsigned from = 0; from < 256;) {
+    if (!set[from]) {
+      ++from;
+      continue;
+    }
+    unsigned to = from;
+    while (to < 255 && set[to + 1])
+      ++to;
+    write_byte(from, out);
+    if (to > from) {
+      out += '-';
+      write_byte(to, out);
+    }
+    from = to + 1;
+  }
+  out += ']';
+}
+
+void write(const RegexTree& tree, std::uint32_t index, std::string& out);
+
+void write_parts(const RegexTree& tree, const RegexNode& node, std::string_view between, std::string& out) {
+  out += "(?:";
+  for (std::size_t i = 0; i < node.parts.size(); ++i) {
+    if (i > 0) out += between;
+    write(tree, node.parts[i], out);
+  }
+  out += ')';
+}
+
+void write_repeat(const RegexTree& tree, const RegexNode& node, std::string& out) {
+  write_parts(tree, node, {}, out);
+  const std::uint32_t least = std::min(node.least, kMostRepeats);
+  if (least == 0 && node.most == RegexNode::kUnbounded) {
+    out += '*';
+  } else if (least == 1 && node.most == RegexNode::kUnbounded) {
+    out += '+';
+  } else if (least == 0 && node.most == 1) {
+    out += '?';
+  } else {
+    out += '{' + std::to_string(least) + ',';
+    if (node.most <= kMostRepeats) out += std::to_string(node.most);
+    out += '}';
+  }
+}
+
+// As deep as the tree, which is bounded.
+void write(const RegexTree& tree, std::uint32_t index, std::string& out) {
+  const RegexNode& node = tree.node(index);
+  switch (node.kind) {
+    case RegexNode::Kind::Empty: out += "(?:)"; break;
+    case RegexNode::Kind::Anything: out += "(?:[\\x00-\\xff]*)"; break;
+    case RegexNode::Kind::Set: write_set(node.set, out); break;
+    case RegexNode::Kind::Sequence: write_parts(tree, node, {}, out); break;
+    case RegexNode::Kind::Choice: write_parts(tree, node, "|", out); break;
+    case RegexNode::Kind::Repeat: write_repeat(tree, node, out); break;
+    case RegexNode::Kind::Begin: out += "\\A"; break;
+    case RegexNode::Kind::End: out += "\\z"; break;
+    case RegexNode::Kind::WordBoundary: out += "\\b"; break;
+  }
+}
+
+}  // namespace
+
+struct LinearSearch::Automaton {
+  Automaton(const std::string& pattern, const RE2::Options& options) : re(pattern, options) {}
+  RE2 re;
+};
+
+LinearSearch::LinearSearch(std::unique_ptr<Automaton> automaton) : automaton_(std::move(automaton)) {}
+LinearSearch::~LinearSearch() = default;
+
+std::string linear_pattern(const RegexTree& tree) {
+  std::string out;
+  write(tree, tree.root(), out);
+  return out;
+}
+
+std::unique_ptr<const LinearSearch> LinearSearch::compile(const RegexTree& tree) {
+  RE2::Options options;
+  options.set_encoding(RE2::Options::EncodingLatin1);  // bytes
+  options.set_never_capture(true);
+  options.set_log_errors(false);
+  options.set_max_mem(kMostBytes);
+  auto automaton = std::make_unique<Automaton>(linear_pattern(tree), options);
+  if (!automaton->re.ok()) return nullptr;
+  return std::unique_ptr<const LinearSearch>(new LinearSearch(std::move(automaton)));
+}
+
+bool LinearSearch::may_match(std::string_view value) const {
+  const re2::StringPiece text(value.data(), value.size());
+  return automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, nullptr, 0);
+}
+
+std::size_t LinearSearch::first(std::string_view value) const {
+  const re2::StringPiece text(value.data(), value.size());
+  re2::StringPiece found;
+  if (!automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, &found, 1)) return std::string_view::npos;
+  return static_cast<std::size_t>(found.data() - text.data());
+}
+
+}  // namespace weir::rules

@@ -1,0 +1,47 @@
+// Searching in time that is linear in the value, whatever the value: a deterministic automaton (RE2), made as
+// it is needed, in bounded memory. PCRE2 tries a pattern at each place of the value, and at each may look at all
+// that follows; its limits count anew at each place, so that they do not bound a search.
+//
+// The automaton is made from the pattern's tree (regex_tree.h), in bytes: what PCRE2 and RE2 take differently
+// in a pattern's text plays no part. Contract: where it finds nothing, the pattern does not match; and the
+// pattern does not match at any place before the one that it tells. What it finds PCRE2 has to confirm.
+//
+// Thread-safe; threads share what is made as it goes.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "rules/regex_tree.h"
+
+namespace weir::rules {
+
+class LinearSearch {
+ public:
+  // Null: the tree is too large for it.
+  static std::unique_ptr<const LinearSearch> compile(const RegexTree& tree);
+  ~LinearSearch();
+  LinearSearch(const LinearSearch&) = delete;
+  LinearSearch& operator=(const LinearSearch&) = delete;
+
+  // May the pattern match somewhere in `value`?
+  [[nodiscard]] bool may_match(std::string_view value) const;
+  // No match begins before this place; npos: none does. Costs about twice as much where there is one.
+  [[nodiscard]] std::size_t first(std::string_view value) const;
+
+  // Of one pattern's automaton, at most; beyond it begins anew.
+  static constexpr std::size_t kMostBytes = std::size_t{4} << 20;
+
+ private:
+  struct Automaton;
+  explicit LinearSearch(std::unique_ptr<Automaton> automaton);
+  std::unique_ptr<Automaton> automaton_;
+};
+
+// The tree as text that RE2 understands: sets as ranges of bytes, and nothing else that could be taken in two
+// ways. For tests.
+[[nodiscard]] std::string linear_pattern(const RegexTree& tree);
+
+}  // namespace weir::rules

@@ -1,0 +1,144 @@
+// The linear search against PCRE2: it may find what is no match, but never misses one, nor one's beginning.
+#include "rules/linear_search.h"
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "rules/match_re.h"
+#include "tests/unit/rules_match/small_patterns.h"
+#include "tests/unit/rules_match/test_context.h"
+
+namespace weir::rules {
+namespace {
+
+struct Tally {
+  std::size_t matches = 0, ruled_out = 0, patterns = 0;
+};
+
+void check(const std::string& pattern, bool caseless, bool multiline, const std::vector<std::string>& values,
+           Tally& tally) {
+  auto regex = Regex::compile(pattern, {.caseless = caseless, .multiline = multiline, .jit = false});
+  if (!regex) return;
+  const auto tree = RegexTree::parse(pattern, caseless, multiline);
+  if (!tree) return;
+  const auto linear = LinearSearch::compile(*tree);
+  ASSERT_NE(linear, nullptr) << pattern << " as " << linear_pattern(*tree);
+  ++tally.patterns;
+  static ReScratch scratch;
+  for (const std::string& value : values) {
+    std::string_view group;
+    std::size_t count = 0;
+    const bool match = (*regex)->search(value, scratch, {}, &group, 1, &count) == ReResult::Match;
+    const bool may = linear->may_match(value);
+    const std::size_t first = linear->first(value);
+    ASSERT_EQ(may, first != std::string_view::npos) << pattern << " on '" << value << "'";
+    tally.matches += match ? 1U : 0U;
+    tally.ruled_out += may ? 0U : 1U;
+    if (!match) continue;
+    ASSERT_TRUE(may) << pattern << " on '" << value << "'";
+    ASSERT_LE(first, static_cast<std::size_t>(group.data() - value.data())) << pattern << " on '" << value << "'";
+    // So that PCRE2 finds the same from there on.
+    std::string_view again;
+    ASSERT_EQ((*regex)->search(value, scratch, {}, &again, 1, &count, first), ReResult::Match);
+    ASSERT_EQ(again.data(), group.data()) << pattern << " on '" << value << "'";
+    ASSERT_EQ(again.size(), group.size()) << pattern << " on '" << value << "'";
+  }
+}
+
+TEST(LinearSearch, EverySmallPatternOnEveryShortValue) {
+  const std::vector<std::string> values = all_values(kAlphabet, 3);
+  Tally tally;
+  for (const std::string& pattern : small_patterns()) {
+    check(pattern, false, false, values, tally);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(tally.patterns, 2000U);
+  EXPECT_GT(tally.ruled_out, tally.patterns * values.size() / 8);
+}
+
+TEST(LinearSearch, RandomPatterns) {
+  const std::vector<std::string> values = all_values(kAlphabet, 3);
+  std::mt19937 random(11);
+  Tally tally;
+  for (int i = 0; i < 1500; ++i) {
+    check(random_pattern(random, 4), random() % 4 == 0, random() % 4 == 0, values, tally);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(tally.matches, 20000U);
+  EXPECT_GT(tally.ruled_out, 20000U);
+}
+
+// What PCRE2 and RE2 take differently as text: bytes, white space, word bytes, sets, bounds of repetition.
+TEST(LinearSearch, TakesBytesAsPcreDoes) {
+  std::vector<std::string> values;
+  for (unsigned b = 0; b < 256; ++b) {
+    const char c = static_cast<char>(b);
+    for (const std::string& s : {std::string(1, c), std::string("a") + c + "b", std::string("A ") + c + "\n"}) {
+      values.push_back(s);
+    }
+  }
+  values.emplace_back(2500, 'a');
+  values.emplace_back(std::string(1200, ' ') + "b");
+  const char* const patterns[] = {"\\s",         "\\S",           "^\\w$",        "\\W",           "\\d",          "\\h",
+                                  "\\v",         "[[:space:]]",   "[[:punct:]]", "[^[:alnum:]]",  "\\xe9",        "(?i)\\xe9",
+                                  "(?i)[^\\xc9]", "(?i)k",          "(?i)[^k]",    "a.b",           "a\\sb",        "b$",
+                                  "^\\W$",       "\\bb",          "\\x{ff}b",    "[\\x80-\\xff]", "a[^\\x00-a]b",  "\\x00",
+                                  "a{2000}",     "a{1001,}",      " {0,1500}b",  "[^\\n]{1100}b", "(?:a{40}){40}", "(a)\\1",
+                                  "(?<!a)b",     "a(?!b)",        "\\Ba",        "(?m)^b",         "x*",           "a(?>a*)b?"};
+  Tally tally;
+  for (const char* pattern : patterns) {
+    auto regex = Regex::compile(pattern, {});
+    ASSERT_TRUE(regex) << pattern;
+    const auto tree = RegexTree::parse(pattern, false, false);
+    ASSERT_TRUE(tree) << pattern;
+    if (LinearSearch::compile(*tree) == nullptr) continue;  // too many repetitions, of which RE2 makes copies
+    check(pattern, false, false, values, tally);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(tally.patterns, std::size(patterns) - 3);
+}
+
+// A value for which PCRE2 alone takes time by the square, for each of its places looks at all that follows: @rx says what
+// PCRE2 says, and the verdict does not wait for a limit.
+TEST(LinearSearch, StandsBeforeWhatBacktracks) {
+  const std::string pattern = "(?i)(?:[a-z]=[a-z]&?)+(?:[a-z]=[a-z]&?)+[;!]|curl[\\s<>&|]+x";
+  TestOperator op("rx", pattern);
+  ASSERT_NE(op.op, nullptr) << op.error;
+  std::string value;
+  for (int i = 0; i < 2000; ++i) value += "a=b&";
+  const auto ask = [&](const std::string& text, bool linear) {
+    ReScratch re;
+    base::Arena arena;
+    OperatorContext context{re, arena, {}};
+    Captures captures;
+    bool limited = false;
+    context.captures = &captures;
+    context.limits = {.match = 3000, .depth = 0};
+    context.limit_exceeded = &limited;
+    context.linear = linear;
+    const bool matched = op.op->match(text, context);
+    return std::tuple(matched, limited, matched ? captures.groups[0].data() - text.data() : -1);
+  };
+  EXPECT_EQ(ask(value, true), std::tuple(false, false, -1));
+  EXPECT_EQ(ask(value, false), std::tuple(false, true, -1));  // else there is nothing to stand before
+  const std::string attack = std::string(3000, 'q') + " curl  x";
+  EXPECT_EQ(ask(attack, true), std::tuple(true, false, 3001));
+  EXPECT_EQ(ask(attack, false), std::tuple(true, false, 3001));
+}
+
+TEST(LinearSearch, IsNotAskedWhereItSavesNothing) {
+  auto regex = Regex::compile("a+b", {});
+  ASSERT_TRUE(regex);
+  EXPECT_EQ((*regex)->earliest("xxx"), 0U);
+  EXPECT_EQ((*regex)->earliest(std::string(4000, 'x')), std::string_view::npos);
+  EXPECT_EQ((*regex)->earliest(std::string(4000, 'x') + "aab"), 4000U);
+  auto unknown = Regex::compile("\\Qa\\E+", {});  // no tree
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ((*unknown)->earliest(std::string(4000, 'x')), 0U);
+}
+
+}  // namespace
+}  // namespace weir::rules
