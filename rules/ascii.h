@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace weir::rules {
 
@@ -28,13 +29,21 @@ inline bool fold_equal(std::string_view a, std::string_view b) {
     return w;
   };
   constexpr std::size_t kWord = 8;
-  std::size_t i = 0;
-  for (; i + kWord <= a.size(); i += kWord) {
-    const std::uint64_t x = word(a.data() + i, kWord);
-    const std::uint64_t y = word(b.data() + i, kWord);
-    if (x != y && fold8(x) != fold8(y)) return false;
+  const auto same = [&](std::size_t i, std::size_t n) {
+    const std::uint64_t x = word(a.data() + i, n);
+    const std::uint64_t y = word(b.data() + i, n);
+    return x == y || fold8(x) == fold8(y);
+  };
+  const std::size_t n = a.size();
+  if (n >= kWord) {  // the last word may overlap the one before it
+    for (std::size_t i = 0; i + kWord < n; i += kWord) {
+      if (!same(i, kWord)) return false;
+    }
+    return same(n - kWord, kWord);
   }
-  for (; i < a.size(); ++i) {
+  constexpr std::size_t kHalf = 4;
+  if (n >= kHalf) return same(0, kHalf) && same(n - kHalf, kHalf);
+  for (std::size_t i = 0; i < n; ++i) {
     if (fold(a[i]) != fold(b[i])) return false;
   }
   return true;
@@ -44,14 +53,30 @@ inline bool fold_starts_with(std::string_view s, std::string_view prefix) {
   return s.size() >= prefix.size() && fold_equal(s.substr(0, prefix.size()), prefix);
 }
 
-// A hash that ignores case (FNV-1a over folded bytes). Only an index: keys are always compared whole.
+// A hash that ignores case. Only an index: keys are always compared whole.
 constexpr std::uint32_t fold_hash(std::string_view s) {
-  std::uint32_t h = 2166136261U;
-  for (const char c : s) {
-    h ^= static_cast<std::uint8_t>(fold(c));
-    h *= 16777619U;
-  }
-  return h;
+  constexpr std::uint64_t kMix = 0x9e3779b97f4a7c15ULL;
+  constexpr std::size_t kWord = 8;
+  const auto word = [s](std::size_t at, std::size_t n) {
+    std::uint64_t w = 0;
+    if (std::is_constant_evaluated() || n < kWord) {
+      for (std::size_t i = n; i-- > 0;)
+        w = w << 8 | static_cast<std::uint8_t>(s[at + i]);
+    } else {
+      std::memcpy(&w, s.data() + at, kWord);
+    }
+    return fold8(w);
+  };
+  std::uint64_t h = s.size() * kMix;
+  const auto take = [&h](std::uint64_t w) {
+    h = (h ^ w) * kMix;
+    h ^= h >> 32;
+  };
+  std::size_t i = 0;
+  for (; i + kWord <= s.size(); i += kWord)
+    take(word(i, kWord));
+  if (i < s.size()) take(s.size() < kWord ? word(i, s.size() - i) : word(s.size() - kWord, kWord));
+  return static_cast<std::uint32_t>(h * kMix >> 32);
 }
 
 inline std::string lower(std::string_view s) {

@@ -134,7 +134,12 @@ class RuleBuilder {
   Program& program_;
   Messages& messages_;
   std::map<std::pair<std::uint16_t, Transform>, std::uint16_t> chain_index_;
-  std::map<std::pair<bool, std::string>, std::shared_ptr<const Regex>> selectors_;
+  struct Selector {
+    std::shared_ptr<const Regex> regex;
+    std::shared_ptr<const PlainText> plain;
+    std::uint8_t number = 0;
+  };
+  std::map<std::string, Selector> selectors_;  // by pattern
   std::map<std::pair<int, std::string>, std::vector<std::uint32_t>> ctl_rules_;
   ReScratch scratch_;
 };

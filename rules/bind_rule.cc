@@ -197,8 +197,8 @@ bool RuleBuilder::bind_target(const syntax::Target& t, TargetSpec& out) {
     }
   }
   if (out.kind != syntax::Selector::Kind::Regex) return true;
-  auto& cached = selectors_[{true, out.key}];
-  if (cached == nullptr) {
+  Selector& selector = selectors_[out.key];
+  if (selector.regex == nullptr) {
     ReOptions options;
     options.caseless = true;  // trap 13
     auto regex = Regex::compile(out.key, options);
@@ -206,9 +206,15 @@ bool RuleBuilder::bind_target(const syntax::Target& t, TargetSpec& out) {
       messages_.error(t.position, "invalid-regex", regex.error().message);
       return false;
     }
-    cached = std::move(*regex);
+    selector.regex = std::move(*regex);
+    const auto tree = RegexTree::parse(out.key, options.caseless, options.multiline);
+    const auto plain = tree ? tree->plain_text() : std::nullopt;
+    if (plain) selector.plain = std::make_shared<const PlainText>(*plain);
+    selector.number = static_cast<std::uint8_t>(std::min<std::size_t>(selectors_.size() - 1, Entry::kSelectors));
   }
-  out.regex = cached;
+  out.regex = selector.regex;
+  out.plain = selector.plain;
+  out.selector = selector.number;
   return true;
 }
 

@@ -95,6 +95,9 @@ class Compiler {
   void use(std::uint32_t link_index);
   [[nodiscard]] std::map<std::string, Requirement> requirements() const;
   void number_items();
+  [[nodiscard]] bool is_head(std::uint32_t link) const {
+    return program_.rules[program_.links[link].rule].first_link == link;
+  }
   void name_headers();
   void make_filters();
   void fill_filter(Prefilter& p, const std::vector<bool>& known);
@@ -200,8 +203,15 @@ std::map<std::string, Requirement> Compiler::requirements() const {
 void Compiler::number_items() {
   std::map<std::string, Requirement> required = requirements();
   for (const auto& [key, uses] : uses_) {
+    const Requirement& requirement = required[key.second];
+    // Where nothing is required nothing is ruled out. For a rule's first link that still tells whether there
+    // is any value; the others are mostly not reached, and preparing for them would cost their transformations.
+    if (!demands_anything(requirement) &&
+        std::none_of(uses.begin(), uses.end(), [&](const Use& u) { return is_head(u.link); })) {
+      continue;
+    }
     const auto number = static_cast<std::uint32_t>(items_.size());
-    items_.push_back({key.first, required[key.second]});
+    items_.push_back({key.first, requirement});
     for (const Use& u : uses) {
       ReadRef& read = program_.links[u.link].read;
       if (u.step == 0) {
@@ -250,8 +260,7 @@ void Compiler::add_source(Prefilter& p, Phase phase, const TargetSpec& target, s
 }
 
 void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read) const {
-  const auto mark = [&](Prefilter::Wanted& to) {
-    Bits& bits = to.items;
+  const auto mark = [&](Prefilter::Wanted& bits) {
     bits.resize(p.words());
     set_bit(bits.data(), p.own_item[read.item]);
     for (const std::uint32_t item : read.steps) set_bit(bits.data(), p.own_item[item]);
@@ -268,7 +277,7 @@ void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read)
 
 // Which values each rule reads, and which items each value is asked for.
 void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const {
-  p.header_wanted.assign(program_.prefilter.headers.size(), {Bits(p.words()), 0});
+  p.header_wanted.assign(program_.prefilter.headers.size(), Bits(p.words()));
   for (std::size_t phase = 1; phase < program_.phases.size(); ++phase) {
     const auto& steps = program_.phases[phase];
     p.always[phase].assign((steps.size() + 63) / 64, 0);
@@ -294,10 +303,8 @@ void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const 
   for (std::size_t v = 0; v < p.wanted.size(); ++v) {
     const auto f = static_cast<std::size_t>(family(static_cast<Variable>(v)));
     if (f != v) p.wanted[v] = p.wanted[f];
-    p.wanted[v].items.resize(p.words());
+    p.wanted[v].resize(p.words());
   }
-  for (auto& wanted : p.wanted) p.find_chains(wanted);
-  for (auto& wanted : p.header_wanted) p.find_chains(wanted);
 }
 
 // A filter for the rules in `known`.

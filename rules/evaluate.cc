@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <span>
 
 #include "rules/prescan.h"
 #include "rules/variables.h"
@@ -119,7 +120,8 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
       link_.op_has_macros ? link_.op_macro.expand(tx_) : std::string_view(link_.op_argument);
   bool result = true;
   if (link_.op != nullptr) {
-    GeoRecord geo;
+    std::optional<GeoRecord> geo;
+    if (link_.looks_up_geo) geo.emplace();
     OperatorContext context{tx_.scratch.re,
                             tx_.arena,
                             argument,
@@ -129,7 +131,7 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
                             &tx_.work,
                             tx_.program->optimisations.linear,
                             tx_.program->geo.get(),
-                            &geo,
+                            geo ? &*geo : nullptr,
                             tx_.program->optimisations.injection ? &tx_.scratch.words : nullptr};
     std::optional<ProfileSpan> span;
     if (tx_.profile != nullptr) {
@@ -137,7 +139,7 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
                    tx_.profile->link(static_cast<std::size_t>(&link_ - tx_.program->links.data())));
     }
     result = link_.op->match(text, context);
-    if (result && link_.looks_up_geo) set_geo(tx_, geo);
+    if (result && geo) set_geo(tx_, *geo);
   }
   if (limit_exceeded) {
     tx_.pcre_limits_exceeded = true;
@@ -289,12 +291,13 @@ TraceSink::RuleStep trace_step(const TransactionState& tx, const Rule& rule, std
 namespace {
 
 // The first step from `from` on that is to be run.
-std::size_t next_step(const std::vector<std::uint64_t>& steps, std::size_t from, std::size_t end) {
+std::size_t next_step(std::span<const std::uint64_t> all, std::size_t from, std::size_t end) {
   if (from >= end) return end;
+  const std::uint64_t* const steps = all.data();
   std::size_t word = from / 64;
   std::uint64_t bits = steps[word] & ~std::uint64_t{0} << (from % 64);
   while (bits == 0) {
-    if (++word == steps.size()) return end;
+    if (++word == all.size()) return end;
     bits = steps[word];
   }
   return word * 64 + static_cast<std::size_t>(std::countr_zero(bits));

@@ -236,12 +236,19 @@ double weight(const ByteSet& s) {
   return w;
 }
 
+// Letters and digits are in almost every value: sets without them tell more than any with them, and are what
+// the byte classes ask for. (Of "(String|Module)[.]x" and "[(]y" as a choice `.` and `(` are left, not `g` and `(`.)
+double rank(const ByteSet& set) {
+  static const ByteSet common = byte_range('a', 'z') | byte_range('A', 'Z') | byte_range('0', '9');
+  return weight(set) + ((set & common).any() ? 1 : 0);
+}
+
 void keep_rarest(std::vector<ByteSet>& sets) {
   std::vector<std::pair<double, ByteSet>> keyed;
   for (const ByteSet& s : sets) {
     const bool there =
         std::any_of(keyed.begin(), keyed.end(), [&](const auto& k) { return k.second == s; });
-    if (!there && !s.all()) keyed.emplace_back(weight(s), s);
+    if (!there && !s.all()) keyed.emplace_back(rank(s), s);
   }
   std::stable_sort(keyed.begin(), keyed.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });

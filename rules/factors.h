@@ -35,7 +35,7 @@ struct Factors {
   std::size_t least = 0;
   std::vector<Piece> pieces;  // in order, no two alike; empty: none is known
   double cost = 1;  // how often one of them occurs at any one place of ordinary text, roughly
-  std::vector<ByteSet> bytes;  // rarest first
+  std::vector<ByteSet> bytes;  // those without letters and digits first, then by how rare they are
 };
 
 Factors factors_of(const RegexTree& tree, const ByteSet& absent);

@@ -1,8 +1,13 @@
 #include "rules/piece_scan.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "rules/ascii.h"
 
@@ -41,7 +46,63 @@ bool edge_holds(Piece::Edge edge, const char* beside) {
   return true;
 }
 
+#if defined(__x86_64__)
+
+const bool kAvx2 = __builtin_cpu_supports("avx2") != 0;
+
+// candidates() for eight places at a time. Reads 24 bytes beyond the last place.
+__attribute__((target("avx2"))) std::uint64_t candidates_avx2(const std::uint64_t* bits, unsigned shift,
+                                                              std::uint32_t keep, std::uint32_t factor,
+                                                              const char* p, std::size_t n) {
+  const __m256i windows = _mm256_setr_epi8(0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6,  //
+                                           4, 5, 6, 7, 5, 6, 7, 8, 6, 7, 8, 9, 7, 8, 9, 10);
+  const __m256i fold = _mm256_set1_epi32(0x20202020);
+  const __m256i kept = _mm256_set1_epi32(static_cast<int>(keep));
+  const __m256i mix = _mm256_set1_epi32(static_cast<int>(factor));
+  const __m128i down = _mm_cvtsi32_si128(static_cast<int>(shift));
+  const __m256i last = _mm256_set1_epi32(31);
+  const auto* words = reinterpret_cast<const int*>(bits);
+  std::uint64_t out = 0;
+  for (std::size_t i = 0; i < n; i += 8) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+    __m256i w = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), windows);
+    w = _mm256_and_si256(_mm256_or_si256(w, fold), kept);
+    const __m256i h = _mm256_srl_epi32(_mm256_mullo_epi32(w, mix), down);
+    const __m256i found = _mm256_i32gather_epi32(words, _mm256_srli_epi32(h, 5), 4);
+    // The bit that is meant becomes the sign.
+    const __m256i sign = _mm256_sllv_epi32(found, _mm256_sub_epi32(last, _mm256_and_si256(h, last)));
+    const auto eight = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(sign)));
+    out |= static_cast<std::uint64_t>(eight) << i;
+  }
+  return n == 64 ? out : out & ((std::uint64_t{1} << n) - 1);
+}
+
+#endif
+
 }  // namespace
+
+std::uint64_t PieceScanner::candidates(const Table& table, std::size_t length, std::string_view text,
+                                       std::size_t at, std::size_t n) {
+  const std::uint64_t* const bits = table.bits.data();
+  const char* p = text.data() + at;
+#if defined(__x86_64__)
+  if (kAvx2) {
+    constexpr std::size_t kBeyond = 24;
+    std::array<char, kBlock + kBeyond> end{};
+    if (text.size() - at < n + kBeyond) {
+      std::memcpy(end.data(), p, text.size() - at);
+      p = end.data();
+    }
+    return candidates_avx2(bits, table.shift, 0xffffffffU >> (8 * (kWindow - length)), kHash, p, n);
+  }
+#endif
+  std::uint64_t out = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint32_t h = hash(folded(p + i, length)) >> table.shift;
+    out |= (bits[h / 64] >> (h % 64) & 1U) << i;
+  }
+  return out;
+}
 
 void PieceScanner::Table::reserve(std::size_t windows) {
   // About three bits in a hundred are set, unless there are very many windows.

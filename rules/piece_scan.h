@@ -1,7 +1,7 @@
 // Finds which of many pieces of text occur in a value, in one pass, without regard to ASCII case.
 // Each piece is represented by its rarest window of up to four bytes; a hash of the bytes at each
-// place of the value is looked up in a small table of bits, and only where one is set are pieces
-// compared.
+// place of the value is looked up in a small table of bits (eight places at once, where the processor can), and
+// only where one is set are pieces compared.
 #pragma once
 
 #include <cstdint>
@@ -48,22 +48,23 @@ class PieceScanner {
     std::vector<std::uint64_t> bits;
     unsigned shift = 26;  // of the 32-bit hash
     std::vector<Bucket> buckets;
-    [[nodiscard]] bool may_hold(std::uint32_t window) const {
-      const std::uint32_t h = hash(window) >> shift;
-      return (bits[h / 64] >> (h % 64) & 1U) != 0;
-    }
     [[nodiscard]] const Bucket* find(std::uint32_t window) const;
     void reserve(std::size_t windows);
   };
 
-  static std::uint32_t hash(std::uint32_t window) { return window * 0x9e3779b1U; }
+  static constexpr std::uint32_t kHash = 0x9e3779b1U;
+  static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
   static std::uint32_t folded(const char* p, std::size_t n);
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
   template <class Found>
   void look(const Table& table, std::uint32_t window, std::string_view text, std::size_t at,
             Found& found) const;
   template <class Found>
-  void scan_short(std::string_view text, Found& found) const;
+  void scan_windows(std::size_t length, std::string_view text, Found& found) const;
+  // Of the `n` places from `at` on, at most kBlock: those whose window may be one of the table's, by bits.
+  static constexpr std::size_t kBlock = 64;
+  [[nodiscard]] static std::uint64_t candidates(const Table& table, std::size_t length, std::string_view text,
+                                                std::size_t at, std::size_t n);
   void fill(std::size_t length, const std::vector<Piece>& pieces,
             const std::vector<std::size_t>& windows);
 
@@ -95,28 +96,25 @@ void PieceScanner::look(const Table& table, std::uint32_t window, std::string_vi
 }
 
 template <class Found>
-void PieceScanner::scan_short(std::string_view text, Found& found) const {
-  const char* const p = text.data();
-  const std::size_t n = text.size();
-  if (n < 2) return;
-  for (std::size_t i = 0; i + 2 < n; ++i) {
-    const std::uint32_t w = folded(p + i, 3);
-    if (tables_[1].may_hold(w)) look(tables_[1], w, text, i, found);
-    if (tables_[2].may_hold(w & 0xffffU)) look(tables_[2], w & 0xffffU, text, i, found);
+void PieceScanner::scan_windows(std::size_t length, std::string_view text, Found& found) const {
+  const Table& table = tables_[kWindow - length];
+  if (table.bits.empty() || text.size() < length) return;
+  const std::size_t places = text.size() - length + 1;
+  for (std::size_t at = 0; at < places; at += kBlock) {
+    const std::size_t n = places - at < kBlock ? places - at : kBlock;
+    for (std::uint64_t may = candidates(table, length, text, at, n); may != 0; may &= may - 1) {
+      const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
+      look(table, folded(text.data() + place, length), text, place, found);
+    }
   }
-  const std::uint32_t last = folded(p + n - 2, 2);
-  if (tables_[2].may_hold(last)) look(tables_[2], last, text, n - 2, found);
 }
 
 template <class Found>
 void PieceScanner::scan(std::string_view text, bool short_ones, Found found) const {
-  const char* const p = text.data();
-  const std::size_t n = text.size();
-  for (std::size_t i = 0; i + 3 < n; ++i) {
-    const std::uint32_t w = folded(p + i, 4);
-    if (tables_[0].may_hold(w)) look(tables_[0], w, text, i, found);
-  }
-  if (short_ones) scan_short(text, found);
+  scan_windows(4, text, found);
+  if (!short_ones) return;
+  scan_windows(3, text, found);
+  scan_windows(2, text, found);
 }
 
 }  // namespace weir::rules

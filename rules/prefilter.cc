@@ -11,11 +11,6 @@ namespace weir::rules {
 
 namespace {
 
-void fill_range(std::uint64_t* words, const ItemRange& range) {
-  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w)
-    words[w] |= range.mask(w);
-}
-
 bool any_in(const std::uint64_t* words, const ItemRange& range) {
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
     if ((words[w] & range.mask(w)) != 0) return true;
@@ -44,13 +39,13 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
   chains_.resize(paths.size());
   for (std::size_t i = 0; i < paths.size(); ++i)
     chains_[i].path = std::move(paths[i]);
-  for (const Chain& chain : chains_) {
+  for (Chain& chain : chains_) {
+    std::uint64_t before = 0;
     for (const Transform t : chain.path) {
       // A digest is longer than what is shorter than itself.
       constexpr std::size_t kLong = 1024;
-      if (output_bound(t, kLong) != kLong || output_bound(t, 0) != 0) {
-        resizing_ |= std::uint64_t{1} << static_cast<unsigned>(t);
-      }
+      if (output_bound(t, kLong) != kLong || output_bound(t, 0) != 0) chain.resizers.push_back({t, before});
+      before |= std::uint64_t{1} << static_cast<unsigned>(t);
     }
   }
   items_ = items.size();
@@ -89,13 +84,6 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
       }
     }
   }
-  std::size_t number = 0;
-  for (Chain& chain : chains_) {
-    if (chain.range.empty()) continue;
-    chain.bit = std::uint64_t{1} << (number++ % 64);
-    for (const Transform t : chain.path)
-      chains_with_[static_cast<std::size_t>(t)] |= chain.bit;
-  }
   for (auto& [mask, bits] : needs)
     needs_.push_back({mask, std::move(bits)});
   for (auto& [mask, bits] : texts)
@@ -129,20 +117,35 @@ void Prefilter::possible_items(ClassMask mask, std::uint64_t* out) const {
   }
 }
 
-void Prefilter::judge(ClassMask mask, Verdict& v, std::uint64_t* after) const {
+// What there is to say of a chain's wanted items, of which these are possible after a change.
+Prefilter::Verdict::Changed Prefilter::changed_chain(std::size_t chain, const Wanted& asked,
+                                                     const std::uint64_t* possible) const {
+  const Range& range = chains_[chain].range;
+  const auto any = [&](const std::uint64_t* words) {
+    for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+      if ((possible[w] & asked[w] & range.mask(w) & words[w]) != 0) return true;
+    }
+    return false;
+  };
+  Verdict::Changed out;
+  out.chain = static_cast<std::uint16_t>(chain);
+  out.none = !any(everything_.data());
+  while (!out.none && !any(fitting(out.least)))
+    ++out.least;
+  return out;
+}
+
+void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint64_t* after) const {
   v.mask = mask;
+  v.wanted = &asked;
   possible_items(mask, v.possible);
-  std::copy_n(v.possible, words_, v.free);
-  v.text = false;
+  for (std::size_t w = 0; w < words_; ++w)
+    v.free[w] = v.possible[w] &= asked[w];
   for (const Need& text : texts_) {
     if ((text.mask & mask) != 0) continue;
-    for (std::size_t w = 0; w < words_; ++w) {
+    for (std::size_t w = 0; w < words_; ++w)
       v.free[w] &= ~text.items[w];
-      v.text = v.text || (v.possible[w] & text.items[w]) != 0;
-    }
   }
-  std::fill_n(v.settled, words_, std::uint64_t{0});
-  std::fill_n(v.maybe, words_, std::uint64_t{0});
   v.changes = 0;
   v.checks = 0;
   // What is possible after a change; recomputed only where the classes differ from the last
@@ -151,7 +154,7 @@ void Prefilter::judge(ClassMask mask, Verdict& v, std::uint64_t* after) const {
   bool computed = false;
   for (std::size_t chain = 0; chain < chains_.size(); ++chain) {
     const Range& range = chains_[chain].range;
-    if (range.empty()) continue;
+    if (range.empty() || !any_in(asked.data(), range)) continue;
     std::uint64_t checks = 0;
     ClassMask may = mask;
     for (const Transform t : chains_[chain].path) {
@@ -159,19 +162,15 @@ void Prefilter::judge(ClassMask mask, Verdict& v, std::uint64_t* after) const {
         checks |= std::uint64_t{1} << static_cast<unsigned>(t);
       if (!trust_effects_ || may_change(t, may)) may |= outcome(t, may);
     }
-    if (checks == 0) {
-      fill_range(v.settled, range);
-      continue;
-    }
+    if (checks == 0) continue;
     if (!computed || may != after_mask) possible_items(may, after);
     computed = true;
     after_mask = may;
-    if (!any_in(after, range) && !any_in(v.possible, range)) continue;
-    for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-      v.maybe[w] |= after[w] & range.mask(w);
-    }
-    v.changed[v.changes++] = {static_cast<std::uint16_t>(chain), checks, chains_[chain].bit};
+    Verdict::Changed c = changed_chain(chain, asked, after);
+    if (c.none && !any_in(v.possible, range)) continue;
+    c.checks = checks;
     v.checks |= checks;
+    v.changed[v.changes++] = c;
   }
 }
 
@@ -192,38 +191,24 @@ void Prefilter::judge_changed(std::size_t index, ClassMask mask, std::uint64_t* 
   }
 }
 
-std::size_t Prefilter::longest(std::size_t chain, std::uint64_t altering,
-                               std::string_view value, std::size_t& decoded) const {
+std::size_t Prefilter::resized(const Chain& chain, std::uint64_t altering, std::string_view value,
+                               std::size_t& decoded) {
   std::size_t length = value.size();
   bool as_it_is = true;
-  for (const Transform t : chains_[chain].path) {
-    const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(t);
-    if (as_it_is && (altering & bit) == 0) continue;
-    if ((resizing_ & bit) == 0) {
-      // stays as long
-    } else if (as_it_is && t == Transform::Base64Decode) {
-      if (decoded == kUnmeasured) decoded = result_bound(t, value);
+  for (const Resizer& r : chain.resizers) {
+    as_it_is = as_it_is && (altering & r.before) == 0;
+    if (as_it_is && (altering >> static_cast<unsigned>(r.transform) & 1U) == 0) continue;
+    if (!as_it_is) {
+      length = output_bound(r.transform, length);
+    } else if (r.transform == Transform::Base64Decode) {
+      if (decoded == kUnmeasured) decoded = result_bound(r.transform, value);
       length = decoded;
     } else {
-      length = as_it_is ? result_bound(t, value) : output_bound(t, length);
+      length = result_bound(r.transform, value);
     }
     as_it_is = false;
   }
   return length;
-}
-
-std::uint64_t Prefilter::chains_with(std::uint64_t transforms) const {
-  std::uint64_t chains = 0;
-  for (; transforms != 0; transforms &= transforms - 1) {
-    chains |= chains_with_[static_cast<std::size_t>(std::countr_zero(transforms))];
-  }
-  return chains;
-}
-
-void Prefilter::find_chains(Wanted& to) const {
-  for (const Chain& chain : chains_) {
-    if (!chain.range.empty() && any_in(to.items.data(), chain.range)) to.chains |= chain.bit;
-  }
 }
 
 std::size_t Prefilter::bytes() const {
@@ -237,39 +222,39 @@ void MaskTable::prepare(const Prefilter& prefilter) {
   const std::size_t words = prefilter.words();
   const std::size_t chains = prefilter.chains();
   const std::size_t each =
-      sizeof(Prefilter::Verdict) + 4 * words * 8 + chains * sizeof(Prefilter::Verdict::Changed);
+      sizeof(Prefilter::Verdict) + 2 * words * 8 + chains * sizeof(Prefilter::Verdict::Changed);
   std::size_t size = 1024;
   while (size > 16 && size * each > kMostBytes)
     size /= 2;
   verdicts_.assign(size, {});
   filled_.assign(size, false);
   second_.assign(size / 2, false);
-  words_.assign((size * 4 + 1) * words, 0);
+  words_.assign((size * 2 + 1) * words, 0);
   changes_.assign(size * chains, {});
   for (std::size_t i = 0; i < size; ++i) {
-    std::uint64_t* at = words_.data() + i * 4 * words;
+    std::uint64_t* at = words_.data() + i * 2 * words;
     Prefilter::Verdict& v = verdicts_[i];
     v.possible = at;
-    v.settled = at + words;
-    v.free = at + 2 * words;
-    v.maybe = at + 3 * words;
+    v.free = at + words;
     v.changed = changes_.data() + i * chains;
   }
 }
 
-const Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMask mask) {
-  std::uint64_t h = mask * 0x9e3779b97f4a7c15ULL;
+const Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMask mask,
+                                              const Prefilter::Wanted& wanted) {
+  // Where it lies stands for what it says: a filter's stay where they are.
+  std::uint64_t h = (mask ^ reinterpret_cast<std::uintptr_t>(&wanted) << 41) * 0x9e3779b97f4a7c15ULL;
   h ^= h >> 32;
   const std::size_t set =
       static_cast<std::size_t>(h * 0xd6e8feb86659fd93ULL >> 40) & (verdicts_.size() / 2 - 1);
   for (const std::size_t at : {2 * set, 2 * set + 1}) {
-    if (!filled_[at] || verdicts_[at].mask != mask) continue;
+    if (!filled_[at] || verdicts_[at].mask != mask || verdicts_[at].wanted != &wanted) continue;
     second_[set] = at != 2 * set;
     return verdicts_[at];
   }
   second_[set] = !second_[set];
   const std::size_t at = 2 * set + (second_[set] ? 1 : 0);
-  prefilter.judge(mask, verdicts_[at], words_.data() + verdicts_.size() * 4 * prefilter.words());
+  prefilter.judge(mask, wanted, verdicts_[at], words_.data() + verdicts_.size() * 2 * prefilter.words());
   filled_[at] = true;
   return verdicts_[at];
 }

@@ -122,27 +122,26 @@ class Prefilter {
   // May transformations that leave a value as it is be told so (Optimisations::unchanged)?
   [[nodiscard]] bool trusts_effects() const { return trust_effects_; }
 
-  // What a value's classes of bytes say.
+  using Wanted = Bits;  // items that a value is asked for
+
+  // What a value's classes of bytes say of the items that are wanted.
   struct Verdict {
     struct Changed {
       std::uint16_t chain = 0;
+      std::uint8_t least = 0;    // shorter results match none of its items; ...
+      bool none = false;         // ... nor does any result
       std::uint64_t checks = 0;  // transformations that may change the value: bits by Transform
-      std::uint64_t bit = 0;     // of the chain
     };
     ClassMask mask = 0;
-    std::uint64_t* possible =
-        nullptr;  // items that the classes do not rule out, as if nothing changed
-    std::uint64_t* settled = nullptr;  // items of the chains that leave every such value as it is
-    std::uint64_t* free = nullptr;     // possible items that need no piece of text
-    std::uint64_t* maybe =
-        nullptr;                 // items of other chains that are possible if the chain changes it
-    Changed* changed = nullptr;  // those chains, if one of their items is possible either way
+    const Wanted* wanted = nullptr;
+    std::uint64_t* possible = nullptr;  // items that the classes do not rule out, as if nothing changed
+    std::uint64_t* free = nullptr;      // of them, those that need no piece of text
+    Changed* changed = nullptr;  // chains that may change the value, if an item of theirs is possible either way
     std::uint32_t changes = 0;
     std::uint64_t checks = 0;  // of all of them
-    bool text = false;         // some possible item needs a piece of text
   };
   // `verdict` has room as in MaskTable, `scratch` for words().
-  void judge(ClassMask mask, Verdict& verdict, std::uint64_t* scratch) const;
+  void judge(ClassMask mask, const Wanted& asked, Verdict& verdict, std::uint64_t* scratch) const;
   // The same for the items of one chain, after it has changed the value to one of these classes:
   // only their bits in `possible` and `free` are set.
   void judge_changed(std::size_t chain, ClassMask mask, std::uint64_t* possible,
@@ -152,12 +151,10 @@ class Prefilter {
   // `decoded` keeps, from one chain of the value to the next, how much of it is base64; begins as
   // kUnmeasured.
   [[nodiscard]] std::size_t longest(std::size_t chain, std::uint64_t altering,
-                                    std::string_view value, std::size_t& decoded) const;
+                                    std::string_view value, std::size_t& decoded) const {
+    return chains_[chain].resizers.empty() ? value.size() : resized(chains_[chain], altering, value, decoded);
+  }
   static constexpr std::size_t kUnmeasured = SIZE_MAX;
-  // Chains that one of these transformations is part of: bits by chain_bit().
-  [[nodiscard]] std::uint64_t chains_with(std::uint64_t transforms) const;
-  // Chains have a bit each while there are no more than 64 that have items; else some share one.
-  [[nodiscard]] std::uint64_t chain_bit(std::size_t chain) const { return chains_[chain].bit; }
   [[nodiscard]] std::size_t chains() const { return chains_.size(); }
 
   [[nodiscard]] std::size_t bytes() const;
@@ -168,14 +165,8 @@ class Prefilter {
   std::array<std::vector<ReadSource>, 6> sources;  // by phase
   std::array<Bits, 6> always;    // by phase: steps that the filter cannot rule out
   std::array<Bits, 6> outside;   // by phase: of them, those that it knows nothing of
-  struct Wanted {
-    Bits items;
-    std::uint64_t chains = 0;  // that these are behind: bits by chain_bit()
-  };
   std::array<Wanted, 256> wanted;  // by variable: items that may ever ask for one of its values
   std::vector<Wanted> header_wanted;  // the same by header, with those of all headers
-  // Says `chains` of the items.
-  void find_chains(Wanted& to) const;
   static constexpr std::uint32_t kUnknown = 0xffffffff;
   std::vector<std::uint32_t> own_item;  // by item of the rule set: this filter's number, or kUnknown
 
@@ -195,13 +186,23 @@ class Prefilter {
     std::uint32_t word = 0;
     std::uint64_t items = 0;
   };
+  // A transformation with a bound other than its input's length; `before`: those on the way to it, bits by
+  // Transform.
+  struct Resizer {
+    Transform transform{};
+    std::uint64_t before = 0;
+  };
   struct Chain {
     Range range;
-    std::uint64_t bit = 0;
     std::vector<Transform> path;
+    std::vector<Resizer> resizers;
     std::vector<ChainNeed> needs, texts;
   };
+  [[nodiscard]] Verdict::Changed changed_chain(std::size_t chain, const Wanted& asked,
+                                               const std::uint64_t* possible) const;
   void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
+  [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
+                                           std::size_t& decoded);
   void possible_items(ClassMask mask, std::uint64_t* out) const;
 
   std::size_t items_ = 0;
@@ -212,8 +213,6 @@ class Prefilter {
   Bits by_length_;           // [length][word]
   Bits everything_;
   bool trust_effects_ = true;
-  std::array<std::uint64_t, 64> chains_with_{};  // by Transform
-  std::uint64_t resizing_ = 0;  // transformations with a bound other than their input's length
   PieceScanner pieces_;
   Bits short_;
   std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_
@@ -248,14 +247,15 @@ struct Prefilters {
   }
 };
 
-// The verdicts of one worker, by mask, kept while they are in use: few masks make up most of the
+// The verdicts of one worker, by mask and what is wanted, kept while they are in use: few masks make up most of the
 // traffic. What it answers never depends on what it holds.
 class MaskTable {
  public:
   void prepare(const Prefilter& prefilter);
   [[nodiscard]] bool prepared() const { return !verdicts_.empty(); }
   // Valid until the next call.
-  const Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask);
+  const Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask,
+                                    const Prefilter::Wanted& wanted);
 
  private:
   static constexpr std::size_t kMostBytes = std::size_t{1} << 20;

@@ -20,8 +20,7 @@ class Scan {
   Scan(TransactionState& tx, const Prefilter::Wanted& wanted)
       : tx_(tx),
         prefilter_(*tx.filter),
-        wanted_(wanted.items.data()),
-        wanted_chains_(wanted.chains),
+        wanted_(wanted),
         words_(prefilter_.words()) {}
 
   void run(Slot& slot, ValueCache::Kind kind);
@@ -32,6 +31,7 @@ class Scan {
   void look(std::string_view text, const Verdict& v, std::uint64_t* out);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
+  [[nodiscard]] bool hopeless(const Slot& slot, std::uint16_t chain) const;
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
   // A text that chains have made of the value, and what it holds.
   struct Seen {
@@ -42,14 +42,10 @@ class Scan {
   };
   static constexpr std::uint8_t kLong = 1, kShort = 2;
   Seen& seen(Form& form);
-  [[nodiscard]] bool wants(const std::uint64_t* words, const ItemRange& range) const;
-  [[nodiscard]] bool wants_fitting(const std::uint64_t* words, const ItemRange& range,
-                                   std::size_t length) const;
 
   TransactionState& tx_;
   const Prefilter& prefilter_;
-  const std::uint64_t* wanted_;
-  std::uint64_t wanted_chains_;
+  const Prefilter::Wanted& wanted_;
   std::size_t words_;
   static constexpr std::size_t kMostSeen = Scratch::State::kTexts;
   std::array<Seen, kMostSeen> seen_;
@@ -63,7 +59,7 @@ void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
   const std::uint64_t* fitting = prefilter_.fitting(text.size());
   const std::uint64_t* with_short = prefilter_.with_short_pieces();
   for (std::size_t w = 0; w < words_; ++w) {
-    const std::uint64_t possible = v.possible[w] & wanted_[w] & fitting[w];
+    const std::uint64_t possible = v.possible[w] & fitting[w];
     left |= possible;
     texts |= possible & ~v.free[w];
     texts_short |= possible & ~v.free[w] & with_short[w];
@@ -75,7 +71,7 @@ void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
     tx_.work += text.size();
   }
   for (std::size_t w = 0; w < words_; ++w) {
-    out[w] = (out[w] | v.free[w]) & v.possible[w] & wanted_[w] & fitting[w];
+    out[w] = (out[w] | v.free[w]) & v.possible[w] & fitting[w];
   }
 }
 
@@ -90,22 +86,6 @@ Scan::Seen& Scan::seen(Form& form) {
   seen_[at] = {text, FormContext::mask_of(form), 0, tx_.scratch.found.data() + at * words_};
   std::fill_n(seen_[at].found, words_, std::uint64_t{0});
   return seen_[at];
-}
-
-bool Scan::wants(const std::uint64_t* words, const ItemRange& range) const {
-  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    if ((words[w] & wanted_[w] & range.mask(w)) != 0) return true;
-  }
-  return false;
-}
-
-bool Scan::wants_fitting(const std::uint64_t* words, const ItemRange& range,
-                         std::size_t length) const {
-  const std::uint64_t* fitting = prefilter_.fitting(length);
-  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    if ((words[w] & wanted_[w] & fitting[w] & range.mask(w)) != 0) return true;
-  }
-  return false;
 }
 
 void clear_range(const ItemRange& range, std::uint64_t* words) {
@@ -123,10 +103,11 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
   prefilter_.judge_changed(chain, s.mask, possible, free);
   const std::uint64_t* fitting = prefilter_.fitting(text.size());
   const std::uint64_t* with_short = prefilter_.with_short_pieces();
+  const std::uint64_t* wanted = wanted_.data();
   std::uint64_t texts = 0;
   std::uint64_t texts_short = 0;
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    possible[w] &= wanted_[w] & fitting[w];
+    possible[w] &= wanted[w] & fitting[w];
     texts |= possible[w] & ~free[w];
     texts_short |= possible[w] & ~free[w] & with_short[w];
   }
@@ -142,6 +123,24 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
   }
 }
 
+// Do the classes of what the chain's last transformation is given rule all of its items out? Known only where that
+// has been made. Most chains end in several decoders, of which only the first finds anything to decode.
+bool Scan::hopeless(const Slot& slot, std::uint16_t chain) const {
+  const ChainNode& node = (*tx_.forms.chains)[chain];
+  if (node.parent == 0 || slot.forms == nullptr || !prefilter_.trusts_effects()) return false;
+  Form* const from = slot.forms[node.parent];
+  if (from == nullptr) return false;
+  ClassMask may = FormContext::mask_of(*from);
+  if (may_change(node.transform, may)) may |= outcome(node.transform, may);
+  std::uint64_t* const possible = tx_.scratch.possible.data();
+  prefilter_.judge_changed(chain, may, possible, tx_.scratch.free.data());
+  const ItemRange& range = prefilter_.items_of(chain);
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+    if ((possible[w] & wanted_[w]) != 0) return false;
+  }
+  return true;
+}
+
 void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
   std::uint64_t altering = 0;
   for (std::uint64_t bits = v.checks; bits != 0; bits &= bits - 1) {
@@ -150,17 +149,14 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
         !prefilter_.trusts_effects() || !leaves(static_cast<Transform>(t), slot.text, v.mask);
     if (altered) altering |= std::uint64_t{1} << t;
   }
-  // Chains without an item that is wanted have none in `hits` either.
-  const std::uint64_t chains = prefilter_.chains_with(altering) & wanted_chains_;
+  if (altering == 0) return;
   std::size_t decoded = Prefilter::kUnmeasured;
   for (std::uint32_t i = 0; i < v.changes; ++i) {
     const Verdict::Changed& c = v.changed[i];
-    if ((c.bit & chains) == 0 || (c.checks & altering) == 0) continue;
-    const ItemRange& range = prefilter_.items_of(c.chain);
-    if (!wants(v.maybe, range) ||
-        !wants_fitting(v.maybe, range, prefilter_.longest(c.chain, altering, slot.text, decoded))) {
+    if ((c.checks & altering) == 0) continue;
+    if (c.none || hopeless(slot, c.chain) || (c.least > 0 && prefilter_.longest(c.chain, altering, slot.text, decoded) < c.least)) {
       // Whatever comes out, none of them can match it.
-      clear_range(range, hits);
+      clear_range(prefilter_.items_of(c.chain), hits);
       continue;
     }
     Form& form = tx_.forms.form(slot, c.chain);
@@ -172,7 +168,7 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
 // `hits` is scratch: what it says is copied.
 void Scan::scan(Slot& slot) {
   std::uint64_t* const hits = tx_.scratch.hits.data();
-  const Verdict& v = tx_.masks->look_up(prefilter_, classes_of(slot.text));
+  const Verdict& v = tx_.masks->look_up(prefilter_, classes_of(slot.text), wanted_);
   tx_.work += slot.text.size() + words_;
   look(slot.text, v, hits);
   if (v.changes != 0) change(slot, v, hits);
@@ -186,12 +182,13 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
   // Who watches shall see the same each time.
   const bool cached = cache.in_use() && tx_.trace == nullptr && words_ <= ValueCache::kWords &&
                       slot.text.size() <= ValueCache::kLongest;
-  ValueCache::Entry* entry = cached ? cache.find(slot.text, wanted_, kind) : nullptr;
+  const std::uint64_t* wanted = wanted_.data();
+  ValueCache::Entry* entry = cached ? cache.find(slot.text, wanted, kind) : nullptr;
   if (entry == nullptr) {
     scan(slot);
     const std::uint64_t* hits = tx_.scratch.hits.data();
     if (cached) {
-      entry = &cache.add(slot.text, wanted_, kind, hits, words_);
+      entry = &cache.add(slot.text, wanted, kind, hits, words_);
     } else if (std::all_of(hits, hits + words_, [](std::uint64_t w) { return w == 0; })) {
       return;
     }
@@ -241,12 +238,13 @@ class SourceScan {
   bool run() {
     ListView list;
     if (variable_list(tx_, source_.variable, list)) {
+      if (!source_.keyed) {
+        all_of(list);
+        return any_;
+      }
       for (std::size_t i = 0; i < list.count; ++i) {
         Entry& e = list.entries[i];
-        if (source_.header != 0 ? e.header != source_.header
-                                : source_.keyed && !fold_equal(e.name.text, source_.key)) {
-          continue;
-        }
+        if (source_.header != 0 ? e.header != source_.header : !fold_equal(e.name.text, source_.key)) continue;
         add(list.names ? e.name : e.value, e.header);
       }
     } else if (Slot* slot = static_scalar(tx_, source_.variable); slot != nullptr) {
@@ -256,6 +254,16 @@ class SourceScan {
   }
 
  private:
+  void all_of(const ListView& list) {
+    std::vector<std::uint32_t>& live = tx_.scratch.live.add(source_.variable, tx_.filter_number, list.count);
+    for (std::size_t i = 0; i < list.count; ++i) {
+      Entry& e = list.entries[i];
+      Slot& slot = list.names ? e.name : e.value;
+      add(slot, e.header);
+      if (slot.hits != nullptr) live.push_back(static_cast<std::uint32_t>(i));
+    }
+  }
+
   void add(Slot& slot, std::uint16_t header) {
     if (slot.scanned_by != tx_.filter_number) {
       Scan(tx_, wanted_for(prefilter_, source_.variable, header)).run(slot, kind_of(source_.variable));
@@ -411,6 +419,7 @@ void fill_steps(TransactionState& tx, Phase phase) {
   if (tx.profile != nullptr) span.emplace(*tx.profile, tx.profile->filter());
   const Prefilter& filter = *tx.filter;
   const auto p = static_cast<std::size_t>(phase);
+  tx.scratch.live.clear();
   tx.steps_to_run.assign(filter.always[p].begin(), filter.always[p].end());
   if (filter.words() == 0) return;
   std::uint64_t* hits = reinterpret_cast<std::uint64_t*>(tx.arena.allocate(filter.words() * 8, 8));

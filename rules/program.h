@@ -21,6 +21,7 @@
 #include "rules/operators/geo.h"
 #include "rules/operators/operator.h"
 #include "rules/prefilter.h"
+#include "rules/regex_tree.h"
 #include "rules/ruleset.h"
 #include "rules/settings.h"
 #include "rules/syntax.h"
@@ -35,6 +36,8 @@ struct TargetSpec {
   std::string key;                // literal or xpath, as written; of a regex its pattern
   std::uint32_t hash = 0;         // fold_hash(key)
   std::shared_ptr<const Regex> regex;
+  std::shared_ptr<const PlainText> plain;  // the same, if it is no more than text; null: it is more
+  std::uint8_t selector = 0;  // its number, if it is below Entry::kSelectors
   bool count = false;
   bool exclude = false;
   bool wildcard = false;  // ctl only: `*` in a json. key stands for one component

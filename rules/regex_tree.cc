@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "rules/ascii.h"
+
 namespace weir::rules {
 
 ByteSet byte_range(unsigned from, unsigned to) {
@@ -515,6 +517,44 @@ std::uint32_t RegexReader::char_class() {
   n.kind = Kind::Set;
   n.set = negated ? ~all : all;
   return add(std::move(n));
+}
+
+std::optional<PlainText> RegexTree::plain_text() const {
+  using Kind = RegexNode::Kind;
+  PlainText out;
+  const RegexNode& all = nodes_[root_];
+  if (all.kind != Kind::Sequence) return std::nullopt;
+  for (std::size_t i = 0; i < all.parts.size(); ++i) {
+    const RegexNode& n = nodes_[all.parts[i]];
+    if (n.kind == Kind::Begin && i == 0) {
+      out.at_begin = true;
+    } else if (n.kind == Kind::End && i + 1 == all.parts.size()) {
+      out.at_end = true;
+    } else if (n.kind == Kind::Set && n.set.any()) {
+      std::size_t b = 255;  // the last one: of a letter, the small one
+      while (!n.set[b])
+        --b;
+      const bool letter = b >= 'a' && b <= 'z';
+      if (n.set.count() != (letter ? 2U : 1U) || (letter && !n.set[b - 32])) return std::nullopt;
+      if (b >= 'A' && b <= 'Z') return std::nullopt;  // case matters
+      out.text += static_cast<char>(b);
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (out.text.empty()) return std::nullopt;
+  return out;
+}
+
+bool PlainText::matches(std::string_view value) const {
+  if (value.size() < text.size()) return false;
+  const std::size_t last = value.size() - text.size();
+  if (at_begin) return (!at_end || last == 0) && fold_equal(value.substr(0, text.size()), text);
+  if (at_end) return fold_equal(value.substr(last), text);
+  for (std::size_t i = 0; i <= last; ++i) {
+    if (fold_equal(value.substr(i, text.size()), text)) return true;
+  }
+  return false;
 }
 
 std::optional<RegexTree> RegexTree::parse(std::string_view pattern, bool caseless, bool multiline) {

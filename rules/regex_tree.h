@@ -7,6 +7,7 @@
 #include <bitset>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -41,11 +42,21 @@ struct RegexNode {
   std::vector<std::uint32_t> parts;
 };
 
+// A pattern that is nothing but text, at a place or anywhere, without regard to ASCII case.
+struct PlainText {
+  std::string text;  // small letters; not empty
+  bool at_begin = false, at_end = false;
+  [[nodiscard]] bool matches(std::string_view value) const;
+};
+
 class RegexTree {
  public:
   // `caseless` and `multiline` as the pattern is compiled (match_re.h); flags in the pattern are
   // understood. Sets are folded where case does not matter.
   static std::optional<RegexTree> parse(std::string_view pattern, bool caseless, bool multiline);
+
+  // What the pattern is, if it is no more than that.
+  [[nodiscard]] std::optional<PlainText> plain_text() const;
 
   [[nodiscard]] const RegexNode& node(std::uint32_t i) const { return nodes_[i]; }
   [[nodiscard]] std::uint32_t root() const { return root_; }

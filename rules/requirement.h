@@ -24,6 +24,11 @@ struct Requirement {
   std::vector<Text> texts;
 };
 
+// False: it holds for every value.
+[[nodiscard]] inline bool demands_anything(const Requirement& r) {
+  return r.least > 0 || !r.bytes.empty() || !r.texts.empty();
+}
+
 Requirement requirement_of(const Operator& op);
 
 // Its two steps: what the operator's regular expression or phrases say, which is dear to work out and depends

@@ -36,23 +36,57 @@ struct TargetValue {
   std::string_view text;       // untransformed
   Slot* slot = nullptr;        // where its forms are kept; null for values made on the spot
   std::uint16_t header = 0;    // Entry::header
+  Entry* entry = nullptr;      // whose value or name it is
 };
 
 using TargetList = std::vector<TargetValue>;
+
+// Of a list that was scanned ahead: the members that some item may match. Most have none.
+class LiveMembers {
+ public:
+  void clear() { used_ = 0; }
+  // Begins the places of a list; what it returns is valid until the next call.
+  std::vector<std::uint32_t>& add(Variable variable, std::uint8_t filter, std::size_t members) {
+    if (used_ == lists_.size()) lists_.emplace_back();
+    List& list = lists_[used_++];
+    list.variable = variable;
+    list.filter = filter;
+    list.members = members;
+    list.places.clear();
+    return list.places;
+  }
+  // Null: not known, for this filter and as many members.
+  [[nodiscard]] const std::vector<std::uint32_t>* find(Variable variable, std::uint8_t filter,
+                                                       std::size_t members) const {
+    for (std::size_t i = 0; i < used_; ++i) {
+      const List& list = lists_[i];
+      if (list.variable == variable && list.filter == filter && list.members == members) return &list.places;
+    }
+    return nullptr;
+  }
+
+ private:
+  struct List {
+    Variable variable{};
+    std::uint8_t filter = 0;  // that says so
+    std::size_t members = 0;  // of the list then
+    std::vector<std::uint32_t> places;
+  };
+  std::vector<List> lists_;  // the first used_; memory is kept
+  std::size_t used_ = 0;
+};
 
 struct Scratch::State {
   ReScratch re;
   HsScratch hs;
   std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
   const Scanners* fits = nullptr;         // ... and these scanners of it
-  std::vector<MaskTable> masks;  // by filter
-  ValueCache recurring;
   operators::WordTypes words;
-  std::weak_ptr<const RuleSet> masks_of;  // the rule set that `masks` are for
   static constexpr std::size_t kTexts = 8;  // forms of a value that are told apart while it is scanned
   std::vector<std::uint64_t> hits, possible, free;  // while a value is scanned: items
   std::vector<std::uint64_t> found;                 // the same for each of kTexts
   TargetList targets;                     // of the link that is evaluated
+  LiveMembers live;                       // of the phase that is run
   std::string text;                       // for building strings
 
   // What is remembered from transaction to transaction of one rule set.

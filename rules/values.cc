@@ -32,6 +32,16 @@ Form* FormContext::transform(const Form& from, Transform t) const {
   return made;
 }
 
+// What a transformation that leaves the text as it is makes of it.
+Form* FormContext::unchanged_copy(const Form& from) const {
+  Form* made = arena->make<Form>();
+  if (made == nullptr) return nullptr;
+  *made = from;
+  made->changed = false;
+  made->hits = nullptr;
+  return made;
+}
+
 Form& FormContext::spare(std::string_view text) const {
   spare_ = Form{};
   spare_.text = text;
@@ -56,7 +66,7 @@ Form* FormContext::step(Slot& slot, Form& from, std::uint16_t node) const {
   std::uint16_t like = cache ? steps->next(from.node, t) : node;
   if (like == 0) like = node;
   if (slot.forms[like] == nullptr) {
-    Form* made = transform(from, t);
+    Form* made = unchanged && keeps(t, mask_of(from)) ? unchanged_copy(from) : transform(from, t);
     if (made == nullptr) return nullptr;
     made->node = made->changed ? like : from.node;
     slot.forms[like] = made;

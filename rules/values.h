@@ -73,6 +73,10 @@ struct Entry {
   Slot name;
   Slot value;
   std::uint16_t header = 0;  // of headers: which one it is, for the prefilter
+  // Regular expressions that rules select members by are few, and rules that do are many: what one said of
+  // this name is remembered, by its number (TargetSpec::selector).
+  static constexpr std::size_t kSelectors = 32;
+  std::uint32_t asked = 0, taken = 0;
 };
 
 class FormContext {
@@ -100,6 +104,7 @@ class FormContext {
 
  private:
   Form* transform(const Form& from, Transform t) const;
+  Form* unchanged_copy(const Form& from) const;
   Form* step(Slot& slot, Form& from, std::uint16_t node) const;
   // What is handed out when even a Form cannot be had.
   Form& spare(std::string_view text) const;

@@ -104,22 +104,52 @@ bool is_ruled_out(TransactionState& tx, Variable variable, Slot& slot, std::uint
   return !may_match(tx, v, item);
 }
 
+// Does the selector take the member?
+bool takes(TransactionState& tx, const TargetSpec& t, Entry& e) {
+  if (t.kind != syntax::Selector::Kind::Regex || t.selector >= Entry::kSelectors) {
+    return t.takes(e.name.text, tx.scratch.re, tx.pcre());
+  }
+  const std::uint32_t bit = std::uint32_t{1} << t.selector;
+  if ((e.asked & bit) == 0) {
+    e.asked |= bit;
+    if (t.takes(e.name.text, tx.scratch.re, tx.pcre())) e.taken |= bit;
+  }
+  return (e.taken & bit) != 0;
+}
+
+void collect_member(TransactionState& tx, const TargetSpec& t, Entry& e, Slot& slot, std::uint32_t item,
+                    TargetList& out) {
+  ++tx.work;
+  if (t.header != 0 ? e.header != t.header : !takes(tx, t, e)) return;
+  if (is_ruled_out(tx, t.variable, slot, e.header, item)) return;
+  TargetValue v = keyed(t.variable, e.name.text, slot.text);
+  v.slot = &slot;
+  v.entry = &e;
+  v.header = e.header;
+  // ModSecurity 2 knows XML values by the collection's name alone (trap 29).
+  if (t.variable == Variable::XML && !tx.program->v3()) v.has_key = false;
+  out.push_back(v);
+}
+
 void collect_list(TransactionState& tx, const TargetSpec& t, const ListView& list,
                   std::uint32_t item, TargetList& out) {
+  const auto slot_of = [&](Entry& e) -> Slot& { return list.names ? e.name : e.value; };
+  const std::uint32_t own = item == ReadRef::kNone ? Prefilter::kUnknown : tx.filter->own_item[item];
+  if (own != Prefilter::kUnknown) {
+    const auto* live = tx.scratch.live.find(t.variable, tx.filter_number, list.count);
+    if (live != nullptr) {
+      for (const std::uint32_t place : *live) {
+        Entry& e = list.entries[place];
+        const Slot& slot = slot_of(e);
+        if (slot.scanned_by == tx.filter_number && slot.hits != nullptr && !bit_of(slot.hits, own)) continue;
+        collect_member(tx, t, e, slot_of(e), item, out);
+      }
+      return;
+    }
+  }
   for (std::size_t i = 0; i < list.count; ++i) {
     Entry& e = list.entries[i];
-    ++tx.work;
-    if (t.header != 0 ? e.header != t.header : !t.takes(e.name.text, tx.scratch.re, tx.pcre())) {
-      continue;
-    }
-    Slot& slot = list.names ? e.name : e.value;
-    if (is_ruled_out(tx, t.variable, slot, e.header, item)) continue;
-    TargetValue v = keyed(t.variable, e.name.text, slot.text);
-    v.slot = &slot;
-    v.header = e.header;
-    // ModSecurity 2 knows XML values by the collection's name alone (trap 29).
-    if (t.variable == Variable::XML && !tx.program->v3()) v.has_key = false;
-    out.push_back(v);
+    collect_member(tx, t, e, slot_of(e), item, out);
   }
 }
 
@@ -211,6 +241,7 @@ bool TargetSpec::takes(std::string_view member, ReScratch& scratch, const ReLimi
       return wildcard ? path_matches(key, member) : fold_equal(member, key);
     case syntax::Selector::Kind::XPath: return member == key;
     case syntax::Selector::Kind::Regex:
+      if (plain != nullptr) return plain->matches(member);
       return regex->search(member, scratch, limits) != ReResult::NoMatch;
   }
   return false;
@@ -222,7 +253,7 @@ void collect(TransactionState& tx, const TargetSpec& target, std::uint32_t item,
     std::erase_if(out, [&](const TargetValue& v) {
       if (v.variable != target.variable || v.count) return false;
       ++tx.work;
-      return target.takes(v.key, tx.scratch.re, tx.pcre());
+      return v.entry != nullptr ? takes(tx, target, *v.entry) : target.takes(v.key, tx.scratch.re, tx.pcre());
     });
     return;
   }

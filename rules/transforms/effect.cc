@@ -6,7 +6,7 @@ namespace weir::rules {
 
 namespace {
 
-constexpr ClassMask of(std::string_view bytes) {
+consteval ClassMask of(std::string_view bytes) {
   ClassMask mask = 0;
   for (const char c : bytes)
     mask |= class_of(c);

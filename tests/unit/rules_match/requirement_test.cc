@@ -275,6 +275,33 @@ TEST(TransformEffect, IsNeverLessThanTold) {
   EXPECT_GT(left, 20000U * kTransforms / 4);
 }
 
+// Selectors that are only text are not given to PCRE2: they have to say the same.
+TEST(PlainText, MatchesAsItsPatternDoes) {
+  std::vector<std::string> patterns = small_patterns();
+  for (const char* p : {"^ab", "ab$", "^ab$", "a'b", "^_pk_ref", "AB", "^A'$", "(?-i)ab", "(?-i)^'$", "^", "$", "^$", "a^b",
+                        "\\x41b", "(?:ab)", "a|b", "ab(?=a)", "[aA]b", "\\bab"}) {
+    patterns.emplace_back(p);
+  }
+  const std::vector<std::string> values = all_values("aAb'", 4);
+  ReScratch scratch;
+  std::size_t plain = 0;
+  for (const std::string& pattern : patterns) {
+    const auto tree = RegexTree::parse(pattern, true, false);
+    const auto text = tree ? tree->plain_text() : std::nullopt;
+    if (!text) continue;
+    ++plain;
+    auto regex = Regex::compile(pattern, {.caseless = true});
+    ASSERT_TRUE(regex) << pattern;
+    for (const std::string& value : values) {
+      ASSERT_EQ(text->matches(value), (*regex)->search(value, scratch, {}) == ReResult::Match)
+          << pattern << " on '" << value << "'";
+    }
+  }
+  EXPECT_GT(plain, 20U);
+  EXPECT_TRUE(RegexTree::parse("^_pk_ref", true, false)->plain_text());
+  EXPECT_FALSE(RegexTree::parse("^_ga(?:_\\w+)?$", true, false)->plain_text());
+}
+
 TEST(ByteClasses, EverySignIsItsOwn) {
   ClassMask all = 0;
   for (unsigned b = 0; b < 256; ++b) {
