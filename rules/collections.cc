@@ -7,8 +7,9 @@ namespace weir::rules {
 std::size_t VarTable::slot_of(std::string_view name, std::uint32_t hash) const {
   const std::size_t mask = index_.size() - 1;
   std::size_t at = hash & mask;
-  while (index_[at] != 0) {
-    const Var& v = vars_[index_[at] - 1];
+  const std::uint32_t* const index = index_.data();
+  while (index[at] != 0) {
+    const Var& v = vars_.data()[index[at] - 1];
     if (v.hash == hash && fold_equal(v.name, name)) break;
     at = (at + 1) & mask;
   }

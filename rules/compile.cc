@@ -322,11 +322,13 @@ void Compiler::fill_filter(Prefilter& p, const std::vector<bool>& known) {
     items.push_back(&items_[i]);
   }
   std::vector<std::vector<Transform>> paths(program_.chains.size());
+  std::vector<std::uint16_t> parents(program_.chains.size());
   for (std::size_t i = 1; i < paths.size(); ++i) {
     paths[i] = paths[program_.chains[i].parent];
     paths[i].push_back(program_.chains[i].transform);
+    parents[i] = program_.chains[i].parent;
   }
-  p.build(items, std::move(paths), options_.optimisations);
+  p.build(items, std::move(paths), parents, options_.optimisations);
   read_targets(p, known);
   program_.stats.memory_bytes += p.bytes();
 }

@@ -23,7 +23,7 @@ class LinkRun {
       : tx_(tx),
         rule_(rule),
         index_(index),
-        link_(tx.program->links[rule.first_link + index]),
+        link_(tx.program->links.data()[rule.first_link + index]),
         remembers_(link_.op != nullptr && !link_.negated && !link_.op_has_macros && !link_.looks_up_geo &&
                    tx.program->optimisations.prefilter && tx.program->optimisations.recurring &&
                    tx.trace == nullptr) {}
@@ -234,7 +234,7 @@ LinkResult LinkRun::run() {
 
 // Does the rule begin with a comparison that does not hold? Then it has no effect at all.
 bool fails_at_once(const TransactionState& tx, const Rule& rule) {
-  const Link& link = tx.program->links[rule.first_link];
+  const Link& link = tx.program->links.data()[rule.first_link];
   if (!link.number || tx.trace != nullptr) return false;
   const TargetSpec& t = link.targets.front();
   const VarTable::Var* v = tx.tx.find(t.key, t.hash);
@@ -321,7 +321,7 @@ void run_phase(TransactionState& tx, Phase phase) {
     if (next >= steps.size()) break;
     i = next;
     if (tx.program->optimisations.prefilter && widen(tx, phase, i)) continue;
-    const Rule& rule = tx.program->rules[steps[i]];
+    const Rule& rule = tx.program->rules.data()[steps.data()[i]];
     if (tx.rule_flags_used &&
         (tx.rule_flags[steps[i]] & TransactionState::kRuleRemoved) != 0) {
       note_skipped(tx, rule, TraceSink::Skipped::Removed);

@@ -34,11 +34,13 @@ void Prefilter::split(const std::vector<Need>& needs, std::vector<ChainNeed> Cha
 }
 
 void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,
-                      const Optimisations& use) {
+                      const std::vector<std::uint16_t>& parents, const Optimisations& use) {
   trust_effects_ = use.unchanged;
   chains_.resize(paths.size());
-  for (std::size_t i = 0; i < paths.size(); ++i)
+  for (std::size_t i = 0; i < paths.size(); ++i) {
     chains_[i].path = std::move(paths[i]);
+    chains_[i].parent = parents[i];
+  }
   for (Chain& chain : chains_) {
     std::uint64_t before = 0;
     for (const Transform t : chain.path) {
@@ -129,6 +131,8 @@ Prefilter::Verdict::Changed Prefilter::changed_chain(std::size_t chain, const Wa
   };
   Verdict::Changed out;
   out.chain = static_cast<std::uint16_t>(chain);
+  out.parent = chains_[chain].parent;
+  if (!chains_[chain].path.empty()) out.last = chains_[chain].path.back();
   out.none = !any(everything_.data());
   while (!out.none && !any(fitting(out.least)))
     ++out.least;
@@ -176,7 +180,7 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
 
 void Prefilter::judge_changed(std::size_t index, ClassMask mask, std::uint64_t* possible,
                               std::uint64_t* free) const {
-  const Chain& chain = chains_[index];
+  const Chain& chain = chains_.data()[index];
   for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) {
     possible[w] = chain.range.mask(w);
   }

@@ -104,12 +104,13 @@ class Prefilter {
   using Range = ItemRange;
 
   // Items come ordered by chain; `paths` holds the transformations of each chain.
+  // By chain: the one without its last transformation.
   void build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,
-             const Optimisations& use);
+             const std::vector<std::uint16_t>& parents, const Optimisations& use);
 
   [[nodiscard]] std::size_t items() const { return items_; }
   [[nodiscard]] std::size_t words() const { return words_; }
-  [[nodiscard]] const Range& items_of(std::size_t chain) const { return chains_[chain].range; }
+  [[nodiscard]] const Range& items_of(std::size_t chain) const { return chains_.data()[chain].range; }
   [[nodiscard]] const std::uint64_t* everything() const { return everything_.data(); }
   [[nodiscard]] const std::uint64_t* fitting(std::size_t length) const {
     return &by_length_[std::min(length, kLengths - 1) * words_];
@@ -128,6 +129,8 @@ class Prefilter {
   struct Verdict {
     struct Changed {
       std::uint16_t chain = 0;
+      std::uint16_t parent = 0;  // the chain without its last transformation, ...
+      Transform last{};          // ... and that
       std::uint8_t least = 0;    // shorter results match none of its items; ...
       bool none = false;         // ... nor does any result
       std::uint64_t checks = 0;  // transformations that may change the value: bits by Transform
@@ -152,7 +155,8 @@ class Prefilter {
   // kUnmeasured.
   [[nodiscard]] std::size_t longest(std::size_t chain, std::uint64_t altering,
                                     std::string_view value, std::size_t& decoded) const {
-    return chains_[chain].resizers.empty() ? value.size() : resized(chains_[chain], altering, value, decoded);
+    const Chain& c = chains_.data()[chain];
+    return c.resizers.empty() ? value.size() : resized(c, altering, value, decoded);
   }
   static constexpr std::size_t kUnmeasured = SIZE_MAX;
   [[nodiscard]] std::size_t chains() const { return chains_.size(); }
@@ -194,6 +198,7 @@ class Prefilter {
   };
   struct Chain {
     Range range;
+    std::uint16_t parent = 0;
     std::vector<Transform> path;
     std::vector<Resizer> resizers;
     std::vector<ChainNeed> needs, texts;

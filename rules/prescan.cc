@@ -31,7 +31,7 @@ class Scan {
   void look(std::string_view text, const Verdict& v, std::uint64_t* out);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
-  [[nodiscard]] bool hopeless(const Slot& slot, std::uint16_t chain) const;
+  [[nodiscard]] bool hopeless(const Slot& slot, const Verdict::Changed& c) const;
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
   // A text that chains have made of the value, and what it holds.
   struct Seen {
@@ -125,18 +125,18 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
 
 // Do the classes of what the chain's last transformation is given rule all of its items out? Known only where that
 // has been made. Most chains end in several decoders, of which only the first finds anything to decode.
-bool Scan::hopeless(const Slot& slot, std::uint16_t chain) const {
-  const ChainNode& node = (*tx_.forms.chains)[chain];
-  if (node.parent == 0 || slot.forms == nullptr || !prefilter_.trusts_effects()) return false;
-  Form* const from = slot.forms[node.parent];
+bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
+  if (c.parent == 0 || slot.forms == nullptr || !prefilter_.trusts_effects()) return false;
+  Form* const from = slot.forms[c.parent];
   if (from == nullptr) return false;
   ClassMask may = FormContext::mask_of(*from);
-  if (may_change(node.transform, may)) may |= outcome(node.transform, may);
+  if (may_change(c.last, may)) may |= outcome(c.last, may);
   std::uint64_t* const possible = tx_.scratch.possible.data();
-  prefilter_.judge_changed(chain, may, possible, tx_.scratch.free.data());
-  const ItemRange& range = prefilter_.items_of(chain);
+  const std::uint64_t* const wanted = wanted_.data();
+  prefilter_.judge_changed(c.chain, may, possible, tx_.scratch.free.data());
+  const ItemRange& range = prefilter_.items_of(c.chain);
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    if ((possible[w] & wanted_[w]) != 0) return false;
+    if ((possible[w] & wanted[w]) != 0) return false;
   }
   return true;
 }
@@ -154,7 +154,7 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
   for (std::uint32_t i = 0; i < v.changes; ++i) {
     const Verdict::Changed& c = v.changed[i];
     if ((c.checks & altering) == 0) continue;
-    if (c.none || hopeless(slot, c.chain) || (c.least > 0 && prefilter_.longest(c.chain, altering, slot.text, decoded) < c.least)) {
+    if (c.none || hopeless(slot, c) || (c.least > 0 && prefilter_.longest(c.chain, altering, slot.text, decoded) < c.least)) {
       // Whatever comes out, none of them can match it.
       clear_range(prefilter_.items_of(c.chain), hits);
       continue;
