@@ -180,7 +180,7 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
   slot.entry = nullptr;
   ValueCache& cache = tx_.memory->recurring;
   // Who watches shall see the same each time.
-  const bool cached = cache.in_use() && tx_.trace == nullptr && words_ <= ValueCache::kWords &&
+  const bool cached = cache.serves(words_) && tx_.trace == nullptr &&
                       slot.text.size() <= ValueCache::kLongest;
   const std::uint64_t* wanted = wanted_.data();
   ValueCache::Entry* entry = cached ? cache.find(slot.text, wanted, kind) : nullptr;
@@ -195,7 +195,7 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
   } else {
     tx_.work += slot.text.size();
   }
-  const std::uint64_t* hits = entry != nullptr ? entry->hits.data() : tx_.scratch.hits.data();
+  const std::uint64_t* hits = entry != nullptr ? entry->hits : tx_.scratch.hits.data();
   if (entry != nullptr) {
     if (entry->none) return;
     slot.entry = entry;
@@ -298,10 +298,11 @@ Scratch::State::Memory& Scratch::State::memory_for(const std::shared_ptr<const R
   oldest->used = turns;
   oldest->masks.clear();
   oldest->masks.resize(filters.size());
-  oldest->recurring.prepare(rules->program().optimisations.recurring);
-  std::size_t most = hits.size();
+  std::size_t of_filter = 1;
   for (const Prefilter& f : filters)
-    most = std::max(most, f.words());
+    of_filter = std::max(of_filter, f.words());
+  oldest->recurring.prepare(rules->program().optimisations.recurring, of_filter);
+  const std::size_t most = std::max(hits.size(), of_filter);
   for (auto* bits : {&hits, &possible, &free})
     bits->resize(most);
   found.resize(kTexts * most);
@@ -335,9 +336,9 @@ void rule_out(TransactionState& tx, const TargetValue& value, std::uint32_t item
   if (slot.hits != tx.filter->everything()) clear_bit(slot.hits, own);
   ValueCache::Entry* const e = slot.entry;
   if (e == nullptr || e->added != slot.added) return;
-  clear_bit(e->hits.data(), own);
+  clear_bit(e->hits, own);
   const std::size_t words = tx.filter->words();
-  e->none = std::all_of(e->hits.begin(), e->hits.begin() + static_cast<std::ptrdiff_t>(words),
+  e->none = std::all_of(e->hits, e->hits + words,
                         [](std::uint64_t w) { return w == 0; });
 }
 

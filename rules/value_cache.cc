@@ -5,9 +5,14 @@
 
 namespace weir::rules {
 
-void ValueCache::prepare(bool use) {
-  in_use_ = use;
-  if (use) entries_.assign(2 * kSets * kWays, Entry{});
+void ValueCache::prepare(bool use, std::size_t words) {
+  in_use_ = use && words <= kMostWords;
+  if (!in_use_) return;
+  words_ = words;
+  entries_.assign(2 * kSets * kWays, Entry{});
+  hits_.assign(entries_.size() * words, 0);
+  for (std::size_t i = 0; i < entries_.size(); ++i)
+    entries_[i].hits = hits_.data() + i * words;
 }
 
 std::uint64_t ValueCache::hash_of(std::string_view text, const std::uint64_t* wanted) {
@@ -58,7 +63,7 @@ ValueCache::Entry& ValueCache::add(std::string_view text, const std::uint64_t* w
   e.added = ++additions_;
   e.used = ++clock_;
   e.none = std::all_of(hits, hits + words, [](std::uint64_t w) { return w == 0; });
-  std::copy_n(hits, words, e.hits.begin());
+  std::copy_n(hits, words, e.hits);
   if (!text.empty()) std::memcpy(e.text.data(), text.data(), text.size());
   return e;
 }

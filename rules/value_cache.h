@@ -18,7 +18,7 @@ namespace weir::rules {
 
 class ValueCache {
  public:
-  static constexpr std::size_t kWords = 8;       // filters with more items than fit are not served
+  static constexpr std::size_t kMostWords = 256;  // filters with more items than fit are not served
   static constexpr std::size_t kLongest = 192;   // bytes of a value
 
   struct Entry {
@@ -28,7 +28,7 @@ class ValueCache {
     std::uint32_t added = 0;  // which addition it is of: tells whether it still is what it was
     std::uint64_t used = 0;
     bool none = false;        // no item is left
-    std::array<std::uint64_t, kWords> hits{};
+    std::uint64_t* hits = nullptr;  // as many words as prepare() was told
     std::array<char, kLongest> text;  // NOLINT: filled as far as `length` says
   };
 
@@ -36,15 +36,17 @@ class ValueCache {
   // what stands in the head of most.
   enum class Kind : std::uint8_t { Head, Argument };
 
-  // Forgets everything; `use`: whether anything is to be remembered from now on. Memory is kept:
-  // transactions under way still hold pointers to entries, and see from `added` what became of them.
-  void prepare(bool use);
-  [[nodiscard]] bool in_use() const { return in_use_; }
+  // Forgets everything; `use`: whether anything is to be remembered from now on, `words`: the most that any
+  // filter has. Entries stay where they are: transactions under way still hold pointers to them, and see from
+  // `added` what became of them.
+  void prepare(bool use, std::size_t words);
+  // Is a filter with so many words served?
+  [[nodiscard]] bool serves(std::size_t words) const { return in_use_ && words <= words_; }
 
   // What is known of `text` for the items in `wanted` (a filter's, whose address stands for filter
   // and items); null: nothing.
   [[nodiscard]] Entry* find(std::string_view text, const std::uint64_t* wanted, Kind kind);
-  // Remembers it; `words` of hits, at most kWords. REQUIRES: text.size() <= kLongest.
+  // Remembers it; `words` of hits. REQUIRES: text.size() <= kLongest, serves(words).
   Entry& add(std::string_view text, const std::uint64_t* wanted, Kind kind,
              const std::uint64_t* hits, std::size_t words);
 
@@ -57,6 +59,8 @@ class ValueCache {
   }
 
   std::vector<Entry> entries_;
+  std::vector<std::uint64_t> hits_;  // of all entries
+  std::size_t words_ = 0;            // of each
   bool in_use_ = false;
   std::uint64_t clock_ = 0;
   std::uint32_t additions_ = 0;

@@ -16,7 +16,7 @@ using Kind = ValueCache::Kind;
 
 TEST(ValueCache, KnowsExactlyWhatItWasTold) {
   ValueCache cache;
-  cache.prepare(true);
+  cache.prepare(true, 2);
   const std::uint64_t wanted[2] = {1, 2};
   const std::uint64_t hits[2] = {5, 0};
   const std::uint64_t none[2] = {0, 0};
@@ -33,16 +33,20 @@ TEST(ValueCache, KnowsExactlyWhatItWasTold) {
   EXPECT_EQ(cache.find("ab", wanted, Kind::Head), nullptr);
   EXPECT_EQ(cache.find("abc", wanted + 1, Kind::Head), nullptr);
   EXPECT_EQ(cache.find("abc", wanted, Kind::Argument), nullptr);
-  cache.prepare(true);
+  cache.prepare(true, 2);
   EXPECT_EQ(cache.find("abc", wanted, Kind::Head), nullptr);
-  cache.prepare(false);
-  EXPECT_FALSE(cache.in_use());
+  EXPECT_TRUE(cache.serves(1));
+  EXPECT_FALSE(cache.serves(3));
+  cache.prepare(true, ValueCache::kMostWords + 1);
+  EXPECT_FALSE(cache.serves(1));
+  cache.prepare(false, 2);
+  EXPECT_FALSE(cache.serves(1));
 }
 
 // More values than fit, of all lengths: what is found is what was added last.
 TEST(ValueCache, NeverMixesValuesUp) {
   ValueCache cache;
-  cache.prepare(true);
+  cache.prepare(true, 2);
   const std::uint64_t wanted[2] = {};
   std::map<std::pair<std::string, int>, std::uint64_t> added;
   std::mt19937_64 random(3);
