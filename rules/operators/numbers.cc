@@ -11,6 +11,7 @@ namespace weir::rules::operators {
 namespace {
 
 std::int64_t to_number(std::string_view s) {
+  if (s.size() == 1 && s.front() >= '0' && s.front() <= '9') return s.front() - '0';  // most are
   std::size_t i = 0;
   while (i < s.size() && (s[i] == ' ' || (s[i] >= '\t' && s[i] <= '\r')))
     ++i;
