@@ -212,6 +212,7 @@ void NfqueuePort::make_room(std::size_t payload) {
 }
 
 Result<void> NfqueuePort::flush() {
+  unsent_ = 0;
   if (accept_) {
     const std::uint32_t id = *accept_;
     accept_.reset();
@@ -221,7 +222,7 @@ Result<void> NfqueuePort::flush() {
     verdicts_.accept_up_to(id);
   }
   const Bytes bytes = verdicts_.bytes();
-  if (bytes.empty()) return {};
+  if (bytes.empty() && !broken_) return {};
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
   int error = 0;
@@ -281,6 +282,8 @@ void NfqueuePort::settle(const Packet& packet, Fate fate) {
   }
   ++(fate == Fate::Forward ? stats_.forwarded : stats_.discarded);
   done(index);
+  // An error shows with the next receive().
+  if (++unsent_ >= options_.verdicts_at_once) static_cast<void>(flush());
 }
 
 void NfqueuePort::replace(const Packet& packet, Bytes bytes) {

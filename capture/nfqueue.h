@@ -9,7 +9,8 @@
 //
 // Packets are IP packets without link header, as they come from the stack: put together again where
 // connection tracking is loaded, large ones (GSO) in one piece, with the kernel's word on their checksum.
-// Verdicts are collected and sent with the next receive() or inject(). Loss is counted, never fatal.
+// Verdicts are collected and sent when there are verdicts_at_once, or with the next receive() or inject(). Loss is
+// counted, never fatal.
 //
 // Requirements D3 and Q1 to Q6. Tested by tests/e2e/lab_nfqueue.py and tests/unit/capture. One owner, no
 // thread, no clock of its own.
@@ -43,6 +44,9 @@ struct NfqueueOptions {
   std::uint32_t mark_bit = 28;
   // Packets that may be received and not settled at a time, besides those of one receive().
   std::uint32_t most_held = 1'024;
+  // Verdicts are sent with the next receive(), or when there are so many: what is settled first need not wait for what
+  // takes longer to be judged.
+  std::uint32_t verdicts_at_once = 64;
   // What becomes of packets that an earlier reader of the same socket left without a verdict.
   Fate stale = Fate::Drop;
   base::SipKey key;                     // secret
@@ -137,6 +141,7 @@ class NfqueuePort final : public PacketPort {
   VerdictBuffer verdicts_;
   std::optional<std::uint32_t> accept_;  // everything up to it is to be accepted; not yet in verdicts_
   std::vector<std::uint8_t> scratch_;
+  std::uint32_t unsent_ = 0;  // verdicts
   bool began_ = false;
   bool broken_ = false;  // verdicts cannot be sent
   std::uint32_t last_id_ = 0;
