@@ -176,14 +176,14 @@ Session* Inspector::State::session_of(flow::Flow& flow) {
 }
 
 void Inspector::State::heard_of(flow::Flow& flow) {
-  if (heard != &flow) park_idle();
+  if (heard != nullptr) park_idle();
   heard = &flow;
 }
 
+// REQUIRES: heard.
 void Inspector::State::park_idle() {
-  if (heard == nullptr) return;
   auto* session = static_cast<Session*>(heard->user);
-  if (session != nullptr) {
+  if (session != nullptr && !session->busy()) {
     heard->parked = session->park();
     if (heard->parked != base::kNone) {
       heard->user = nullptr;
@@ -195,7 +195,7 @@ void Inspector::State::park_idle() {
 
 flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, http::Side side,
                                            const http::Progress& progress) {
-  heard_of(flow);
+  if (heard != &flow) heard_of(flow);
   session.account();
   if (progress.exhausted) session.give_up_lines();
   make_room(context);
@@ -312,7 +312,7 @@ void Inspector::State::pass_time() {
     before = ends();
     tracker.on_time(context.now);
   } while (!inline_stance() && ends() != before);
-  park_idle();
+  if (heard != nullptr) park_idle();
 }
 
 std::uint64_t Inspector::State::ends() const {

@@ -183,7 +183,7 @@ class Kills(Scenario):
 class Reloads(Reload):
     """R9."""
     name = f"SIGHUP, {TIMES} times"
-    seconds = SECONDS + TIMES // 2
+    seconds, watchdog = SECONDS + TIMES // 2, 5
     times = TIMES
 
 
