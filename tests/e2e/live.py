@@ -459,7 +459,33 @@ class Wire(unittest.TestCase):
 
 
 class Routed(Wire):
-    pass
+    def test_9_the_same_with_nftables(self):
+        """The marks of packaging/firewall/weir.nft; where the kernel has no nft_queue, iptables does the queueing alone."""
+        if shutil.which("nft") is None:
+            self.skipTest("nft is not installed")
+        text = (ROOT / "packaging/firewall/weir.nft").read_text().replace("{ 80, 8080 }", "{ %d }" % servers.PORTS["nginx"])
+        text = text.replace("queue flags bypass to $queues", "return").replace("hook forward priority mangle", "hook forward priority mangle - 5")
+        by = re.compile(r"(?m)^( *(?:meta mark & \$made|tcp flags .* ct mark &).*) return$")
+        self.assertEqual(len(by.findall(text)), 4)
+        (self.work / "marks.nft").write_text(by.sub(r"\1 meta mark set meta mark | 0x01000000 return", text))
+        self.lab.firewall("down")
+        self.lab.run("weir", "nft", "-f", str(self.work / "marks.nft"), check=True)
+        self.lab.run("weir", "iptables", "-t", "mangle", "-A", "FORWARD", "-p", "tcp", "-m", "mark", "!", "--mark", "0x01000000/0x01000000",
+                     "-j", "NFQUEUE", "--queue-num", "9", check=True)
+        weir = wire.Weir(self.lab, WEIR, self.work, self.configuration("block").replace(QUEUES, "9"), "nft")
+        try:
+            done = self.client(sys.executable, str(HERE / "lab/live_client.py"), "download", self.lab.server4, str(servers.PORTS["nginx"]),
+                               "/large.bin", f"/?id={ATTACK}")
+            told = json.loads(done.stdout)["same"]
+            self.assertEqual(told.get("digest"), digest(LARGE), told)
+            self.assertEqual([status.split()[1] for status in told["statuses"]], ["200", "200", "403"])
+        finally:
+            weir.stop()
+            self.lab.run("weir", "nft", "delete", "table", "inet", "weir", check=True)
+            self.lab.run("weir", "iptables", "-t", "mangle", "-F", "FORWARD", check=True)
+        inline = [r for r in records(weir.events) if r["event_type"] == "stats"][-1]["stats"]["inline"]
+        self.assertGreater(inline["released_bytes"], len(LARGE) * 0.9)
+        self.assertEqual((inline["released"], inline["resumed"]), (1, 1))
 
 
 class Bridged(Wire):
