@@ -27,6 +27,7 @@ namespace {
 
 constexpr int kTick = 100;                                   // ms
 constexpr std::int64_t kStopWithin = seconds(10).ns;
+constexpr std::int64_t kHelperWithin = seconds(2).ns;
 constexpr std::int64_t kReloadWithin = seconds(300).ns;
 constexpr std::int64_t kQuick = seconds(1).ns;               // a worker that lives shorter has a lasting trouble
 constexpr std::int64_t kLongestPause = seconds(5).ns;
@@ -141,7 +142,7 @@ ExitCode Supervisor::run() {
   if (audit_) audit_->start(std::move(audit_rings));
   scanning_.start(loaded_);
   const ExitCode exit = loop();
-  if (helper_ > 0) ::kill(helper_, SIGTERM);
+  end_helper();
   if (audit_) audit_->stop();
   stats_record();
   writer_->stop();
@@ -373,6 +374,18 @@ void Supervisor::fork_helper() {
   helper_began_ = monotonic_now();
   if (process > 0) helper_ = process;
   else helper_at_ = helper_began_ + kLongestPause;
+}
+
+// And waits for that: its ports are free when this process is gone, and whoever starts the next finds them so.
+void Supervisor::end_helper() {
+  if (helper_ <= 0) return;
+  ::kill(helper_, SIGTERM);
+  const std::int64_t until = monotonic_now() + kHelperWithin;
+  while (::waitpid(helper_, nullptr, WNOHANG) == 0) {
+    if (monotonic_now() > until) ::kill(helper_, SIGKILL);
+    ::poll(nullptr, 0, 5);
+  }
+  helper_ = 0;
 }
 
 void Supervisor::be_helper(pid_t supervisor) {

@@ -94,6 +94,7 @@ class Supervisor {
   void begin_stop();
   // Health checks and stand-in (app/live/helper.h)
   void fork_helper();
+  void end_helper();
   [[noreturn]] void be_helper(pid_t supervisor);
   [[nodiscard]] bool any_alive() const;
 

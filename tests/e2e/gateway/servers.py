@@ -22,6 +22,7 @@ http {{
   uwsgi_temp_path {base}/uwsgi;
   scgi_temp_path {base}/scgi;
   keepalive_requests 100000;
+  keepalive_timeout 600s;
   server {{
     listen {port};
     listen [::]:{port};

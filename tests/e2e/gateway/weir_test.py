@@ -695,6 +695,19 @@ class Robust(Behind):
         self.assertGreater(stats["tcp"]["half_open_evicted"], 10_000, stats)
         self.assertLessEqual(stats["tcp"]["half_open"], 2048)
 
+    def test_the_ports_are_free_for_the_next_as_soon_as_it_is_gone(self):
+        self.begin()
+        for _ in range(3):
+            weir = self.weirs[0]
+            weir.process.popen.send_signal(signal.SIGTERM)
+            self.assertEqual(weir.process.popen.wait(15), 0)
+            again = self.lab.start(self.lab.appliance_ns(0), str(BUILD / "app/weir"), "run", "-c", str(weir.config),
+                                   stderr=open(weir.log, "a"))
+            weir.process = again
+            self.assertTrue(weir.wait("/readyz", 200, 60), weir.log.read_text())
+            self.assertIsNone(again.popen.poll(), weir.log.read_text())
+        self.fetch("medium")
+
     def test_killed_worker_and_killed_helper_come_back(self):
         self.begin()
         os.kill(self.weirs[0].workers[0], signal.SIGKILL)
