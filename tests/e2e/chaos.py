@@ -317,7 +317,7 @@ class TransactionMemory(Transactions):
 
 class Rehearsal(Scenario):
     """R12 on the wire: every 500th packet meets the failure."""
-    connections, seconds = 16, 4
+    connections, seconds, watchdog = 16, 4, 5
 
     def __init__(self, run):
         super().__init__(run)
