@@ -40,6 +40,12 @@ std::size_t RuleSet::scanners_missing() const {
 }
 bool RuleSet::compile_scanners(const std::atomic<bool>* stop) const { return scanners_->compile(stop); }
 void RuleSet::restore_scanners() const { scanners_->restore(); }
+void RuleSet::warm() const { scanners_->warm(); }
+void RuleSet::after_fork() const {
+  // What is locked cannot be taken down: it is left where it is.
+  const ScannerSet* lost = scanners_.release();
+  scanners_ = std::make_unique<ScannerSet>(*program_, lost->directory());
+}
 ScannerStats RuleSet::scanner_stats() const { return scanners_->stats(); }
 const Scanners* RuleSet::scanners() const { return scanners_->current(); }
 

@@ -111,13 +111,19 @@ class RuleSet {
   bool compile_scanners(const std::atomic<bool>* stop = nullptr) const;
   // Puts to use what another process has compiled into the cache meanwhile; milliseconds.
   void restore_scanners() const;
+  // Only the machine code: some tens of milliseconds. A process that forks while a thread of its compiles
+  // databases does this before, so that the child finds no pattern half made.
+  void warm() const;
+  // In the child of a process that forked while another of its threads was in compile_scanners(): that thread is
+  // gone, and what it held locked stays so. Begins without databases; before anything else is asked of the set.
+  void after_fork() const;
   [[nodiscard]] ScannerStats scanner_stats() const;
   // What a transaction that begins now scans with; null: nothing. Lives as long as the set.
   [[nodiscard]] const Scanners* scanners() const;
 
  private:
   std::unique_ptr<const Program> program_;
-  std::unique_ptr<ScannerSet> scanners_;
+  mutable std::unique_ptr<ScannerSet> scanners_;  // changes its place in after_fork() only
 };
 
 }  // namespace weir::rules

@@ -80,13 +80,16 @@ void ScannerSet::restore() {
   if (any) publish();
 }
 
-bool ScannerSet::compile(const std::atomic<bool>* stop) {
-  const std::lock_guard lock(making_);
-  // Machine code first: it is what serves until the databases are there, and takes milliseconds.
+void ScannerSet::warm() const {
   for (const Link& link : program_.links) {
     const Regex* regex = link.op == nullptr ? nullptr : link.op->regex();
     if (regex != nullptr) regex->warm();
   }
+}
+
+bool ScannerSet::compile(const std::atomic<bool>* stop) {
+  const std::lock_guard lock(making_);
+  warm();  // first: it is what serves until the databases are there, and takes milliseconds
   for (std::size_t i = 0; i < settled_.size(); ++i) {
     if (settled_[i]) continue;
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) return false;

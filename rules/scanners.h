@@ -46,6 +46,10 @@ class ScannerSet {
   // The latest; null: none yet.
   [[nodiscard]] const Scanners* current() const { return current_.load(std::memory_order_acquire); }
 
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+
+  // Makes the machine code of all patterns.
+  void warm() const;
   // Publishes what the cache holds.
   void restore();
   // Compiles what is missing, publishes each database and saves it to the cache. Looks at `stop` between

@@ -129,6 +129,7 @@ ExitCode Supervisor::run() {
   }
   began_ = monotonic_now();
   next_stats_ = began_ + loaded_->config.stats_interval.ns;
+  warm_rules();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!fork_worker(i, false)) begin_stop();
   }
@@ -151,6 +152,12 @@ ExitCode Supervisor::run() {
 
 // --- workers ---
 
+// Before a thread begins to compile databases: a worker may be forked meanwhile, and must not find a pattern that
+// the thread was at. What all workers use then lies in memory that they share.
+void Supervisor::warm_rules() const {
+  for (const LoadedRules& set : loaded_->policies.sets) set.rules->warm();
+}
+
 bool Supervisor::fork_worker(std::size_t index, bool replaces) {
   Slot& slot = slots_[index];
   auto pair = Mailbox::pair();
@@ -162,7 +169,11 @@ bool Supervisor::fork_worker(std::size_t index, bool replaces) {
   slot.shared().state.store(WorkerState::Starting, std::memory_order_relaxed);
   slot.shared().figures.clear();
   const pid_t self = ::getpid();
+  const bool compiling = scanning_.busy();  // by a thread that the child does not have
   const pid_t process = ::fork();
+  if (process == 0 && compiling) {
+    for (const LoadedRules& set : loaded_->policies.sets) set.rules->after_fork();
+  }
   if (process < 0) {
     complain("cannot fork a worker: " + std::string(std::strerror(errno)));
     return false;
@@ -488,6 +499,7 @@ void Supervisor::all_prepared() {
   loaded_ = std::move(next_);
   next_.reset();
   tell(Word::Change);
+  warm_rules();
   scanning_.start(loaded_);
   next_stats_ = std::min(next_stats_, monotonic_now() + loaded_->config.stats_interval.ns);
   complain("reloaded: " + std::to_string(loaded_->policies.rules(0).rules->stats().rules) + " rules");

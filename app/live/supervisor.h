@@ -65,6 +65,7 @@ class Supervisor {
   };
 
   Result<void> prepare();
+  void warm_rules() const;
   bool fork_worker(std::size_t index, bool replaces);
   [[noreturn]] void be_worker(std::size_t index, bool replaces, Mailbox mailbox, pid_t supervisor);
   ExitCode loop();

@@ -1,9 +1,11 @@
 // Scanners that come later: a rule set serves at once, and nothing that it says changes when its Hyperscan
 // databases are swapped in, whenever that is and however many threads run transactions meanwhile.
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -162,6 +164,42 @@ TEST(Scanners, AreReadFromTheCacheAtOnceButNeverFromAnothersFile) {
   EXPECT_EQ(again->scanner_stats().restored, 0U);
   EXPECT_EQ(again->scanners_missing(), 2U);
   fs::remove_all(dir);
+}
+
+// A process may fork while a thread of its compiles: the child has the set, but neither that thread nor what it held.
+TEST(Scanners, AChildForkedMeanwhileCompilesItsOwn) {
+  std::size_t meanwhile = 0;
+  for (int round = 0; round < 20 && meanwhile < 5; ++round) {
+    LoadOptions options;
+    options.scanners_later = true;
+    const auto rules = RuleSet::load({Source::memory("test.conf", rules_text())}, options).rules;
+    ASSERT_NE(rules, nullptr);
+    rules->warm();
+    std::atomic<bool> begun{false};
+    std::thread compiling([&] {
+      begun = true;
+      (void)rules->compile_scanners();
+    });
+    while (!begun)
+      std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(round));
+    const bool busy = rules->scanners_missing() > 0;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(60);  // ends it where it waits for the thread that is not there
+      rules->after_fork();
+      const bool done = rules->compile_scanners() && rules->scanners_missing() == 0;
+      const bool right = Runner(rules).run(requests().front()).find("101=") != std::string::npos;
+      ::_exit(done && right ? 0 : 1);
+    }
+    ASSERT_GT(child, 0);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    compiling.join();
+    if (busy) ++meanwhile;
+  }
+  EXPECT_GE(meanwhile, 1U);
 }
 
 }  // namespace
