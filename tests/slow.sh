@@ -7,7 +7,7 @@
 #   tests/slow.sh damage     1,000 damaged copies of the recorded captures (plain and sanitizer build)
 #   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
 #   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine, on a mirror
-#   tests/slow.sh gateway    behind a gateway load balancer: reload at 50,000 packets a second, 351 s of idleness
+#   tests/slow.sh gateway    behind a gateway load balancer: reload and bypass at 50,000 packets a second
 #   tests/slow.sh clean      2 GiB each way, 10,000 requests, WebSocket, events, a browser: the same bytes without and with Weir
 #   tests/slow.sh chaos      killed and stopped workers, reloads, a full disk, exhausted tables and pools, under load
 #   tests/slow.sh scale      a million half-open connections, as many idle ones, 200,000 requests never finished; others go on

@@ -8,9 +8,7 @@ tests/slow.sh. Needs root; a veth pair in namespaces.
 """
 import json
 import pathlib
-import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,9 +16,7 @@ import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "bench/geneve")]
-import lab as gateway  # noqa: E402
-import servers  # noqa: E402
+sys.path.insert(0, str(HERE.parents[1] / "bench/geneve"))
 from run import Veth  # noqa: E402
 
 BUILD = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
@@ -102,27 +98,6 @@ class FullRate(unittest.TestCase):
             subprocess.run([BUILD / "app/weir", "bypass", word, "-c", self.work / "weir.yaml"], check=True,
                            stdout=subprocess.DEVNULL)
         self.nothing_lost(transfer)
-
-
-class Idle(unittest.TestCase):
-    def test_C24_data_after_351_seconds(self):
-        import node_test
-        import weir_test
-        weir_test.BUILD = node_test.BUILD = BUILD
-        case = weir_test.Failover("test_C26_rebalance_during_requests")
-        case.appliances = 1
-        weir_test.Behind.setUpClass()
-        case.setUp()
-        try:
-            case.begin(established="400s")
-            c = case.client()
-            c.timeout = 30
-            self.assertEqual(c.get("/small")[0], 200)
-            time.sleep(351)
-            self.assertEqual(c.get("/small")[0], 200)
-            self.assertEqual(c.get("/?id=1%27%20union%20select%20password%20from%20users--")[0], 403)
-        finally:
-            case.tearDown()
 
 
 if __name__ == "__main__":
