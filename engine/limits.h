@@ -28,8 +28,9 @@ struct FlowLimits {
   std::uint32_t handshake_extras = 4'096;
   // Bytes held for all directions together: out of order, or forwarded and not yet acknowledged.
   std::uint64_t buffered_bytes = 256ULL << 20;
-  // Bytes held for one direction. Inline it also bounds how far a sender may run ahead of its receiver.
-  std::uint32_t direction_bytes = 4U << 20;
+  // Bytes held for one direction. Inline it also bounds how far a sender may run ahead of its receiver: Linux's
+  // receivers offer up to 6 MiB unless told otherwise.
+  std::uint32_t direction_bytes = 8U << 20;
   // Out-of-order segments that one direction may have waiting behind a hole.
   std::uint32_t direction_segments = 4'096;
   // Segments set aside because an endpoint should refuse them, until its answer shows whether it did

@@ -429,7 +429,7 @@ Fields limits() {
        "256MiB", "Bytes held for all connections: out of order, or forwarded and not yet acknowledged. What is out of order takes three "
        "quarters at most."},
       {"limits.direction_buffered",
-       SizeField{{64 * kKiB, kGiB}, [](Draft& d, std::uint64_t n) { flow(d).direction_bytes = narrow(n); }}, "4MiB",
+       SizeField{{64 * kKiB, kGiB}, [](Draft& d, std::uint64_t n) { flow(d).direction_bytes = narrow(n); }}, "8MiB",
        "The same for one direction of a connection; inline, how far a sender may run ahead of its receiver."},
       {"limits.direction_segments",
        CountField{{16, 60'000}, [](Draft& d, std::uint64_t n) { flow(d).direction_segments = narrow(n); }}, "4096",
