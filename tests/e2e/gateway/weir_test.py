@@ -299,8 +299,9 @@ class Verdicts(Behind):
         self.assertEqual(self.report()["from_servers"] > 0, True)
 
     def test_C15_last_byte_of_a_large_upload(self):
-        """50 MB, judged when the last byte is there; the same upload without it is clean."""
-        self.begin("--ports", "different", workers=2)
+        """50 MB, judged when the last byte is there; the same upload without it is clean. All of it is arguments, which a
+        build without optimisation looks at for longer than a worker may stand still by default."""
+        self.begin("--ports", "different", workers=2, change=lambda text: text + "watchdog: 60s\n")
         clean, attack = self.work / "clean", self.work / "attack"
         with open(clean, "wb") as f:
             for _ in range(50):
