@@ -57,8 +57,7 @@ class PieceScanner {
   static std::uint32_t folded(const char* p, std::size_t n);
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
   template <class Found>
-  void look(const Table& table, std::uint32_t window, std::string_view text, std::size_t at,
-            Found& found) const;
+  void look(const Bucket& bucket, std::string_view text, std::size_t at, Found& found) const;
   template <class Found>
   void scan_windows(std::size_t length, std::string_view text, Found& found) const;
   // Of the `n` places from `at` on, at most kBlock: those whose window may be one of the table's, by bits.
@@ -83,11 +82,8 @@ inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
 }
 
 template <class Found>
-void PieceScanner::look(const Table& table, std::uint32_t window, std::string_view text,
-                        std::size_t at, Found& found) const {
-  const Bucket* b = table.find(window);
-  if (b == nullptr) return;
-  for (std::uint32_t i = b->first; i < b->first + b->count; ++i) {
+void PieceScanner::look(const Bucket& bucket, std::string_view text, std::size_t at, Found& found) const {
+  for (std::uint32_t i = bucket.first; i < bucket.first + bucket.count; ++i) {
     const Place& place = places_[i];
     if (place.offset <= at && occurs(pieces_[place.piece], text, at - place.offset)) {
       found(place.piece);
@@ -100,11 +96,18 @@ void PieceScanner::scan_windows(std::size_t length, std::string_view text, Found
   const Table& table = tables_[kWindow - length];
   if (table.bits.empty() || text.size() < length) return;
   const std::size_t places = text.size() - length + 1;
+  std::uint32_t last = folded(text.data(), length);
+  const Bucket* bucket = table.find(last);
   for (std::size_t at = 0; at < places; at += kBlock) {
     const std::size_t n = places - at < kBlock ? places - at : kBlock;
     for (std::uint64_t may = candidates(table, length, text, at, n); may != 0; may &= may - 1) {
       const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
-      look(table, folded(text.data() + place, length), text, place, found);
+      const std::uint32_t window = folded(text.data() + place, length);
+      if (window != last) {  // the same again in long runs of one byte
+        last = window;
+        bucket = table.find(window);
+      }
+      if (bucket != nullptr) look(*bucket, text, place, found);
     }
   }
 }
