@@ -17,8 +17,8 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <random>
 #include <string>
@@ -408,12 +408,21 @@ TEST(Reload, WhatCannotBeLoadedSaysWhy) {
 // Whoever starts it has packets to see to.
 TEST(Scanners, StartingAnewDoesNotWaitForWhatIsGivenUp) {
   const std::string directory = testing::TempDir() + "weir-scanning-" + std::to_string(::getpid());
-  const LoadOutcome outcome = load_configuration("cache: " + directory + "\n", "/etc/weir.yaml");
+  // Enough for a few hundred milliseconds, and no more: on a busy machine the thread of lowest priority gets little time.
+  std::filesystem::create_directories(directory);
+  std::ofstream rules(directory + "/some.conf");
+  for (int i = 0; i < 60; ++i) {
+    const std::string n = std::to_string(i);
+    rules << "SecRule ARGS \"@rx (?i)(?:attack|evil)" << n << "[a-z ]{1,40}[0-9]+x\" \"id:" << 100 + i << ",phase:2,pass,nolog\"\n";
+  }
+  rules.close();
+  const LoadOutcome outcome = load_configuration(
+      "rules: [" + directory + "/some.conf]\ncache: " + directory + "/cache\n", "/etc/weir.yaml");
   ASSERT_NE(outcome.loaded, nullptr) << outcome.why;
   {
     Scanning scanning;
     scanning.start(outcome.loaded);
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // in the middle of a database
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // in the middle of a database
     EXPECT_TRUE(scanning.busy());
     const std::int64_t before = monotonic_now();
     for (int i = 0; i < 3; ++i) scanning.start(outcome.loaded);
