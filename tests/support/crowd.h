@@ -86,7 +86,7 @@ class Crowd {
     tcp[12] = 0x50;
     tcp[13] = flags;
     put16(tcp + 14, 0xffff);
-    std::memcpy(p + kHeaders, payload.data(), payload.size());
+    if (!payload.empty()) std::memcpy(p + kHeaders, payload.data(), payload.size());
     Packet packet;
     packet.bytes = Bytes(p, length);
     packet.wire_length = static_cast<std::uint32_t>(length);
