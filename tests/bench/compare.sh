@@ -35,13 +35,8 @@ wanted() { [ $part = all ] || [ $part = "$1" ]; }
 
 out=build/bench
 mkdir -p $out/cache
-if [ -z "$build" ]; then
-  build=build/release
-  say "building the release preset"
-  export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
-  { cmake --preset release -DWEIR_BENCH=ON && cmake --build --preset release --target compare dos; } > $out/build.log 2>&1 ||
-    { tail -n 20 $out/build.log >&2; exit 3; }
-fi
+. tests/bench/release_build.sh
+release_build $out -DWEIR_BENCH=ON -- compare dos
 compare=$build/tests/bench/compare
 
 suite=${WEIR_CRS4_DIR:+$WEIR_CRS4_DIR/tests/regression/tests}

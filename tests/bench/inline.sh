@@ -31,13 +31,8 @@ say() { printf 'inline: %s\n' "$*" >&2; }
 
 out=build/bench
 mkdir -p $out/cache
-if [ -z "$build" ]; then
-  build=build/release
-  say "building the release preset"
-  export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
-  { cmake --preset release && cmake --build --preset release --target weir accept_all; } > $out/build.log 2>&1 ||
-    { tail -n 20 $out/build.log >&2; exit 3; }
-fi
+. tests/bench/release_build.sh
+release_build $out -- weir accept_all
 rules=()
 if [ -n "${WEIR_CRS4_DIR:-}" ]; then
   options+=(--crs "$WEIR_CRS4_DIR")

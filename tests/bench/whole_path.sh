@@ -32,13 +32,8 @@ say() { printf 'whole_path: %s\n' "$*" >&2; }
 
 out=build/bench
 mkdir -p $out/cache
-if [ -z "$build" ]; then
-  build=build/release
-  say "building the release preset"
-  export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
-  { cmake --preset release -DWEIR_BENCH=ON && cmake --build --preset release --target weir read_flows; } > $out/build.log 2>&1 ||
-    { tail -n 20 $out/build.log >&2; exit 3; }
-fi
+. tests/bench/release_build.sh
+release_build $out -DWEIR_BENCH=ON -- weir read_flows
 weir=$build/app/weir
 
 requests=57600
