@@ -1,9 +1,5 @@
 #include "app/live/loader.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 #include <iterator>
@@ -12,12 +8,12 @@
 #include "app/commands/audit.h"
 #include "app/config/reader.h"
 #include "app/report/report.h"
+#include "app/runtime/priority.h"
 
 namespace weir::app {
 namespace {
 
 constexpr std::size_t kLongestPage = 32 * 1024;
-constexpr int kLowestPriority = 19;
 
 Result<std::string> read_page(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
@@ -82,8 +78,7 @@ void Loader::start(std::string text, std::string file, std::uint32_t generation)
   generation_ = generation;
   outcome_ = {};
   thread_ = std::thread([this, text = std::move(text), file = std::move(file)] {
-    // On Linux the priority is the thread's own.
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowestPriority);
+    set_thread_priority(kLowestPriority);
     LoadOutcome outcome;
     try {
       outcome = load_configuration(text, file);
@@ -92,7 +87,7 @@ void Loader::start(std::string text, std::string file, std::uint32_t generation)
     }
     outcome_ = std::move(outcome);
     // Where it may: take() does not wait for its turn.
-    static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 0));
+    set_thread_priority(kOrdinaryPriority);
     done_.store(true, std::memory_order_release);
   });
 }

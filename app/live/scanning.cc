@@ -1,19 +1,12 @@
 #include "app/live/scanning.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <exception>
 #include <system_error>
 #include <utility>
 
+#include "app/runtime/priority.h"
+
 namespace weir::app {
-namespace {
-
-constexpr int kLowestPriority = 19;
-
-}  // namespace
 
 Scanning::~Scanning() {
   if (!thread_.joinable()) return;
@@ -35,16 +28,16 @@ void Scanning::begin() {
   done_.store(false, std::memory_order_relaxed);
   try {
     thread_ = std::thread([this] {
-      // Of this thread, on Linux. Not SCHED_IDLE: on a busy machine it may get no time at all while it holds a
+      // Not SCHED_IDLE: on a busy machine it may get no time at all while it holds a
       // lock (of the heap, of the address space) that the thread with the packets waits for.
-      ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowestPriority);
+      set_thread_priority(kLowestPriority);
       for (const LoadedRules& set : loaded_->policies.sets) {
         if (stop_.load(std::memory_order_relaxed)) break;
         set.rules->restore_scanners();
         set.rules->compile_scanners(&stop_);
       }
       // Where it may: whoever joins it does not wait for its turn.
-      static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 0));
+      set_thread_priority(kOrdinaryPriority);
       done_.store(true, std::memory_order_release);
     });
   } catch (const std::system_error&) {

@@ -1,10 +1,9 @@
 #include "app/runtime/scanner_thread.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <system_error>
+
+#include "app/runtime/priority.h"
 
 namespace weir::app {
 
@@ -25,9 +24,7 @@ void ScannerThread::start() {
 }
 
 void ScannerThread::run() {
-  constexpr int kLowest = 19;
-  // Linux: of this thread alone.
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLowest);
+  set_thread_priority(kLowestPriority);
   for (const auto& set : sets_) {
     if (!stop_) (void)set->compile_scanners(&stop_);
   }
