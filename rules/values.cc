@@ -60,13 +60,14 @@ void ChainSteps::build(const std::vector<ChainNode>& chains) {
 // changed nothing, or less than all of them did, another chain may have come the same way.
 Form* FormContext::step(Slot& slot, Form& from, std::uint16_t node) const {
   const Transform t = (*chains)[node].transform;
-  if (cache && unchanged && !from.changed && keeps(t, mask_of(from))) {
+  const bool kept = unchanged && keeps(t, mask_of(from));
+  if (kept && cache && !from.changed) {
     return slot.forms[node] = &from;  // says nothing else than a form of its own would
   }
   std::uint16_t like = cache ? steps->next(from.node, t) : node;
   if (like == 0) like = node;
   if (slot.forms[like] == nullptr) {
-    Form* made = unchanged && keeps(t, mask_of(from)) ? unchanged_copy(from) : transform(from, t);
+    Form* made = kept ? unchanged_copy(from) : transform(from, t);
     if (made == nullptr) return nullptr;
     made->node = made->changed ? like : from.node;
     slot.forms[like] = made;
