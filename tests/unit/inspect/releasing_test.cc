@@ -176,10 +176,7 @@ TEST(Releasing, APipelinedAttackNeverArrives) {
   for (const bool whole : {true, false}) {
     SCOPED_TRACE(whole);
     Away rig;
-    rig.client.write(get("/a"));
-    rig.run(milliseconds(100));
-    rig.server.write(answer(noise(900'000)));
-    rig.run(milliseconds(20));
+    rig.exchange(get("/a"), answer(noise(900'000)), milliseconds(20));
     ASSERT_TRUE(rig.firewall.away[1]);
     if (whole) {
       rig.client.write(get("/b") + kAttack);
@@ -199,11 +196,8 @@ TEST(Releasing, APipelinedAttackNeverArrives) {
 
 TEST(Releasing, ACleanPipelinedRequestBringsTheServerBack) {
   Away rig;
-  rig.client.write(get("/a"));
-  rig.run(milliseconds(100));
   const std::string first = answer(noise(900'000));
-  rig.server.write(first);
-  rig.run(milliseconds(20));
+  rig.exchange(get("/a"), first, milliseconds(20));
   ASSERT_TRUE(rig.firewall.away[1]);
   rig.client.write(get("/b"));
   rig.run(milliseconds(5));
@@ -230,10 +224,7 @@ TEST(Releasing, ResetsOfEitherEnd) {
   for (const bool from_client : {true, false}) {
     SCOPED_TRACE(from_client);
     Away rig;
-    rig.client.write(get("/a"));
-    rig.run(milliseconds(100));
-    rig.server.write(answer(noise(900'000)));
-    rig.run(milliseconds(20));
+    rig.exchange(get("/a"), answer(noise(900'000)), milliseconds(20));
     ASSERT_TRUE(rig.firewall.away[1]);
     (from_client ? rig.client : rig.server).abort();
     rig.run(seconds(3));
