@@ -243,15 +243,23 @@ def strays(results, book, records):
     """Requests whose client the server could not name any more: none may be an attack or unjudged."""
     known = {r.source for r in results}
     passed = [record for record in records if record["event_type"] == "http"]
-    return [f"of an unknown client: {entry['method']} {entry['target']}" for entry in book if entry["peer"] not in known and
+    return [f"of an unknown client, via {entry['via']}: {entry['method']} {entry['target']}" for entry in book if entry["peer"] not in known and
             (has_attack(entry) or not any(same_request(entry, record) for record in passed))]
+
+
+def client_of(entry, results):
+    """A proxy that relays a tunnel names no client. It is clear all the same where a case was played once at a server."""
+    if entry["peer"] != "-":
+        return entry["peer"]
+    those = [r.source for r in results if r.server == entry["via"] and entry["target"].startswith(f"/{r.case.name}/")]
+    return those[0] if len(those) == 1 else "-"
 
 
 def join(results, book, records):
     """Gives each run what servers and Weir say about it, and finds what must not be."""
     by_peer, by_client = collections.defaultdict(list), collections.defaultdict(list)
     for entry in book:
-        by_peer[entry["peer"]].append(entry)
+        by_peer[client_of(entry, results)].append(entry)
     for record in records or []:
         if record["event_type"] == "http":
             by_client[record["src_ip"]].append(record)
@@ -305,7 +313,7 @@ class Campaign:
                 finally:
                     air.close()
         finally:
-            if self.keep:
+            if self.keep or self.faults() or self.strays:
                 print(f"kept: {work}")
             else:
                 shutil.rmtree(work, ignore_errors=True)
@@ -338,6 +346,7 @@ class Campaign:
             if name == "bare":
                 lab.queue_nothing()
         book = read_lines(self.book)
+        shutil.copy(self.book, work / f"{name}.book")
         join(attack.results, book, records)
         for fault in strays(attack.every, book, records or []) if weir is not None else []:
             self.strays.append(f"{name}: {fault}")
