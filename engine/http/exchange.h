@@ -52,7 +52,8 @@ class ExchangeQueue {
       --beyond_;
       return;
     }
-    if ((traits_[head_] & (kConnect | kUpgrade)) != 0) --switches_;
+    if ((traits_[head_] & kConnect) != 0) --connects_;
+    if ((traits_[head_] & kUpgrade) != 0) --upgrades_;
     head_ = static_cast<std::uint8_t>((head_ + 1U) % kCapacity);
     --count_;
   }
@@ -61,13 +62,15 @@ class ExchangeQueue {
   void mark(ExchangeId id, std::uint8_t traits) noexcept {
     if (empty() || id < first_ || id - first_ >= count_) return;
     std::uint8_t& entry = at(static_cast<std::size_t>(id - first_));
-    const bool before = (entry & (kConnect | kUpgrade)) != 0;
+    const auto added = static_cast<std::uint8_t>(traits & ~entry);
     entry = static_cast<std::uint8_t>(entry | traits);
-    if (!before && (entry & (kConnect | kUpgrade)) != 0) ++switches_;
+    if ((added & kConnect) != 0) ++connects_;
+    if ((added & kUpgrade) != 0) ++upgrades_;
   }
 
   // Some waiting request asked to leave HTTP.
-  [[nodiscard]] bool switch_waits() const noexcept { return switches_ > 0; }
+  [[nodiscard]] bool connect_waits() const noexcept { return connects_ > 0; }
+  [[nodiscard]] bool upgrade_waits() const noexcept { return upgrades_ > 0; }
 
  private:
   std::uint8_t& at(std::size_t i) noexcept { return traits_[(head_ + i) % kCapacity]; }
@@ -77,7 +80,8 @@ class ExchangeQueue {
   std::array<std::uint8_t, kCapacity> traits_{};
   std::uint8_t head_ = 0;
   std::uint8_t count_ = 0;
-  std::uint8_t switches_ = 0;
+  std::uint8_t connects_ = 0;
+  std::uint8_t upgrades_ = 0;
 };
 
 }  // namespace weir::http

@@ -21,7 +21,8 @@
 // * Requests and responses are paired in order. 1xx responses close nothing, 101 does when it
 // switches
 //   protocols. Either direction may be missing altogether.
-// * Client octets after CONNECT or Upgrade are HTTP until the server agrees.
+// * Client octets after CONNECT or Upgrade are HTTP until the server agrees. (Those after CONNECT are refused by
+// default.)
 //
 // Not thread-safe; reads no clock; calls of the sink must not call back, but for skip_body().
 #pragma once

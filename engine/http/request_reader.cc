@@ -29,7 +29,8 @@ FirstWord first_word(std::string_view line) {
 }  // namespace
 
 void RequestReader::begin_message() {
-  const bool early = shared_.queue.switch_waits();
+  const bool behind_connect = shared_.queue.connect_waits();
+  const bool behind_upgrade = shared_.queue.upgrade_waits();
   begun_ = true;
   reported_.clear();
   id_ = shared_.next_id++;
@@ -41,7 +42,10 @@ void RequestReader::begin_message() {
                                                                  : Violation::LeadingCrlf);
   }
   if (closing_) wrong.insert(Violation::RequestAfterClose);
-  if (early) wrong.insert(Violation::UpgradeEarlyData);
+  // A proxy that has opened its tunnel relays every octet at once: what is refused later has been let in but for
+  // its end, and a reset may get there as the clean end that some servers take for it.
+  if (behind_connect) wrong.insert(Violation::ConnectEarlyData);
+  if (behind_upgrade) wrong.insert(Violation::UpgradeEarlyData);
   if (shared_.queue.size() > shared_.options.max_pipeline &&
       (shared_.options.both_sides || shared_.responses_seen)) {
     wrong.insert(Violation::PipelineTooDeep);

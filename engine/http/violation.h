@@ -94,7 +94,8 @@ enum class Violation : std::uint8_t {
   ResponseWithoutRequest,  // response octets while no request waits for one
   RequestAfterClose,       // octets after a request that said Connection: close
   ExpectUnknown,           // Expect other than 100-continue
-  UpgradeEarlyData,        // octets after CONNECT or Upgrade before the server agreed
+  UpgradeEarlyData,        // octets after Upgrade before the server agreed
+  ConnectEarlyData,        // octets after CONNECT before it was answered
   ConnectAnswerDoubtful,   // 2xx to CONNECT with a body, or with the word that there is none
   UpgradeToHttp2,          // the client offers h2c
   SwitchToHttp2,           // the server agreed to h2c

@@ -212,6 +212,16 @@ http("connect-with-length", "upgrade", "CONNECT with a length that covers the hi
      lambda p: f"CONNECT lab:80 HTTP/1.1\r\nHost: lab:80\r\nContent-Length: {len(p.hidden)}\r\n\r\n" + p.hidden, NO + (JUDGED,), twin=simple)
 
 
+@case("connect-early-data-cut", "upgrade", "CONNECT, the attack behind it at once but for its last line end, then the end of the stream", NO + (JUDGED,),
+      servers=ALL, twin=simple)
+def _(run):
+    c = run.open()
+    c.send(b"CONNECT lab:80 HTTP/1.1\r\nHost: lab:80\r\n\r\n" + Paths(run).hidden[:-2].encode())
+    c.wait(lambda: b"\r\n\r\n" in c.received or c.over(), 1)
+    c.fin()
+    run.answer(c, 2)
+
+
 @case("connect-declined", "upgrade", "CONNECT which the server declines, the attack after its answer", NO + (JUDGED,), servers=ALL, twin=simple)
 def _(run):
     c = run.open()

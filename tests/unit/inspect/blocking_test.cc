@@ -163,6 +163,54 @@ TEST(Blocking, TheLastByteOfAnUploadDecides) {
   expect_clean_ends(rig);
 }
 
+// What is let in of it, a proxy in front of the server relays as soon as it has opened its tunnel; a reset may then reach the
+// server as a clean end, which some take for the end of the header section.
+TEST(Blocking, NothingBehindConnectIsLetInBeforeItIsAnswered) {
+  const std::string connect = "CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n";
+  const std::string hidden = "GET /?x=attack HTTP/1.1\r\nHost: h\r\n";  // but for its last line end
+  for (const bool together : {false, true}) {
+    SCOPED_TRACE(together ? "one segment" : "two segments");
+    Rig rig;
+    rig.open();
+    if (together) {
+      rig.client.write(connect + hidden);
+    } else {
+      rig.client.write(connect);
+      rig.run(milliseconds(5));
+      rig.client.write(hidden);
+    }
+    rig.run(milliseconds(500));
+    EXPECT_EQ(rig.server.received, connect);
+    rig.serve("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
+    rig.run(seconds(1));
+    EXPECT_EQ(rig.server.received, connect);
+    EXPECT_THAT(rig.client.received, AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("HTTP/1.1 400 ")));
+    EXPECT_TRUE(rig.client.eof);
+    EXPECT_TRUE(rig.server.reset);
+    EXPECT_THAT(rig.client.complaints, IsEmpty());
+    EXPECT_THAT(rig.server.complaints, IsEmpty());
+  }
+}
+
+TEST(Blocking, WhatFollowsAnAnsweredConnectIsJudged) {
+  Rig rig;
+  rig.open();
+  rig.client.write("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n");
+  rig.run(milliseconds(100));
+  rig.serve("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
+  rig.run(milliseconds(100));
+  rig.client.write(get("/next"));
+  rig.run(milliseconds(100));
+  EXPECT_THAT(rig.server.received, HasSubstr("GET /next "));
+  rig.serve(ok("next"));
+  rig.run(milliseconds(100));
+  rig.client.write(kAttack);
+  rig.run(seconds(1));
+  EXPECT_THAT(rig.server.received, Not(HasSubstr("attack")));
+  EXPECT_THAT(rig.client.received, HasSubstr("HTTP/1.1 403 "));
+  expect_clean_ends(rig);
+}
+
 TEST(Blocking, HeadGetsNoBody) {
   Rig rig;
   rig.open();
