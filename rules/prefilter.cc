@@ -33,6 +33,57 @@ void Prefilter::split(const std::vector<Need>& needs, std::vector<ChainNeed> Cha
   }
 }
 
+namespace {
+
+// Does `t`, where leaves() says that it leaves a value, leave it exactly?
+bool leaves_exactly(Transform t) {
+  return !only_case(t) && t != Transform::CmdLine;
+}
+
+}  // namespace
+
+void Prefilter::gather_decoding() {
+  for (Chain& chain : chains_) {
+    const auto at = std::find(chain.path.begin(), chain.path.end(), Transform::Base64Decode);
+    if (chain.range.empty() || at == chain.path.end()) continue;
+    constexpr std::size_t kLong = 1024;
+    chain.decodes = std::all_of(chain.path.begin(), at, leaves_exactly) &&
+                    std::all_of(at + 1, chain.path.end(), [](Transform t) { return output_bound(t, kLong) == kLong && output_bound(t, 0) == 0; });
+    if (!chain.decodes) continue;
+    decoding_.items.resize(words_);
+    for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) decoding_.items[w] |= chain.range.mask(w);
+    for (auto t = chain.path.begin(); t != at; ++t) decoding_.before |= std::uint64_t{1} << static_cast<unsigned>(*t);
+    for (auto t = at + 1; t != chain.path.end(); ++t) {
+      if (std::find(decoding_.after.begin(), decoding_.after.end(), *t) == decoding_.after.end()) decoding_.after.push_back(*t);
+    }
+    for (const ChainNeed& need : chain.needs) {
+      const auto same = std::find_if(decoded_needs_.begin(), decoded_needs_.end(), [&](const ChainNeed& n) {
+        return n.mask == need.mask && n.word == need.word;
+      });
+      if (same == decoded_needs_.end()) {
+        decoded_needs_.push_back(need);
+      } else {
+        same->items |= need.items;
+      }
+    }
+  }
+}
+
+bool Prefilter::none_decoded(ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const {
+  // Whatever the order in which they come, and whether they come at all.
+  for (ClassMask before = 0; before != decoded;) {
+    before = decoded;
+    for (const Transform t : decoding_.after) {
+      if (may_change(t, decoded)) decoded |= outcome(t, decoded);
+    }
+  }
+  for (std::size_t w = 0; w < words_; ++w) scratch[w] = decoding_.items[w] & asked[w];
+  for (const ChainNeed& need : decoded_needs_) {
+    if ((need.mask & decoded) == 0) scratch[need.word] &= ~need.items;
+  }
+  return std::all_of(scratch, scratch + words_, [](std::uint64_t w) { return w == 0; });
+}
+
 void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,
                       const std::vector<std::uint16_t>& parents, const Optimisations& use) {
   trust_effects_ = use.unchanged;
@@ -92,6 +143,7 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
     texts_.push_back({mask, std::move(bits)});
   split(needs_, &Chain::needs);
   split(texts_, &Chain::texts);
+  gather_decoding();
   std::vector<Piece> list;
   for (auto& [piece, own] : found) {
     list.push_back(piece);
@@ -151,7 +203,8 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
       v.free[w] &= ~text.items[w];
   }
   v.changes = 0;
-  v.checks = 0;
+  v.checks = v.other_checks = 0;
+  v.least_decoded = kLengths - 1;
   // What is possible after a change; recomputed only where the classes differ from the last
   // chain's.
   ClassMask after_mask = 0;
@@ -174,6 +227,11 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
     if (c.none && !any_in(v.possible, range)) continue;
     c.checks = checks;
     v.checks |= checks;
+    if (!chains_[chain].decodes) {
+      v.other_checks |= checks;
+    } else if (!c.none) {
+      v.least_decoded = std::min(v.least_decoded, c.least);
+    }
     v.changed[v.changes++] = c;
   }
 }

@@ -137,11 +137,13 @@ class Prefilter {
     };
     ClassMask mask = 0;
     const Wanted* wanted = nullptr;
+    std::uint8_t least_decoded = 0;  // decoding(): shorter results match none of its items
     std::uint64_t* possible = nullptr;  // items that the classes do not rule out, as if nothing changed
     std::uint64_t* free = nullptr;      // of them, those that need no piece of text
     Changed* changed = nullptr;  // chains that may change the value, if an item of theirs is possible either way
     std::uint32_t changes = 0;
     std::uint64_t checks = 0;  // of all of them
+    std::uint64_t other_checks = 0;  // of those that are not of decoding()
   };
   // `verdict` has room as in MaskTable, `scratch` for words().
   void judge(ClassMask mask, const Wanted& asked, Verdict& verdict, std::uint64_t* scratch) const;
@@ -160,6 +162,19 @@ class Prefilter {
   }
   static constexpr std::size_t kUnmeasured = SIZE_MAX;
   [[nodiscard]] std::size_t chains() const { return chains_.size(); }
+
+  // Chains that decode base64, which nearly every value could be, before anything else that changes it. What comes of
+  // that can be told without making it, for all of them at once.
+  struct Decoding {
+    Bits items;                       // theirs; empty: there are none
+    std::uint64_t before = 0;         // what they do before: bits by Transform. Exact where leaves() says so
+    std::vector<Transform> after;     // what any of them does then; none makes the result longer
+  };
+  [[nodiscard]] bool decodes(std::size_t chain) const { return chains_.data()[chain].decodes; }
+  [[nodiscard]] const Decoding& decoding() const { return decoding_; }
+  // Does every item of decoding() that is asked for miss a class that it needs, of what these classes of the decoded value may
+  // become? `scratch` has room for words().
+  [[nodiscard]] bool none_decoded(ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const;
 
   [[nodiscard]] std::size_t bytes() const;
 
@@ -202,10 +217,12 @@ class Prefilter {
     std::vector<Transform> path;
     std::vector<Resizer> resizers;
     std::vector<ChainNeed> needs, texts;
+    bool decodes = false;  // is of decoding()
   };
   [[nodiscard]] Verdict::Changed changed_chain(std::size_t chain, const Wanted& asked,
                                                const std::uint64_t* possible) const;
   void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
+  void gather_decoding();
   [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
                                            std::size_t& decoded);
   void possible_items(ClassMask mask, std::uint64_t* out) const;
@@ -213,6 +230,8 @@ class Prefilter {
   std::size_t items_ = 0;
   std::size_t words_ = 0;
   std::vector<Chain> chains_;
+  Decoding decoding_;
+  std::vector<ChainNeed> decoded_needs_;  // of its items
   std::vector<Need> needs_;  // items that need one of these classes
   std::vector<Need> texts_;  // items that need a piece of text unless one of these is there
   Bits by_length_;           // [length][word]

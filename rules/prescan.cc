@@ -31,6 +31,7 @@ class Scan {
   void look(std::string_view text, const Verdict& v, std::uint64_t* out);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
+  [[nodiscard]] bool none_decoded(const Slot& slot, const Verdict& v);
   [[nodiscard]] bool hopeless(const Slot& slot, const Verdict::Changed& c) const;
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
   // A text that chains have made of the value, and what it holds.
@@ -88,6 +89,8 @@ Scan::Seen& Scan::seen(Form& form) {
   return seen_[at];
 }
 
+constexpr std::uint64_t kDecodesBase64 = std::uint64_t{1} << static_cast<unsigned>(Transform::Base64Decode);
+
 void clear_range(const ItemRange& range, std::uint64_t* words) {
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w)
     words[w] &= ~range.mask(w);
@@ -141,6 +144,14 @@ bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
   return true;
 }
 
+// Can no item match what the chains of Prefilter::decoding() make of the value? REQUIRES: nothing they do before
+// they decode changes it.
+bool Scan::none_decoded(const Slot& slot, const Verdict& v) {
+  const Glimpse decoded = decoded_base64(slot.text);
+  tx_.work += decoded.length;
+  return decoded.length < v.least_decoded || prefilter_.none_decoded(decoded.mask, wanted_, tx_.scratch.possible.data());
+}
+
 void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
   std::uint64_t altering = 0;
   for (std::uint64_t bits = v.checks; bits != 0; bits &= bits - 1) {
@@ -150,10 +161,17 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
     if (altered) altering |= std::uint64_t{1} << t;
   }
   if (altering == 0) return;
+  const Prefilter::Decoding& decoding = prefilter_.decoding();
+  const bool none = !decoding.items.empty() && prefilter_.trusts_effects() && (altering & decoding.before) == 0 &&
+                    (altering & kDecodesBase64) != 0 && none_decoded(slot, v);
+  if (none) {
+    for (std::size_t w = 0; w < words_; ++w) hits[w] &= ~decoding.items[w];
+    if ((altering & v.other_checks) == 0) return;
+  }
   std::size_t decoded = Prefilter::kUnmeasured;
   for (std::uint32_t i = 0; i < v.changes; ++i) {
     const Verdict::Changed& c = v.changed[i];
-    if ((c.checks & altering) == 0) continue;
+    if ((c.checks & altering) == 0 || (none && prefilter_.decodes(c.chain))) continue;
     if (c.none || hopeless(slot, c) || (c.least > 0 && prefilter_.longest(c.chain, altering, slot.text, decoded) < c.least)) {
       // Whatever comes out, none of them can match it.
       clear_range(prefilter_.items_of(c.chain), hits);

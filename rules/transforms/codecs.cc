@@ -3,6 +3,7 @@
 #include <array>
 
 #include "rules/transforms/detail.h"
+#include "rules/transforms/effect.h"
 
 namespace weir::rules {
 
@@ -81,10 +82,11 @@ std::uint8_t base64_value(char c) {
   return kBase64Value[static_cast<std::uint8_t>(c)];
 }
 
-// Writes the full bytes of a stream of six-bit groups; left-over bits are lost.
+// Gives the full bytes of a stream of six-bit groups to out.put(); left-over bits are lost.
+template <class Out>
 class SixBits {
  public:
-  explicit SixBits(Writer& out) : out_(out) {}
+  explicit SixBits(Out& out) : out_(out) {}
   void put(std::uint8_t six) {
     bits_ = (bits_ << 6 | six) & 0xffff;
     have_ += 6;
@@ -97,10 +99,19 @@ class SixBits {
   [[nodiscard]] std::size_t groups() const { return groups_; }
 
  private:
-  Writer& out_;
+  Out& out_;
   unsigned bits_ = 0;
   unsigned have_ = 0;
   std::size_t groups_ = 0;
+};
+
+// Instead of a Writer.
+struct Looker {
+  void put(std::uint8_t byte) {
+    ++seen.length;
+    seen.mask |= kClassOf[byte];
+  }
+  Glimpse seen;
 };
 
 constexpr std::string_view kHexLower = "0123456789abcdef";
@@ -129,16 +140,21 @@ Transformed base64_encode(std::string_view in, base::Arena& arena) {
 }
 
 // Up to the first byte that is not of the alphabet (APR's decoder).
-Transformed base64_decode(std::string_view in, base::Arena& arena) {
-  if (in.empty()) return unchanged(in);
-  Writer out(arena, in, in.size());
-  if (!out.ok()) return Writer::failed();
+template <class Out>
+void put_base64(std::string_view in, Out& out) {
   SixBits bits(out);
   for (const char c : in) {
     const std::uint8_t six = base64_value(c);
     if (six == kNotBase64) break;
     bits.put(six);
   }
+}
+
+Transformed base64_decode(std::string_view in, base::Arena& arena) {
+  if (in.empty()) return unchanged(in);
+  Writer out(arena, in, in.size());
+  if (!out.ok()) return Writer::failed();
+  put_base64(in, out);
   return out.finish();
 }
 
@@ -313,5 +329,11 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
 }
 
 }  // namespace detail
+
+Glimpse decoded_base64(std::string_view value) {
+  detail::Looker out;
+  detail::put_base64(value, out);
+  return out.seen;
+}
 
 }  // namespace weir::rules
