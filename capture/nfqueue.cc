@@ -250,7 +250,8 @@ Result<void> NfqueuePort::flush() {
 std::optional<std::uint32_t> NfqueuePort::mark_of(const Slot& slot) {
   std::uint32_t bits = 0;
   switch (slot.release) {
-    case Release::None: return std::nullopt;
+    case Release::None:
+    case Release::Range: return std::nullopt;
     case Release::This: bits = kReleaseThis; break;
     case Release::Both: bits = kReleaseBoth; break;
     case Release::Resume: bits = kResume; break;

@@ -23,6 +23,14 @@ enum class Release : std::uint8_t {
   This,    // packets of its direction need not come to receive() any more
   Both,    // packets of neither direction need
   Resume,  // all packets of the connection must come again
+  Range,   // some of its direction's bytes need not: PacketPort::release_bytes()
+};
+
+// TCP sequence numbers (RFC 9293 3.4): from `first` up to `end`, which is not one of them, modulo 2^32. At most 2^30.
+struct SequenceRange {
+  std::uint32_t first = 0;
+  std::uint32_t end = 0;
+  bool operator==(const SequenceRange&) const = default;
 };
 
 struct PortStats {
@@ -65,7 +73,13 @@ class PacketPort {
   // only. Whatever was released, a packet with SYN must come, and takes back all of its connection, known to the engine
   // or not, before any later packet is looked at (it may begin another one between the same ends); of one released
   // direction packets with FIN, RST or URG must come, too.
+  // Resume may also be said with a packet that is not forwarded: it then takes back the bytes of release_bytes() only.
   virtual void release(const Packet& packet, Release what) { (void)packet, (void)what; }
+  // Release::Range, in place of release(); takes the place of what was said before of this direction. Of the packet's
+  // direction only such packets need not come that are nothing but data (no fragment, no IP option or extension header,
+  // of TCP's flags ACK and perhaps PSH, no others) and lie in `bytes` from their first byte to their last. A port that
+  // cannot tell ignores it.
+  virtual void release_bytes(const Packet& packet, SequenceRange bytes) { (void)packet, (void)bytes; }
   // Sends a frame that Weir made towards one end of a connection. It is a whole frame of the link type of
   // `like`: with link header, addresses and VLAN tags as they must be on that side, for RawIp a bare
   // IP packet; never longer than the endpoint's MSS allows. Checksums are right. It must not come back

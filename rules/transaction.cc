@@ -315,6 +315,11 @@ Decision Transaction::request_body(std::string_view bytes) {
   return {};
 }
 
+bool Transaction::request_body_settled() const {
+  const State& tx = *state_;
+  return !wants_request_body() || tx.request.body_done || tx.request.body_length > tx.request_body_limit;
+}
+
 Decision Transaction::request_body_done(Timestamp now, bool truncated, bool trailers_may_follow) {
   State& tx = *state_;
   if (!tx.request.body_done && tx.program != nullptr) {

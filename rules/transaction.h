@@ -86,6 +86,8 @@ class Transaction {
   Decision request_headers_done(Timestamp now);
   // True if body bytes are wanted (SecRequestBodyAccess, ctl:requestBodyAccess); else none need be fed.
   [[nodiscard]] bool wants_request_body() const;
+  // More body would change nothing: none is wanted, or none beyond SecRequestBodyLimit.
+  [[nodiscard]] bool request_body_settled() const;
   // Body bytes, in any pieces; the result never depends on the cuts. A deny can only come from
   // SecRequestBodyLimitAction Reject.
   Decision request_body(std::string_view bytes);

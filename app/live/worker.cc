@@ -153,7 +153,7 @@ void Worker::inspect(const Packet& packet) {
   }
   const inspect::Verdict verdict = inspector_->on_packet(packet);
   settle_held(verdict.held);
-  if (verdict.release != Release::None) port_->release(packet, verdict.release);
+  inspect::tell_release(*port_, packet, verdict);
   switch (verdict.kind) {
     case inspect::VerdictKind::Forward: port_->settle(packet, Fate::Forward); break;
     case inspect::VerdictKind::Drop: port_->settle(packet, Fate::Drop); break;

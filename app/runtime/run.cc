@@ -97,7 +97,7 @@ void Run::inspect_inline(const Packet& packet, PacketPort& port) {
   inject(time.inject, port);
   const inspect::Verdict verdict = workers_.inspector().on_packet(packet);
   settle_held(verdict.held, port);
-  if (verdict.release != Release::None) port.release(packet, verdict.release);
+  inspect::tell_release(port, packet, verdict);
   switch (verdict.kind) {
     case inspect::VerdictKind::Forward: port.settle(packet, Fate::Forward); break;
     case inspect::VerdictKind::Drop: port.settle(packet, Fate::Drop); break;

@@ -134,7 +134,7 @@ class Flow {
   std::uint32_t answer = base::kNone;     // the listener's
   std::uint32_t parked = base::kNone;     // the listener's
   std::uint32_t lru_time = 0;   // packet time (whole_milliseconds) at which it came to the young end of its list
-  // Bytes to the client below this offset may go by unseen (Tracker::release_to_client); kNever: none ever did.
+  // Bytes of direction `released_way` below this offset may go by unseen (Tracker::release); kNever: none ever did.
   std::int64_t released_to = kNever;
   std::uint32_t state_time = 0;  // packet time (whole_milliseconds) at which `state` was entered
   std::uint32_t anomalies = 0;  // bits by Anomaly
@@ -151,7 +151,8 @@ class Flow {
   bool bypassed : 1 = false;        // Tracker::bypass_flow: all of it passes, nothing is followed
   bool refused : 1 = false;         // Tracker::refuse_flow: no segment of it may pass any more
   bool unwatched : 1 = false;       // the listener's: it never looks into it
-  bool away : 1 = false;            // the listener's: segments to the client, or all, need not come by (engine/port.h)
+  bool away : 1 = false;            // the listener's: what is released, or all, need not come by (engine/port.h)
+  Direction released_way : 1 = Direction::ToClient;
   // The interface by which the client's SYN came, if it went on by another one; 0: not known. By that
   // interface comes nothing of the server's.
   std::uint16_t client_side = 0;
@@ -160,6 +161,8 @@ class Flow {
   [[nodiscard]] const HalfStream& half(Direction d) const {
     return halves[static_cast<std::size_t>(d)];
   }
+  // Where what may go by unseen of direction `d` ends; kNever: nothing may.
+  [[nodiscard]] std::int64_t released(Direction d) const { return released_way == d ? released_to : kNever; }
   [[nodiscard]] net::Endpoint client() const { return client_is_low ? key.low() : key.high(); }
   [[nodiscard]] net::Endpoint server() const { return client_is_low ? key.high() : key.low(); }
 

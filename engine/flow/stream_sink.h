@@ -29,7 +29,7 @@ enum class GapCause : std::uint8_t {
   Lost,       // never captured, but acknowledged by the receiver
   Truncated,  // cut off by the snaplen
   Evicted,    // was buffered; given up under memory pressure
-  Released,   // went by unread, as the listener wanted it (Tracker::release_to_client)
+  Released,   // went by unread, as the listener wanted it (Tracker::release)
 };
 
 // A typed hole of known size: bytes are never invented for it.

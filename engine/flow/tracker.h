@@ -63,10 +63,12 @@ class Tracker {
   void refuse_flow(Flow& f, bool keep_sent) noexcept;
   // The flow is not inspected any more; all of it passes until it times out.
   void bypass_flow(Flow& f) noexcept;
-  // The next `length` bytes to the client may go by unseen, or come all the same. The client's acknowledgements,
-  // all of which must come by, say how far they have got; so do the server's segments that come.
+  // The next `length` bytes of direction `d` may go by unseen, or come all the same. Their receiver's acknowledgements,
+  // all of which must come by, say how far they have got; so do those segments of their sender's that come: it will be
+  // believed that everything before them was sent, whether it was or not, for what comes behind is judged in its place
+  // all the same. One direction at a time; what was said before of another place is forgotten.
   // REQUIRES: the connection was seen from its beginning; nothing waits behind a hole.
-  void release_to_client(Flow& f, std::uint64_t length) noexcept;
+  void release(Flow& f, Direction d, std::uint64_t length) noexcept;
   struct Whose {
     Flow* flow = nullptr;  // null: none that is past its handshake
     Direction direction = Direction::ToServer;
@@ -160,7 +162,7 @@ class Tracker {
   void skip_hole(Flow& f, Direction d, GapCause cause);
   void settle_holes(Flow& f, Direction d);
   void jump_to(Flow& f, Direction d, std::int64_t offset, GapCause cause = GapCause::Lost);
-  void pass_released(Flow& f, std::int64_t offset);
+  void pass_released(Flow& f, Direction d, std::int64_t offset);
   void rescue(Flow& f, Direction d);
   void release_acknowledged(HalfStream& h);
   void stop_delivery(HalfStream& h);

@@ -377,18 +377,18 @@ void Tracker::jump_to(Flow& f, Direction d, std::int64_t offset, GapCause cause)
   }
 }
 
-void Tracker::release_to_client(Flow& f, std::uint64_t length) noexcept {
+void Tracker::release(Flow& f, Direction d, std::uint64_t length) noexcept {
   constexpr std::uint64_t kFar = 1ULL << 61U;  // no stream gets there
-  const HalfStream& h = f.half(Direction::ToClient);
-  f.released_to = h.next + static_cast<std::int64_t>(std::min(length, kFar));
+  f.released_way = d;
+  f.released_to = f.half(d).next + static_cast<std::int64_t>(std::min(length, kFar));
 }
 
 // Of what was released, everything below `offset` has been sent.
-void Tracker::pass_released(Flow& f, std::int64_t offset) {
-  HalfStream& h = f.half(Direction::ToClient);
-  offset = std::min(offset, f.released_to);
+void Tracker::pass_released(Flow& f, Direction d, std::int64_t offset) {
+  HalfStream& h = f.half(d);
+  offset = std::min(offset, f.released(d));
   if (offset <= h.next) return;
-  jump_to(f, Direction::ToClient, offset, GapCause::Released);
+  jump_to(f, d, offset, GapCause::Released);
   h.sent = std::max(h.sent, h.next);
 }
 

@@ -68,9 +68,9 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
     jump_to(f, d, offset);
     advance_ack(f, d, offset);
   }
-  // First, that an answer is over before the next request begins.
+  // First, that an answer is over before the next request begins, and a request before its answer.
   if (f.released_to != kNever) {
-    pass_released(f, d == Direction::ToClient ? offset : f.half(Direction::ToClient).offset_of(s.ack));
+    pass_released(f, f.released_way, f.released_way == d ? offset : f.half(f.released_way).offset_of(s.ack));
   }
   const std::int64_t before = h.expected();
   const bool ahead = h.sent > before;
@@ -123,7 +123,7 @@ DropReason Tracker::unacceptable(const Flow& f, Direction d, const net::TcpSegme
     const HalfStream& o = f.half(opposite(d));
     // Both a server that acknowledges, and a client that had an answer longer than it was to be, tell of bytes that
     // never came by.
-    const bool longer = f.released_to != kNever && o.expected() <= f.released_to;
+    const bool longer = o.expected() <= f.released(opposite(d));
     const bool beyond = inline_mode() && o.offset_of(s.ack) > o.expected() && (d == Direction::ToClient || longer);
     return beyond ? DropReason::Unseen : DropReason::BadAck;
   }
@@ -147,8 +147,8 @@ bool Tracker::window_allows(const Flow& f, Direction d, const net::TcpSegment& s
   if (!h.ack_known) return true;
   // It may have moved where it was not seen. What lies behind a hole is remembered, and told only when the
   // receiver says that it has what the hole stands for.
-  // A server's latest windows were not seen if its segments were released.
-  if (inline_mode() && (options_.unseen || (f.released_to != kNever && d == Direction::ToServer))) return true;
+  // A receiver's latest windows were not seen if its segments were released.
+  if (inline_mode() && (options_.unseen || f.released(opposite(d)) != kNever)) return true;
   const std::int64_t edge = std::max(h.edge, h.acked);
   if (length == 0) {
     if (offset <= edge) return true;
@@ -170,7 +170,7 @@ bool Tracker::ack_acceptable(const Flow& f, Direction d, const net::TcpSegment& 
   // Inline the receiver cannot have more than Weir let through without a hole, unless that was before.
   // (Of a direction that is skipped only the highest position is followed.)
   if (inline_mode() && ack > (o.skip ? o.sent : o.expected())) {
-    if (d == Direction::ToServer && ack <= f.released_to && !o.fin_reached) return true;
+    if (ack <= f.released(opposite(d)) && !o.fin_reached) return true;
     return (!f.handshake_seen || options_.unseen) && !o.fin_reached;
   }
   if (ack > std::max(o.sent, o.expected())) {
@@ -281,7 +281,7 @@ SegmentVerdict Tracker::on_reset(Flow& f, Direction d, const net::TcpSegment& s)
   if (inline_mode()) {
     // The receiver may not have got all that was forwarded: then this may reset it, or it may not. The
     // connection is kept in the model, so nothing is lost either way.
-    const bool unseen = d == Direction::ToClient && offset <= f.released_to;
+    const bool unseen = offset <= f.released(d);
     if (!valid && offset >= h.acked && (offset < h.expected() || unseen)) return accepted(f, d, s);
   } else {
     if (h.ack_known && offset == h.acked) valid = true;

@@ -117,7 +117,7 @@ struct FlowCounters {
   std::uint64_t delivered_bytes = 0;
   std::uint64_t gaps = 0;
   std::uint64_t gap_bytes = 0;
-  std::uint64_t released_bytes = 0;  // went by unseen (Tracker::release_to_client)
+  std::uint64_t released_bytes = 0;  // went by unseen (Tracker::release)
   std::uint64_t retransmissions = 0;
   std::uint64_t conflicts = 0;      // overlaps that differ
   std::uint64_t suspects = 0;       // segments set aside

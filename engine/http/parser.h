@@ -103,6 +103,10 @@ class Connection {
   [[nodiscard]] std::optional<std::uint64_t> rest_of_body(Side side) const noexcept {
     return side == Side::Request ? requests_.rest_of_body() : responses_.rest_of_body();
   }
+  // It is coded (Content-Encoding), and decoded here: what it unpacks to is bounded as it comes.
+  [[nodiscard]] bool coded(Side side) const noexcept {
+    return side == Side::Request ? requests_.coded() : responses_.coded();
+  }
   // Where in the stream of this side (octets fed and missing, counted from 0) the message that is under way
   // began, or the latest one if none is.
   [[nodiscard]] std::uint64_t message_start(Side side) const noexcept {

@@ -55,6 +55,7 @@ class Reader : private ContentSink {
   void pass(std::uint64_t length);
   // Octets of the current body that are still to come; nullopt: there is none, or only its own octets tell.
   [[nodiscard]] std::optional<std::uint64_t> rest_of_body() const noexcept;
+  [[nodiscard]] bool coded() const noexcept { return decoding_; }
   // What was before is unknown: wait for something that looks like a start line. Inline a request is found
   // within a line too: what ends there may be the body of the request before, which has no line end.
   void lose() noexcept;

@@ -164,7 +164,7 @@ bool Blocking::queue(const Arrival& in, const SegmentVerdict& verdict, Session& 
   Flow& flow = *verdict.flow;
   if (verdict.direction != Direction::ToServer || verdict.ahead) return false;
   // What is owed may get to the client unseen: nobody can say when it is complete.
-  if (flow.released_to > flow.half(Direction::ToClient).next) return false;
+  if (flow.released(Direction::ToClient) > flow.half(Direction::ToClient).next) return false;
   const std::optional<Ways> there = ways(in, verdict.direction);
   if (!there) return false;
   flow.answer = answers_.open(flow, *there, context_.now);

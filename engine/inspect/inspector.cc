@@ -88,7 +88,7 @@ struct Inspector::State final : public flow::StreamSink {
                               const flow::StreamBytes& bytes) override;
   flow::StreamAction on_gap(flow::Flow& flow, flow::Direction direction,
                             const flow::StreamGap& gap) override;
-  flow::StreamAction on_released(flow::Flow& flow, Session* session, std::uint64_t length);
+  flow::StreamAction on_released(flow::Flow& flow, Session* session, flow::Direction direction, std::uint64_t length);
   void on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) override;
   void on_close(flow::Flow& flow) override;
   void on_anomaly(flow::Flow& flow, flow::Direction direction, flow::Anomaly anomaly) override {
@@ -202,6 +202,7 @@ flow::StreamAction Inspector::State::after(flow::Flow& flow, Session& session, h
   flow.busy = session.busy();
   if (inline_stance()) {
     if (context.options.release.responses && side == http::Side::Response) session.settle_response();
+    if (context.options.release.requests && side == http::Side::Request) session.settle_request();
     if (progress.body_ended && side == http::Side::Request) session.body_ended();
     if (session.refusal().reason != DropReason::None) {
       if (flow.answer == base::kNone && !flow.refused && refused_now == nullptr) refused_now = &flow;
@@ -232,7 +233,7 @@ flow::StreamAction Inspector::State::on_bytes(flow::Flow& flow, flow::Direction 
 flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction direction,
                                             const flow::StreamGap& gap) {
   Session* session = session_of(flow);
-  if (gap.cause == flow::GapCause::Released) return on_released(flow, session, gap.length);
+  if (gap.cause == flow::GapCause::Released) return on_released(flow, session, direction, gap.length);
   ++context.counters.gaps;
   context.counters.gap_bytes += gap.length;
   if (inline_stance() && flow.handshake_seen) fired(context, FailureCause::Unseen, FailureAction::Pass, &flow);
@@ -245,12 +246,14 @@ flow::StreamAction Inspector::State::on_gap(flow::Flow& flow, flow::Direction di
   return after(flow, *session, side, progress);
 }
 
-flow::StreamAction Inspector::State::on_released(flow::Flow& flow, Session* session, std::uint64_t length) {
+flow::StreamAction Inspector::State::on_released(flow::Flow& flow, Session* session, flow::Direction direction,
+                                                 std::uint64_t length) {
   if (session == nullptr) return flow::StreamAction::Skip;
-  if (deaf(flow, *session, flow::Direction::ToClient)) return flow::StreamAction::Continue;
-  context.feeding = http::Side::Response;
+  if (deaf(flow, *session, direction)) return flow::StreamAction::Continue;
+  const http::Side side = side_of(direction);
+  context.feeding = side;
   context.at_end = false;
-  return after(flow, *session, http::Side::Response, session->on_unread(length));
+  return after(flow, *session, side, session->on_unread(side, length));
 }
 
 void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) {
@@ -350,10 +353,13 @@ Verdict Inspector::State::on_segment(const net::TcpSegment& segment, const Arriv
   if (verdict.reason == DropReason::None) {
     edit = {judged.clear_urgent, judged.strip_fast_open};
     const auto* session = judged.flow == nullptr ? nullptr : static_cast<const Session*>(judged.flow->user);
-    verdict.release = release_after(context, tracker, judged, segment, session);
+    const Releasing releasing = release_after(context, tracker, judged, segment, session);
+    verdict.release = releasing.what;
+    verdict.bytes = releasing.bytes;
     return verdict;
   }
   verdict.kind = VerdictKind::Drop;
+  verdict.release = release_after_drop(context, judged);
   told_drop(&segment, judged.flow, verdict, drop_rule);
   return verdict;
 }

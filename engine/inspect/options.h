@@ -54,6 +54,7 @@ struct ClientAddressOptions {
 struct ReleaseOptions {
   bool unread = true;      // connections that are not read: TLS, tunnels, ports that are not looked at
   bool responses = false;  // the rest of a large response body in which no rule takes an interest
+  bool requests = false;   // of a large request body of known length likewise, byte for byte
   // Connections of which address and port alone say that they are a site's of mode Off: nothing of them is read.
   bool off_sites = false;
   bool operator==(const ReleaseOptions&) const = default;

@@ -1,5 +1,6 @@
 #include "engine/inspect/releasing.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace weir::inspect {
@@ -13,6 +14,8 @@ using flow::HalfStream;
 constexpr std::uint64_t kWorthwhile = 256 * 1024;
 // A port need not listen, and what it had received before comes all the same: it is told again now and then.
 constexpr std::uint64_t kReminder = 64;
+// Of the client's bytes at a time, well below what sequence numbers can tell apart: then the next ones are.
+constexpr std::uint64_t kMostBytes = 512ULL << 20U;
 
 // Neither side is read any more, or ever was.
 bool unread(const Flow& flow) {
@@ -24,7 +27,7 @@ bool unread(const Flow& flow) {
 }
 
 Release all_of(Context& context, flow::Tracker& tracker, Flow& flow) {
-  if (flow.away) return (flow.packets[0] + flow.packets[1]) % kReminder == 0 ? Release::Both : Release::None;
+  if (flow.away && flow.bypassed) return (flow.packets[0] + flow.packets[1]) % kReminder == 0 ? Release::Both : Release::None;
   // What comes all the same, or again, comes behind bytes that nobody counted.
   tracker.bypass_flow(flow);
   ++context.counters.released;
@@ -38,7 +41,57 @@ Release take_back(Context& context, Flow& flow) {
   return Release::Resume;
 }
 
+bool uploading(const Flow& flow) { return flow.away && flow.released_way == Direction::ToServer; }
+
+// Where the next byte is that did not come by, up to the end of what was released.
+Releasing bytes_of(const Flow& flow) {
+  const HalfStream& to_server = flow.half(Direction::ToServer);
+  return {Release::Range, {to_server.seq_of(to_server.next), to_server.seq_of(flow.released_to)}};
+}
+
+// Part of the upload may be under way unseen. Anything but more of it, and acknowledgements, takes it back.
+Releasing during_upload(Context& context, Flow& flow, const net::TcpSegment& segment, bool from_server,
+                        const Session* session) {
+  const HalfStream& to_server = flow.half(Direction::ToServer);
+  const bool over = to_server.next >= flow.released_to || to_server.ended || to_server.has_fin() || flow.closed;
+  // Another connection may come to life between the same ends, whose numbers these must not be.
+  const bool another = segment.has(net::kSyn) || flow.successor != base::kNone;
+  const bool answers = from_server && (!segment.payload.empty() || segment.has(net::kFin));
+  if (over || another || answers || session == nullptr || session->refusal().reason != DropReason::None) {
+    return {take_back(context, flow), {}};
+  }
+  const bool reminder = !from_server && !segment.payload.empty() &&
+                        flow.packets[static_cast<std::size_t>(Direction::ToServer)] % kReminder == 0;
+  return reminder ? bytes_of(flow) : Releasing{};
+}
+
+// Nothing of it was seen to wait, and all that the server ever sent has arrived: acknowledgements of that would go by
+// with the client's bytes.
+Releasing begin_upload(Context& context, flow::Tracker& tracker, Flow& flow, const net::TcpSegment& segment,
+                       const Session* session) {
+  const HalfStream& to_server = flow.half(Direction::ToServer);
+  const HalfStream& to_client = flow.half(Direction::ToClient);
+  if (segment.payload.empty() || segment.has(net::kSyn) || session == nullptr || !flow.handshake_seen) return {};
+  if (to_server.behind != 0 || to_server.ended || to_server.has_fin() || to_server.is_cut() || to_server.skip) return {};
+  if (to_client.behind != 0 || to_client.ended || to_client.acked < to_client.sent) return {};
+  if (flow.closed || flow.state != flow::FlowState::Open || flow.successor != base::kNone) return {};
+  const std::optional<std::uint64_t> rest = session->unwanted_upload();
+  if (!rest) return {};
+  tracker.release(flow, Direction::ToServer, std::min(*rest, kMostBytes));
+  flow.away = true;
+  ++context.counters.released;
+  return bytes_of(flow);
+}
+
 }  // namespace
+
+http::Progress Session::on_unread(http::Side side, std::uint64_t length) {
+  for (Exchange* exchange : exchanges_) {  // still heard of, in a way
+    context_.pool.touch(exchange);
+    exchange->last_packet = context_.packet_number;
+  }
+  return connection_->on_unread(side, length);
+}
 
 std::optional<std::uint64_t> Session::unwanted_rest() const {
   if (exchanges_.size() != 1 || opaque_ || tunnel_ || refusal_.reason != DropReason::None) return std::nullopt;
@@ -52,35 +105,65 @@ std::optional<std::uint64_t> Session::unwanted_rest() const {
   return rest;
 }
 
+std::optional<std::uint64_t> Session::unwanted_upload() const {
+  if (exchanges_.size() != 1 || opaque_ || tunnel_ || refusal_.reason != DropReason::None) return std::nullopt;
+  // No answer is owed to anybody before, and this one has none yet, but perhaps a 100.
+  const http::SideState answer = connection_->state(http::Side::Response);
+  const bool before = answer == http::SideState::Idle || answer == http::SideState::InHeaders;
+  if (connection_->waiting() != 1 || !before || connection_->under_way(http::Side::Response)) return std::nullopt;
+  const std::optional<std::uint64_t> rest = connection_->rest_of_body(http::Side::Request);
+  if (!rest || *rest < kWorthwhile || *rest == http::kEndless || connection_->coded(http::Side::Request)) return std::nullopt;
+  const Exchange& exchange = *exchanges_.front();
+  if (!exchange.request.headers_done || exchange.response.begun) return std::nullopt;
+  if (judging(exchange) && !exchange.tx.request_body_settled()) return std::nullopt;
+  return rest;
+}
+
 void Session::settle_response() {
   if (unwanted_rest()) judge_response_body(*exchanges_.front(), false);
 }
 
-Release release_after(Context& context, flow::Tracker& tracker, const flow::SegmentVerdict& judged,
-                      const net::TcpSegment& segment, const Session* session) {
-  if (judged.flow == nullptr || judged.flow->refused) return Release::None;
+void Session::settle_request() {
+  if (unwanted_upload()) request_body_done(*exchanges_.front());
+}
+
+Release release_after_drop(Context& context, const flow::SegmentVerdict& judged) {
+  if (judged.flow == nullptr || !uploading(*judged.flow)) return Release::None;
+  // A single segment that does not fit changes nothing.
+  return judged.flow->refused ? take_back(context, *judged.flow) : Release::None;
+}
+
+Releasing release_after(Context& context, flow::Tracker& tracker, const flow::SegmentVerdict& judged,
+                        const net::TcpSegment& segment, const Session* session) {
+  if (judged.flow == nullptr) return {};
+  if (judged.flow->refused) return {release_after_drop(context, judged), {}};
   Flow& flow = *judged.flow;
   const bool from_server = judged.direction == Direction::ToClient;
   const HalfStream& to_client = flow.half(Direction::ToClient);
   // Whoever was here before may have let some of it go.
-  if (judged.opened && !flow.handshake_seen) return take_back(context, flow);
-  if (context.options.release.unread && !segment.has(net::kSyn) && unread(flow)) return all_of(context, tracker, flow);
+  if (judged.opened && !flow.handshake_seen) return {take_back(context, flow), {}};
+  if (context.options.release.unread && !segment.has(net::kSyn) && unread(flow)) return {all_of(context, tracker, flow), {}};
+  if (uploading(flow)) return during_upload(context, flow, segment, from_server, session);
   if (flow.away) {
     const bool asks = !from_server && !segment.payload.empty();
     if (asks || session == nullptr || session->refusal().reason != DropReason::None || to_client.next >= flow.released_to) {
-      return take_back(context, flow);
+      return {take_back(context, flow), {}};
     }
     const bool reminder = flow.packets[static_cast<std::size_t>(Direction::ToClient)] % kReminder == 0;
-    return from_server && reminder ? Release::This : Release::None;
+    return {from_server && reminder ? Release::This : Release::None, {}};
   }
-  if (!context.options.release.responses || !from_server || segment.payload.empty()) return Release::None;
-  if (session == nullptr || !flow.handshake_seen || to_client.ended) return Release::None;
+  if (!from_server) {
+    if (!context.options.release.requests) return {};
+    return begin_upload(context, tracker, flow, segment, session);
+  }
+  if (!context.options.release.responses || segment.payload.empty()) return {};
+  if (session == nullptr || !flow.handshake_seen || to_client.ended) return {};
   const std::optional<std::uint64_t> rest = session->unwanted_rest();
-  if (!rest || to_client.behind != 0 || flow.half(Direction::ToServer).behind != 0) return Release::None;
-  tracker.release_to_client(flow, *rest);
+  if (!rest || to_client.behind != 0 || flow.half(Direction::ToServer).behind != 0) return {};
+  tracker.release(flow, Direction::ToClient, *rest);
   flow.away = true;
   ++context.counters.released;
-  return Release::This;
+  return {Release::This, {}};
 }
 
 }  // namespace weir::inspect

@@ -4,6 +4,9 @@
 //   that is not looked at, a connection that a policy lets by. Nothing brings it back but a SYN.
 // * The server's direction (Release::This), while the rest of a body comes in which no rule takes an interest. The
 //   client's direction is always read. Its next data, or the end of the body, brings the server's back (Resume).
+// * Bytes of the client's direction (Release::Range), while the rest of a body of known length comes in which no rule
+//   takes an interest: no more than those, so that the next request is read wherever it begins. The server's direction
+//   is always read. Its first answer, or the end of the body, takes them back (Resume).
 //
 // docs/decisions/release.md says why no more than that.
 #pragma once
@@ -16,8 +19,15 @@
 
 namespace weir::inspect {
 
+struct Releasing {
+  Release what = Release::None;
+  SequenceRange bytes;  // Release::Range: which
+};
+
 // After a segment that is let through. `session`: of its flow; null if it has none.
-[[nodiscard]] Release release_after(Context& context, flow::Tracker& tracker, const flow::SegmentVerdict& judged,
-                                    const net::TcpSegment& segment, const Session* session);
+[[nodiscard]] Releasing release_after(Context& context, flow::Tracker& tracker, const flow::SegmentVerdict& judged,
+                                      const net::TcpSegment& segment, const Session* session);
+// After one that is not: bytes that were released are taken back from a connection that is refused.
+[[nodiscard]] Release release_after_drop(Context& context, const flow::SegmentVerdict& judged);
 
 }  // namespace weir::inspect

@@ -70,15 +70,18 @@ class Session final : public http::HttpSink {
   http::Progress on_bytes(http::Side side, std::string_view bytes);
   http::Progress on_gap(http::Side side, std::uint64_t length);
   // Of the unwanted rest.
-  http::Progress on_unread(std::uint64_t length) { return connection_->on_unread(http::Side::Response, length); }
+  http::Progress on_unread(http::Side side, std::uint64_t length);
   http::Progress on_end(http::Side side, http::StreamEnd how);
   // Nothing more of this side is read.
   [[nodiscard]] bool over(http::Side side) const;
   // Inline: how much of the body of the response under way is to come and need not be read, there being nothing else
   // (http::kEndless: until the connection's end). nullopt: all must be read. engine/inspect/releasing.cc
   [[nodiscard]] std::optional<std::uint64_t> unwanted_rest() const;
-  // Then phase 4, which will see no more of it, comes now: it may still refuse.
+  // The same of the body of the request under way, which nothing answers yet: its length is known.
+  [[nodiscard]] std::optional<std::uint64_t> unwanted_upload() const;
+  // Then phase 4 (2), which will see no more of it, comes now: it may still refuse.
   void settle_response();
+  void settle_request();
   // Inline: the last chunk is there, but not the end of the trailer section. Some servers act on it, so
   // it is judged now.
   void body_ended();

@@ -43,11 +43,21 @@ struct Verdict {
   Bytes replacement;               // Replace: of the same link type as the packet
   std::span<const HeldFate> held;  // fates of packets held earlier
   std::span<const Injection> inject;  // in this order; to be sent after the packet is settled
-  Release release = Release::None;    // for PacketPort::release(), with the packet that was inspected
+  Release release = Release::None;    // for tell_release(), with the packet that was inspected
+  SequenceRange bytes;                // Release::Range: which
 
   [[nodiscard]] bool forwarded() const {
     return kind == VerdictKind::Forward || kind == VerdictKind::Replace;
   }
 };
+
+// Tells the port what of the packet's connection needs no more inspection; before the packet is settled.
+inline void tell_release(PacketPort& port, const Packet& packet, const Verdict& verdict) {
+  if (verdict.release == Release::Range) {
+    port.release_bytes(packet, verdict.bytes);
+  } else if (verdict.release != Release::None) {
+    port.release(packet, verdict.release);
+  }
+}
 
 }  // namespace weir::inspect

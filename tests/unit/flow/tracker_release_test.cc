@@ -1,4 +1,4 @@
-// The server's side released for the rest of a body (requirement D3): what of it comes by, and what the client says of it.
+// One side released for the rest of a body (requirement D3): what of it comes by, and what the other says of it.
 #include <gtest/gtest.h>
 
 #include "tests/support/tcp_script.h"
@@ -16,7 +16,7 @@ struct Released : Script {
     client(1, "GET / 1\r\n\n");
     server(1, std::string(100, 'h'), {.ack = 11});
     client_ack(101);
-    tracker().release_to_client(*last().flow, length);
+    tracker().release(*last().flow, Direction::ToClient, length);
     sink.events.clear();
   }
 };
@@ -127,6 +127,88 @@ TEST(TrackerRelease, BeyondFourGibibytes) {
   EXPECT_EQ(t.last().flow->half(Direction::ToClient).next, (10LL << 30U) + 100);
   EXPECT_EQ(t.server(ack, "on", {.ack = 11}).fate(), Fate::Forward);
   EXPECT_EQ(t.to_client().substr(t.to_client().size() - 2), "on");
+}
+
+// The other way: 100 bytes of the request came by, 1000 more are released: numbers 101 to 1100.
+struct Uploaded : Script {
+  explicit Uploaded(std::uint64_t length = 1000) : Script(inline_options()) {
+    handshake();
+    client(1, std::string(100, 'h'));
+    tracker().release(*last().flow, Direction::ToServer, length);
+    server_ack(101);
+    sink.events.clear();
+  }
+};
+
+TEST(TrackerUpload, TheServerSaysHowFarItGot) {
+  Uploaded t;
+  EXPECT_EQ(t.server(1, "", {.ack = 701}).fate(), Fate::Forward);
+  EXPECT_EQ(t.sink.events, std::vector<std::string>({">gap 600 released"}));
+  t.sink.events.clear();
+  EXPECT_EQ(t.server(1, "answer", {.ack = 1101}).fate(), Fate::Forward);
+  EXPECT_EQ(t.sink.events, std::vector<std::string>({">gap 400 released", "< answer"})) << "first the request's end";
+  EXPECT_EQ(t.client(1101, "next", {.ack = 7}).fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), std::string(100, 'h') + "[600][400]next");
+  EXPECT_EQ(t.counters().released_bytes, 1000U);
+  EXPECT_EQ(t.counters().gaps, 0U);
+  EXPECT_FALSE(t.sink.broken);
+}
+
+// What comes behind is in its place at once, before the server has said anything: nothing waits behind a hole.
+TEST(TrackerUpload, BehindTheEndNothingWaits) {
+  Uploaded t;
+  EXPECT_EQ(t.client(1101, "next").fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), std::string(100, 'h') + "[1000]next");
+  EXPECT_EQ(t.client(1105, "!").fate(), Fate::Forward);
+  EXPECT_EQ(t.client(1107, "hole").fate(), Fate::Forward) << "one that is Weir's to fill";
+  EXPECT_EQ(t.to_server(), std::string(100, 'h') + "[1000]next!");
+  EXPECT_EQ(t.client(1106, "?").fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), std::string(100, 'h') + "[1000]next!?hole");
+}
+
+TEST(TrackerUpload, AcrossTheEdges) {
+  Uploaded t;
+  EXPECT_EQ(t.client(1091, std::string(10, 'b') + "next").fate(), Fate::Forward);
+  EXPECT_EQ(t.to_server(), std::string(100, 'h') + "[990]" + std::string(10, 'b') + "next");
+  // Again, with other bytes: those of the body are nobody's concern, but they came by here, and are remembered.
+  EXPECT_EQ(t.client(1091, std::string(10, 'b') + "evil").reason(), DropReason::OverlapConflict);
+  EXPECT_EQ(t.client(1101, "evil").reason(), DropReason::OverlapConflict);
+  EXPECT_EQ(t.client(1050, std::string(41, 'x')).fate(), Fate::Forward) << "late";
+  EXPECT_EQ(t.client(91, std::string(10, 'h') + std::string(90, 'x')).fate(), Fate::Forward) << "across the beginning";
+  EXPECT_EQ(t.to_server(), std::string(100, 'h') + "[990]" + std::string(10, 'b') + "next");
+  EXPECT_FALSE(t.sink.broken);
+}
+
+TEST(TrackerUpload, AServerThatClaimsTooMuch) {
+  Uploaded t;
+  EXPECT_EQ(t.server(1, "", {.ack = 1102}).reason(), DropReason::Unseen);
+  EXPECT_EQ(t.server(1, "", {.ack = 1101}).fate(), Fate::Forward);
+  EXPECT_EQ(t.server(1, "", {.ack = 1102}).reason(), DropReason::Unseen);
+}
+
+// Acknowledgements of the server's bytes went by with the client's.
+TEST(TrackerUpload, TheClientsWindowIsNotHeldAgainstTheServer) {
+  Uploaded t;
+  EXPECT_EQ(t.server(1, "", {.ack = 701}).fate(), Fate::Forward);
+  EXPECT_EQ(t.server((64240U << 7U) + 1000 - (1U << 23U) + 400'000, "far", {.ack = 701}).fate(), Fate::Forward);
+  EXPECT_EQ(t.client(1101, "next", {.ack = 2}).fate(), Fate::Drop) << "it has nothing of the server's";
+}
+
+TEST(TrackerUpload, TheServersWindowIsHeldAgainstTheClient) {
+  Uploaded t(900U << 20U);
+  EXPECT_EQ(t.client(101 + (65160U << 7U) + 1000, "far").reason(), DropReason::OutOfWindow);
+  EXPECT_EQ(t.client(101 + 500'000, "near").fate(), Fate::Forward);
+}
+
+TEST(TrackerUpload, FinAndReset) {
+  Uploaded t;
+  EXPECT_EQ(t.client_rst(701).fate(), Fate::Forward);
+  EXPECT_EQ(t.sink.closed, 0) << "whether the server believes it, it will say";
+  EXPECT_EQ(t.client_rst(1102).reason(), DropReason::BadReset);
+  EXPECT_EQ(t.client_fin(901).fate(), Fate::Forward);
+  EXPECT_EQ(t.sink.ended[0], EndCause::Fin);
+  EXPECT_EQ(t.client(1101, "attack").reason(), DropReason::AfterFin);
+  EXPECT_EQ(t.client(951, std::string(10, 'x')).fate(), Fate::Drop);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ enum class Hop { ClientToWeir, WeirToServer, ServerToWeir, WeirToClient, PageToC
 // What packaging/firewall makes of Verdict::release, by direction (0: from the client).
 struct Firewall {
   bool present = false;
+  std::optional<SequenceRange> bytes[2];  // that pass unseen
   bool away[2] = {false, false};
   std::uint64_t unseen[2] = {0, 0};
   std::uint64_t seen[2] = {0, 0};
@@ -30,14 +32,27 @@ struct Firewall {
     const std::uint8_t flags = flags_of(frame);
     const bool both = away[0] && away[1] && (flags & net::kSyn) == 0;
     const bool one = away[way] && (flags & (net::kSyn | net::kFin | net::kRst | net::kUrg)) == 0;
-    const bool by = present && (both || one);
+    const bool by = present && (both || one || within(frame, bytes[way]));
     ++(by ? unseen : seen)[way];
     return by;
+  }
+  static bool within(const Octets& frame, const std::optional<SequenceRange>& range) {
+    const std::optional<net::TcpSegment> s = segment_of(frame);
+    if (!range || !s || (s->flags & ~net::kPsh) != net::kAck || s->payload.empty()) return false;
+    const std::uint32_t at = s->seq - range->first, length = static_cast<std::uint32_t>(s->payload.size());
+    return at < range->end - range->first && length <= range->end - range->first - at;
+  }
+  // Before the packet leaves, or is dropped.
+  void take(bool from_client, const Verdict& verdict) {
+    if (!present) return;
+    if (verdict.release == Release::Resume) bytes[0] = bytes[1] = std::nullopt;
+    if (verdict.release == Release::Range) bytes[from_client ? 0 : 1] = verdict.bytes;
   }
   // The packet leaves.
   void mark(const Octets& frame, bool from_client, Release what) {
     const std::size_t way = from_client ? 0 : 1;
     const bool syn = (flags_of(frame) & net::kSyn) != 0;
+    if (syn) bytes[0] = bytes[1] = std::nullopt;
     if (syn || what == Release::Resume) {
       away[0] = away[1] = false;
     } else if (what == Release::Both) {
@@ -46,11 +61,16 @@ struct Firewall {
       away[way] = true;
     }
   }
-  static std::uint8_t flags_of(const Octets& frame) {
+  static std::optional<net::TcpSegment> segment_of(const Octets& frame) {  // its views are of `frame`
     const Packet packet = weir::test::as_packet(frame, LinkType::Ethernet, {});
     const net::Decoded decoded = net::decode(packet, {});
     const auto* datagram = std::get_if<net::Datagram>(&decoded);
-    return datagram == nullptr ? std::uint8_t{0} : net::parse_tcp(*datagram).segment.flags;
+    if (datagram == nullptr) return std::nullopt;
+    return net::parse_tcp(*datagram).segment;
+  }
+  static std::uint8_t flags_of(const Octets& frame) {
+    const std::optional<net::TcpSegment> segment = segment_of(frame);
+    return segment ? segment->flags : std::uint8_t{0};
   }
 };
 
@@ -136,6 +156,7 @@ class Rig {
       const bool forwarded = v.forwarded();
       const bool replaced = v.kind == VerdictKind::Replace;
       if (forwarded && blocked) ++passed_after_block;
+      firewall.take(from_client, v);
       if (forwarded) firewall.mark(frame, from_client, v.release);
       if (forwarded && !lost(hop)) {
         to.on_frame(replaced ? replacement : frame, now);
