@@ -78,11 +78,14 @@ Result<std::unique_ptr<NfqueuePort>> NfqueuePort::open(const NfqueueOptions& opt
   auto sender = RawSender::open(kMade << options.mark_bit);
   if (!sender) return fail(sender.error().message);
   port->sender_ = std::move(*sender);
+  // What an earlier reader released was of connections that may have gone on unseen.
+  if (options.uploads) options.uploads->clear(options.queue);
   return port;
 }
 
 NfqueuePort::~NfqueuePort() {
   static_cast<void>(flush());
+  if (options_.uploads) options_.uploads->clear(options_.queue);
   if (memory_ != nullptr) ::munmap(memory_, slots_.size() * kSlotBytes);
 }
 
@@ -274,6 +277,7 @@ void NfqueuePort::settle(const Packet& packet, Fate fate) {
   assert(index < slots_.size() && !slots_[index].settled);
   Slot& slot = slots_[index];
   const std::optional<std::uint32_t> mark = mark_of(slot);
+  if (options_.uploads && fate == Fate::Forward) forget_bytes(slot.bytes, false);
   const bool in_order = waiting_[first_] == index;
   if (fate == Fate::Forward && !mark && in_order) {
     accept_ = slot.id;
@@ -291,6 +295,7 @@ void NfqueuePort::replace(const Packet& packet, Bytes bytes) {
   const auto index = static_cast<std::uint32_t>(packet.token);
   assert(index < slots_.size() && !slots_[index].settled);
   Slot& slot = slots_[index];
+  if (options_.uploads) forget_bytes(slot.bytes, false);
   const Bytes whole = with_checksum(bytes, slot.checksum);
   make_room(whole.size());
   if (whole.empty()) {
@@ -334,10 +339,36 @@ void NfqueuePort::release(const Packet& packet, Release what) {
   assert(index < slots_.size() && !slots_[index].settled);
   slots_[index].release = what;
   if (what == Release::Resume) {
+    if (options_.uploads) forget_bytes(slots_[index].bytes, true);
     ++stats_.resumed;
   } else if (what != Release::None) {
     ++stats_.released;
   }
+}
+
+void NfqueuePort::release_bytes(const Packet& packet, SequenceRange bytes) {
+  const auto index = static_cast<std::uint32_t>(packet.token);
+  assert(index < slots_.size() && !slots_[index].settled);
+  if (!options_.uploads) return;
+  const std::optional<UploadPacket> whose = upload_packet(slots_[index].bytes);
+  if (!whose || whose->syn) return;
+  if (!options_.uploads->set(whose->key, {bytes.first, bytes.end, options_.queue, 0})) ++stats_.errors;
+  ++stats_.released;
+}
+
+// The kernel does the same with a SYN as it leaves (capture/upload_program.h); here it is known with the addresses that
+// the ranges were said with, whatever is translated in between, and behind extension headers.
+void NfqueuePort::forget_bytes(Bytes packet, bool any) {
+  if (!any && !may_be_syn(packet)) return;
+  const std::optional<UploadPacket> whose = upload_packet(packet);
+  if (!whose || !(any || whose->syn)) return;
+  options_.uploads->remove(whose->key);
+  options_.uploads->remove(reversed(whose->key));
+}
+
+void NfqueuePort::set_bypass(bool on) {
+  static_cast<void>(on);
+  if (options_.uploads) options_.uploads->clear(options_.queue);
 }
 
 Result<void> NfqueuePort::inject(const Packet& like, Towards towards, Bytes frame) {

@@ -22,6 +22,7 @@
 #include "app/sinks/output.h"
 #include "capture/filter.h"
 #include "capture/link_type.h"
+#include "capture/upload_ranges.h"
 #include "engine/inspect/ceiling.h"
 #include "geneve/flows.h"
 
@@ -87,12 +88,21 @@ std::string mode_word(const PolicyConfig& policy) {
   return "detect";
 }
 
+std::string uploads(const std::string& pins) {
+  const Result<void> possible = capture::UploadRanges::check(pins);
+  if (!possible) return "not released: " + possible.error().message;
+  std::error_code ignored;
+  return std::filesystem::exists(pins + "/uploads", ignored) ? "released, by rules with " + pins + "/uploads"
+                                                              : "released, when weir run has made " + pins + "/uploads for the rules";
+}
+
 std::string inputs(const Config& config) {
   std::string out;
   if (config.nfqueue) {
     std::string queues;
     for (const std::uint32_t queue : config.nfqueue->queues) queues += (queues.empty() ? "" : ", ") + std::to_string(queue);
     out += line("input", "nfqueue, queue " + queues + (config.nfqueue->fail_open ? ", fail open" : ""));
+    if (config.release.requests) out += line("uploads", uploads(config.nfqueue->pins));
   }
   if (config.mirror) {
     std::string names;

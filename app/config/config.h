@@ -28,6 +28,7 @@ struct NfqueueConfig {
   bool gso = true;
   bool sides = true;
   std::uint32_t mark_bit = 28;  // lowest of the three bits of packet marks that are Weir's
+  std::string pins = "/sys/fs/bpf/weir";  // directory of what release.requests needs in the kernel
   bool operator==(const NfqueueConfig&) const = default;
 };
 

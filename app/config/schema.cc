@@ -6,6 +6,7 @@
 
 #include "app/config/schema_audit.h"
 #include "app/config/schema_gateway.h"
+#include "app/config/schema_release.h"
 #include "app/config/units.h"
 #include "app/nearest.h"
 #include "engine/inspect/sites.h"
@@ -122,6 +123,15 @@ Fields inputs() {
        CountField{{0, 29}, [](Draft& d, std::uint64_t n) { nfqueue(d).mark_bit = narrow(n); }}, "28",
        "Lowest of three adjacent bits of packet and connection marks that Weir uses: released, taken back, made by Weir. "
        "The firewall rules must be set up with the same bit, and nobody else may use the three."},
+      {"inputs.nfqueue.pins",
+       TextField{"path", false,
+                 [](Draft& d, const std::string& text) {
+                   nfqueue(d).pins = text;
+                   return std::string(text.empty() || text.front() != '/' ? "must begin with /" : "");
+                 }},
+       "/sys/fs/bpf/weir",
+       "Directory on a bpf file system where the kernel's part of `release.requests` is pinned for the firewall rules "
+       "(`weir-firewall uploads`)."},
       {"inputs.mirror", Section{[](Draft& d) { d.config.mirror.emplace(); }}, "",
        "Detection only: packets that a switch, tap or `tc mirred` copies to an interface. Nothing is ever sent."},
       {"inputs.mirror.interfaces", TextListField{"interface names", false, put_interface}, "",
@@ -334,24 +344,6 @@ Fields failures() {
   return fields;
 }
 
-Fields release() {
-  return {
-      {"release", Section{}, "",
-       "What is let go without coming by Weir, because nobody would look at it (docs/decisions/release.md). NFQUEUE: by "
-       "connection mark, with the rules of `packaging/firewall`; behind a gateway load balancer the port echoes it by itself."},
-      {"release.unread", FlagField{[](Draft& d, bool on) { d.config.release.unread = on; }}, "true",
-       "Connections that are not read: TLS, tunnels that the server agreed to, ports that are not in `ports`, what a policy "
-       "under `failures` lets by. They come back with the next SYN."},
-      {"release.responses", FlagField{[](Draft& d, bool on) { d.config.release.responses = on; }}, "false",
-       "The rest of a response body of known length, or up to the end of its connection, that no rule looks at (not of "
-       "`SecResponseBodyMimeType`, or beyond `SecResponseBodyLimit`), where more than 256 KiB are to come. Requests are always "
-       "read; the next one, or the end of the body, brings the server's packets back. Phase 4 comes before the rest, not after it."},
-      {"release.off_sites", FlagField{[](Draft& d, bool on) { d.config.release.off_sites = on; }}, "false",
-       "Connections that address and port alone give to a site of mode `off` (or to everything, if that is off) are not read "
-       "at all: no records, no refusal of ambiguous framing. They stay so over a reload."},
-  };
-}
-
 Fields block_page() {
   return {
       {"block_page", Section{}, "", "How a refused client is answered."},
@@ -518,7 +510,7 @@ Fields events() {
 
 Fields all() {
   Fields fields;
-  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), release(), block_page(), limits(), events(), audit_fields(), collection_fields()}) {
+  for (const auto& part : {inputs(), gateway_input_fields(), gateway_health_fields(), policy(""), sites(), client_address(), failures(), release_fields(), block_page(), limits(), events(), audit_fields(), collection_fields()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;

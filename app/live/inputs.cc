@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/live/clock.h"
+#include "app/report/report.h"
 #include "capture/pcap_live.h"
 
 namespace weir::app {
@@ -28,6 +29,21 @@ capture::NfqueueOptions nfqueue_options(const NfqueueConfig& config, std::uint32
   options.clock = time_now;
   options.verdicts_at_once = kVerdictsAtOnce;
   return options;
+}
+
+// Null: not wanted, or not to be had.
+std::shared_ptr<capture::UploadRanges> open_uploads(const Config& config) {
+  if (!config.release.requests || !config.nfqueue) return nullptr;
+  auto opened = capture::UploadRanges::open(config.nfqueue->pins);
+  if (!opened) {
+    complain("warning: uploads are not released: " + opened.error().message);
+    return nullptr;
+  }
+  if ((*opened)->replaced()) {
+    complain("warning: " + config.nfqueue->pins +
+             " was another version's: uploads are not released until weir-firewall has set its rules up again");
+  }
+  return std::move(*opened);
 }
 
 void add_gateway(const Config& config, const std::shared_ptr<GatewayGroup>& group, std::vector<WorkerInput>& workers) {
@@ -83,9 +99,10 @@ Result<Inputs> Inputs::open(const Config& config) {
   Inputs inputs;
   std::string wrong;
   if (config.nfqueue) {
+    const std::shared_ptr<capture::UploadRanges> uploads = open_uploads(config);
     for (const std::uint32_t queue : config.nfqueue->queues) {
-      const capture::NfqueueOptions options =
-          nfqueue_options(*config.nfqueue, queue, config.limits.fragments.packets);
+      capture::NfqueueOptions options = nfqueue_options(*config.nfqueue, queue, config.limits.fragments.packets);
+      options.uploads = uploads;
       auto socket = capture::NfqueueSocket::open(options);
       if (!socket) {
         wrong += (wrong.empty() ? "" : "; ") + socket.error().message;
@@ -94,6 +111,7 @@ Result<Inputs> Inputs::open(const Config& config) {
       const capture::NfqueueSocket& bound = *inputs.queues_.emplace_back(std::move(*socket));
       WorkerInput input;
       input.name = "nfqueue:" + std::to_string(queue);
+      input.uploads = uploads != nullptr;
       input.open = [options, &bound](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
         capture::NfqueueOptions own = options;
         own.stale = stale;

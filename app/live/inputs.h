@@ -19,13 +19,14 @@ namespace weir::app {
 struct WorkerInput {
   std::string name;  // "nfqueue:0", for records (in_iface) and messages
   inspect::Stance stance = inspect::Stance::Inline;
+  bool uploads = false;  // it can be told which bytes need not come (PacketPort::release_bytes)
   // In the worker. `stale`: what becomes of packets that an earlier worker left unanswered.
   std::function<Result<std::unique_ptr<PacketPort>>(Fate stale)> open;
 };
 
 class Inputs {
  public:
-  // Every mistake of the environment in one error.
+  // Every mistake of the environment in one error. That uploads cannot be released is none: it is said, once.
   static Result<Inputs> open(const Config& config);
   [[nodiscard]] const std::vector<WorkerInput>& workers() const { return workers_; }
   // The supervisor's hold on the sockets: from now on they close with their workers.

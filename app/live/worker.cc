@@ -61,6 +61,7 @@ Result<void> Worker::open() {
   port_ = std::move(*port);
   inspect::InspectorOptions options = inspector_options(config, setup_.input->stance);
   options.block.page = loaded_->page;
+  options.release.requests = options.release.requests && setup_.input->uploads;
   // Where nothing may pass uninspected, connections of a worker that died are not taken up by the next: what it
   // had refused would get by.
   if (setup_.replaces && !config.failures.open) options.midstream_grace = {0};

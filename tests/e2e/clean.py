@@ -271,24 +271,27 @@ class Place:
         self.work.chmod(0o755)
         self.faults = []
 
-    def configuration(self):
+    def configuration(self, pins):
         # A body beyond what rules look at is refused by default; here the rest of it passes. What is no file of a
         # form has a lower limit, which would still refuse it.
         (self.work / "partial.conf").write_text(PARTIAL)
-        return (f"mode: block\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\nrelease: {{responses: true}}\ninputs: {{nfqueue: {{queues: {QUEUES}}}}}\n"
+        return (f"mode: block\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\nrelease: {{responses: true, requests: true}}\n"
+                f"inputs: {{nfqueue: {{queues: {QUEUES}{pins.input()}}}}}\n"
                 "sites: [{name: uploads, paths: [/live/sink], bodies: {request_without_files: 16MiB},\n"
                 "  rules: [partial.conf, /usr/share/modsecurity-crs/owasp-crs.load]}]\n")
 
     def run(self):
         try:
             large = make_site(self.work / "site", self.mib)
-            with wire.WireLab(self.place) as lab:
+            with wire.Pins(self.work) as pins, wire.WireLab(self.place) as lab:
                 self.serve(lab)
                 course = lambda: Course(lab, self.work, self.mib, self.seconds, large)
                 without = course()
                 without.run()
                 lab.firewall("up", self.place, "--queues", QUEUES)
-                running = wire.Weir(lab, self.weir, self.work, self.configuration())
+                running = wire.Weir(lab, self.weir, self.work, self.configuration(pins))
+                if pins.directory:
+                    lab.firewall("uploads", pins.directory)
                 within = course()
                 within.run()
                 running.stop()

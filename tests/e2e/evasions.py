@@ -43,6 +43,7 @@ SecRequestBodyAccess On
 SecRequestBodyLimit 134217728
 SecRequestBodyNoFilesLimit 134217728
 SecAction "id:1,phase:1,pass,nolog,ctl:forceRequestBodyVariable=On"
+SecRule REQUEST_URI_RAW "@beginsWith /upload-" "id:2,phase:1,pass,nolog,ctl:requestBodyAccess=Off"
 SecRule REQUEST_LINE|REQUEST_HEADERS|REQUEST_HEADERS_NAMES "@contains evil" "id:10,phase:1,deny,status:403,log"
 SecRule ARGS|ARGS_NAMES|REQUEST_BODY|FILES|FILES_NAMES|REQUEST_HEADERS "@contains evil" "id:11,phase:2,deny,status:403,log"
 SecRule REQUEST_URI_RAW|ARGS|ARGS_NAMES|REQUEST_BODY "@contains evil" \
@@ -319,6 +320,10 @@ class Campaign:
                 shutil.rmtree(work, ignore_errors=True)
 
     def one(self, lab, air, work, name):
+        with wire.Pins(work) as pins:
+            self.play(lab, air, work, name, pins)
+
+    def play(self, lab, air, work, name, pins):
         begun = time.monotonic()
         chosen = [c for c in self.chosen if name == "plain" or (not c.bare if name == "tracked" else not is_http(c) and c.midstream != "refused")]
         self.book.write_text("")
@@ -333,8 +338,10 @@ class Campaign:
             else:
                 lab.firewall("up", "routed", "--queues", QUEUES)
             grace = "0s" if name == "tracked" else "60s"
-            weir = wire.Weir(lab, self.weir, work, f"mode: block\nrules: [{rules}]\nmidstream_grace: {grace}\nrelease: {{responses: true}}\n"
-                             f"inputs: {{nfqueue: {{queues: {QUEUES}}}}}\n", name)
+            weir = wire.Weir(lab, self.weir, work, f"mode: block\nrules: [{rules}]\nmidstream_grace: {grace}\nrelease: {{responses: true, requests: true}}\n"
+                             f"inputs: {{nfqueue: {{queues: {QUEUES}{pins.input()}}}}}\n", name)
+            if name == "tracked" and pins.directory:
+                lab.firewall("uploads", pins.directory)
         attack.go_on()
         if weir is not None:
             attack.repeat()

@@ -70,6 +70,28 @@ class WireLab(namespaces.Lab):
         subprocess.run(["ip", "netns", "del", self.weir_ns], stderr=subprocess.DEVNULL)
 
 
+class Pins:
+    """A bpf file system of the test's own, for release.requests; `directory` is "" where there can be none."""
+
+    def __init__(self, work):
+        self.place = work / "bpf"
+        self.directory = ""
+
+    def __enter__(self):
+        self.place.mkdir(exist_ok=True)
+        if subprocess.run(["mount", "-t", "bpf", "bpf", str(self.place)], stderr=subprocess.DEVNULL).returncode == 0:
+            self.directory = f"{self.place}/weir"
+        return self
+
+    def input(self):
+        """What weir.yaml says of it, behind `queues: …` in inputs.nfqueue."""
+        return f", pins: {self.directory}" if self.directory else ""
+
+    def __exit__(self, *_):
+        if self.directory:
+            subprocess.run(["umount", str(self.place)], check=False)
+
+
 class Weir:
     """`weir run` in the lab, from a configuration text, until stop()."""
 

@@ -61,6 +61,7 @@ inputs:
     gso: false
     sides: false
     mark_bit: 20
+    pins: /run/bpf/weir
 cpus: 1,3
 ports: 80,8080-8081
 rules: [rules.conf, /opt/crs]
@@ -81,6 +82,7 @@ sites:
     mode: detect
     paranoia: 4
     rules: [shop.conf]
+release: {requests: true}
 client_address:
   proxy_protocol: accept
   header: x-forwarded-for
@@ -94,6 +96,8 @@ client_address:
   EXPECT_FALSE(config.nfqueue->gso);
   EXPECT_FALSE(config.nfqueue->sides);
   EXPECT_EQ(config.nfqueue->mark_bit, 20U);
+  EXPECT_EQ(config.nfqueue->pins, "/run/bpf/weir");
+  EXPECT_TRUE(config.release.requests);
   EXPECT_EQ(config.workers(), 4U);
   EXPECT_EQ(config.cpus.kind, CpuChoice::Kind::List);
   EXPECT_THAT(config.cpus.list, ElementsAre(1, 3));
