@@ -213,9 +213,8 @@ LinkResult LinkRun::run() {
   TargetList& targets = tx_.scratch.targets;
   targets.clear();
   // What happens to values that cannot match matters only to those who watch.
-  const bool leave_out = tx_.program->optimisations.prefilter && !link_.multi_match && tx_.trace == nullptr;
-  const std::uint32_t item = leave_out ? link_.read.item : ReadRef::kNone;
-  for (const TargetSpec& t : link_.targets) collect(tx_, t, item, targets);
+  const ReadRef* const asked = tx_.program->optimisations.prefilter && tx_.trace == nullptr ? &link_.read : nullptr;
+  for (const TargetSpec& t : link_.targets) collect(tx_, t, asked, targets);
   const auto rule = static_cast<std::size_t>(&rule_ - tx_.program->rules.data());
   // As in ModSecurity 2 removals name the head; further links have no id, tag or message.
   const bool check = index_ == 0 && tx_.rule_flags_used &&

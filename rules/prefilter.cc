@@ -42,26 +42,34 @@ bool leaves_exactly(Transform t) {
 
 }  // namespace
 
-void Prefilter::gather_decoding() {
+void Prefilter::gather_decodings() {
+  constexpr std::size_t kLong = 1024;
   for (Chain& chain : chains_) {
     const auto at = std::find(chain.path.begin(), chain.path.end(), Transform::Base64Decode);
-    if (chain.range.empty() || at == chain.path.end()) continue;
-    constexpr std::size_t kLong = 1024;
-    chain.decodes = std::all_of(chain.path.begin(), at, leaves_exactly) &&
-                    std::all_of(at + 1, chain.path.end(), [](Transform t) { return output_bound(t, kLong) == kLong && output_bound(t, 0) == 0; });
-    if (!chain.decodes) continue;
-    decoding_.items.resize(words_);
-    for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) decoding_.items[w] |= chain.range.mask(w);
-    for (auto t = chain.path.begin(); t != at; ++t) decoding_.before |= std::uint64_t{1} << static_cast<unsigned>(*t);
+    const auto keeps_length = [](Transform t) { return output_bound(t, kLong) == kLong && output_bound(t, 0) == 0; };
+    if (chain.range.empty() || at == chain.path.end() || !std::all_of(chain.path.begin(), at, leaves_exactly) ||
+        !std::all_of(at + 1, chain.path.end(), keeps_length)) {
+      continue;
+    }
+    // Of what comes between, leaves() has not seen the text without white space.
+    const auto blanks = std::find(chain.path.begin(), at, Transform::RemoveWhitespace);
+    if (blanks != at && blanks + 1 != at) continue;
+    chain.kind = blanks == at ? 0 : 1;
+    Decoding& d = decodings_[chain.kind];
+    d.items.resize(words_);
+    for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) d.items[w] |= chain.range.mask(w);
+    for (auto t = chain.path.begin(); t != at; ++t) {
+      if (*t != Transform::RemoveWhitespace) d.before |= std::uint64_t{1} << static_cast<unsigned>(*t);
+    }
     for (auto t = at + 1; t != chain.path.end(); ++t) {
-      if (std::find(decoding_.after.begin(), decoding_.after.end(), *t) == decoding_.after.end()) decoding_.after.push_back(*t);
+      if (std::find(d.after.begin(), d.after.end(), *t) == d.after.end()) d.after.push_back(*t);
     }
     for (const ChainNeed& need : chain.needs) {
-      const auto same = std::find_if(decoded_needs_.begin(), decoded_needs_.end(), [&](const ChainNeed& n) {
+      const auto same = std::find_if(d.needs.begin(), d.needs.end(), [&](const ChainNeed& n) {
         return n.mask == need.mask && n.word == need.word;
       });
-      if (same == decoded_needs_.end()) {
-        decoded_needs_.push_back(need);
+      if (same == d.needs.end()) {
+        d.needs.push_back(need);
       } else {
         same->items |= need.items;
       }
@@ -69,16 +77,17 @@ void Prefilter::gather_decoding() {
   }
 }
 
-bool Prefilter::none_decoded(ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const {
+bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const {
+  const Decoding& d = decodings_[kind];
   // Whatever the order in which they come, and whether they come at all.
   for (ClassMask before = 0; before != decoded;) {
     before = decoded;
-    for (const Transform t : decoding_.after) {
+    for (const Transform t : d.after) {
       if (may_change(t, decoded)) decoded |= outcome(t, decoded);
     }
   }
-  for (std::size_t w = 0; w < words_; ++w) scratch[w] = decoding_.items[w] & asked[w];
-  for (const ChainNeed& need : decoded_needs_) {
+  for (std::size_t w = 0; w < words_; ++w) scratch[w] = d.items[w] & asked[w];
+  for (const ChainNeed& need : d.needs) {
     if ((need.mask & decoded) == 0) scratch[need.word] &= ~need.items;
   }
   return std::all_of(scratch, scratch + words_, [](std::uint64_t w) { return w == 0; });
@@ -105,6 +114,7 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
   words_ = (items_ + 63) / 64;
   everything_.assign(words_, 0);
   short_.assign(words_, 0);
+  sqli_.assign(words_, 0);
   by_length_.assign(kLengths * words_, 0);
   std::map<ClassMask, Bits> needs;
   std::map<ClassMask, Bits> texts;
@@ -120,6 +130,7 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
     if (range.empty()) range.first = i;
     range.last = i + 1;
     set_bit(everything_.data(), i);
+    if (r.sqli && use.injection) set_bit(sqli_.data(), i);
     for (std::size_t l = std::min(r.least, kLengths - 1); l < kLengths; ++l) {
       set_bit(&by_length_[l * words_], i);
     }
@@ -143,7 +154,7 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
     texts_.push_back({mask, std::move(bits)});
   split(needs_, &Chain::needs);
   split(texts_, &Chain::texts);
-  gather_decoding();
+  gather_decodings();
   std::vector<Piece> list;
   for (auto& [piece, own] : found) {
     list.push_back(piece);
@@ -204,7 +215,7 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
   }
   v.changes = 0;
   v.checks = v.other_checks = 0;
-  v.least_decoded = kLengths - 1;
+  v.least_decoded.fill(kLengths - 1);
   // What is possible after a change; recomputed only where the classes differ from the last
   // chain's.
   ClassMask after_mask = 0;
@@ -227,10 +238,11 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
     if (c.none && !any_in(v.possible, range)) continue;
     c.checks = checks;
     v.checks |= checks;
-    if (!chains_[chain].decodes) {
+    const std::size_t kind = chains_[chain].kind;
+    if (kind == kDecodings) {
       v.other_checks |= checks;
     } else if (!c.none) {
-      v.least_decoded = std::min(v.least_decoded, c.least);
+      v.least_decoded[kind] = std::min(v.least_decoded[kind], c.least);
     }
     v.changed[v.changes++] = c;
   }

@@ -120,10 +120,21 @@ class Prefilter {
   void find_pieces(std::string_view text, bool short_ones, std::uint64_t* hits) const;
   // Items that have short pieces.
   [[nodiscard]] const std::uint64_t* with_short_pieces() const { return short_.data(); }
+  // Items that what may_be_sqli() (operators/sqli_filter.h) says of a text rules out.
+  [[nodiscard]] const std::uint64_t* sqli() const { return sqli_.data(); }
   // May transformations that leave a value as it is be told so (Optimisations::unchanged)?
   [[nodiscard]] bool trusts_effects() const { return trust_effects_; }
 
   using Wanted = Bits;  // items that a value is asked for
+
+  // A need of one chain's items: the words from `word` on.
+  struct ChainNeed {
+    ClassMask mask = 0;
+    std::uint32_t word = 0;
+    std::uint64_t items = 0;
+  };
+
+  static constexpr std::size_t kDecodings = 2;  // kinds of decoding()
 
   // What a value's classes of bytes say of the items that are wanted.
   struct Verdict {
@@ -137,13 +148,13 @@ class Prefilter {
     };
     ClassMask mask = 0;
     const Wanted* wanted = nullptr;
-    std::uint8_t least_decoded = 0;  // decoding(): shorter results match none of its items
+    std::array<std::uint8_t, kDecodings> least_decoded{};  // shorter results match none of decoding()'s items
     std::uint64_t* possible = nullptr;  // items that the classes do not rule out, as if nothing changed
     std::uint64_t* free = nullptr;      // of them, those that need no piece of text
     Changed* changed = nullptr;  // chains that may change the value, if an item of theirs is possible either way
     std::uint32_t changes = 0;
     std::uint64_t checks = 0;  // of all of them
-    std::uint64_t other_checks = 0;  // of those that are not of decoding()
+    std::uint64_t other_checks = 0;  // of those that are of no decoding()
   };
   // `verdict` has room as in MaskTable, `scratch` for words().
   void judge(ClassMask mask, const Wanted& asked, Verdict& verdict, std::uint64_t* scratch) const;
@@ -163,18 +174,21 @@ class Prefilter {
   static constexpr std::size_t kUnmeasured = SIZE_MAX;
   [[nodiscard]] std::size_t chains() const { return chains_.size(); }
 
-  // Chains that decode base64, which nearly every value could be, before anything else that changes it. What comes of
-  // that can be told without making it, for all of them at once.
+  // Chains that decode base64, which nearly every value could be, and before that do nothing else that changes the
+  // value. What comes of it can be told without making it, for all of them at once.
   struct Decoding {
-    Bits items;                       // theirs; empty: there are none
-    std::uint64_t before = 0;         // what they do before: bits by Transform. Exact where leaves() says so
-    std::vector<Transform> after;     // what any of them does then; none makes the result longer
+    Bits items;                    // theirs; empty: there are none
+    std::uint64_t before = 0;      // what they do before, bits by Transform, but for removeWhitespace
+    std::vector<Transform> after;  // what any of them does then; none makes the result longer
+    std::vector<ChainNeed> needs;  // of the items
   };
-  [[nodiscard]] bool decodes(std::size_t chain) const { return chains_.data()[chain].decodes; }
-  [[nodiscard]] const Decoding& decoding() const { return decoding_; }
-  // Does every item of decoding() that is asked for miss a class that it needs, of what these classes of the decoded value may
-  // become? `scratch` has room for words().
-  [[nodiscard]] bool none_decoded(ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const;
+  // The second kind removes white space before.
+  [[nodiscard]] const Decoding& decoding(std::size_t kind) const { return decodings_[kind]; }
+  // Of a chain: the kind that it is of; kDecodings: of none.
+  [[nodiscard]] std::size_t decoding_of(std::size_t chain) const { return chains_.data()[chain].kind; }
+  // Does every item of the kind that is asked for miss a class that it needs, of what these classes of the decoded
+  // value may become? `scratch` has room for words().
+  [[nodiscard]] bool none_decoded(std::size_t kind, ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const;
 
   [[nodiscard]] std::size_t bytes() const;
 
@@ -199,12 +213,6 @@ class Prefilter {
     ClassMask mask = 0;
     Bits items;
   };
-  // A need of one chain's items: the words from `word` on.
-  struct ChainNeed {
-    ClassMask mask = 0;
-    std::uint32_t word = 0;
-    std::uint64_t items = 0;
-  };
   // A transformation with a bound other than its input's length; `before`: those on the way to it, bits by
   // Transform.
   struct Resizer {
@@ -217,12 +225,12 @@ class Prefilter {
     std::vector<Transform> path;
     std::vector<Resizer> resizers;
     std::vector<ChainNeed> needs, texts;
-    bool decodes = false;  // is of decoding()
+    std::size_t kind = kDecodings;
   };
   [[nodiscard]] Verdict::Changed changed_chain(std::size_t chain, const Wanted& asked,
                                                const std::uint64_t* possible) const;
   void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
-  void gather_decoding();
+  void gather_decodings();
   [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
                                            std::size_t& decoded);
   void possible_items(ClassMask mask, std::uint64_t* out) const;
@@ -230,8 +238,7 @@ class Prefilter {
   std::size_t items_ = 0;
   std::size_t words_ = 0;
   std::vector<Chain> chains_;
-  Decoding decoding_;
-  std::vector<ChainNeed> decoded_needs_;  // of its items
+  std::array<Decoding, kDecodings> decodings_;
   std::vector<Need> needs_;  // items that need one of these classes
   std::vector<Need> texts_;  // items that need a piece of text unless one of these is there
   Bits by_length_;           // [length][word]
@@ -239,6 +246,7 @@ class Prefilter {
   bool trust_effects_ = true;
   PieceScanner pieces_;
   Bits short_;
+  Bits sqli_;
   std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_
   std::vector<std::uint32_t> piece_items_;
 };

@@ -29,9 +29,11 @@ class Scan {
   void scan(Slot& slot);
   // Items that the value's text does not rule out, as if no chain changed it, into `out`.
   void look(std::string_view text, const Verdict& v, std::uint64_t* out);
+  // Takes those of `items` that look for SQL injection out, if there can be none in `text`.
+  void ask_words(std::string_view text, std::uint64_t* items, std::size_t first, std::size_t last);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
-  [[nodiscard]] bool none_decoded(const Slot& slot, const Verdict& v);
+  unsigned decode(const Slot& slot, const Verdict& v, std::uint64_t altering, std::uint64_t* hits);
   [[nodiscard]] bool hopeless(const Slot& slot, const Verdict::Changed& c) const;
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
   // A text that chains have made of the value, and what it holds.
@@ -74,6 +76,17 @@ void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
   for (std::size_t w = 0; w < words_; ++w) {
     out[w] = (out[w] | v.free[w]) & v.possible[w] & fitting[w];
   }
+  ask_words(text, out, 0, words_ - 1);
+}
+
+void Scan::ask_words(std::string_view text, std::uint64_t* items, std::size_t first, std::size_t last) {
+  const std::uint64_t* const sqli = prefilter_.sqli();
+  std::uint64_t any = 0;
+  for (std::size_t w = first; w <= last; ++w) any |= items[w] & sqli[w];
+  if (any == 0) return;
+  tx_.work += text.size();
+  if (operators::may_be_sqli(text, tx_.scratch.words)) return;
+  for (std::size_t w = first; w <= last; ++w) items[w] &= ~sqli[w];
 }
 
 // Different chains often come to the same text.
@@ -90,6 +103,7 @@ Scan::Seen& Scan::seen(Form& form) {
 }
 
 constexpr std::uint64_t kDecodesBase64 = std::uint64_t{1} << static_cast<unsigned>(Transform::Base64Decode);
+constexpr std::uint64_t kRemovesBlanks = std::uint64_t{1} << static_cast<unsigned>(Transform::RemoveWhitespace);
 
 void clear_range(const ItemRange& range, std::uint64_t* words) {
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w)
@@ -121,8 +135,11 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
     tx_.work += text.size();
   }
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    const std::uint64_t left = possible[w] & (texts != 0 ? free[w] | s.found[w] : free[w]);
-    hits[w] = (hits[w] & ~range.mask(w)) | left;
+    possible[w] &= texts != 0 ? free[w] | s.found[w] : free[w];
+  }
+  ask_words(text, possible, range.first_word(), range.last_word());
+  for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
+    hits[w] = (hits[w] & ~range.mask(w)) | possible[w];
   }
 }
 
@@ -144,12 +161,29 @@ bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
   return true;
 }
 
-// Can no item match what the chains of Prefilter::decoding() make of the value? REQUIRES: nothing they do before
-// they decode changes it.
-bool Scan::none_decoded(const Slot& slot, const Verdict& v) {
-  const Glimpse decoded = decoded_base64(slot.text);
-  tx_.work += decoded.length;
-  return decoded.length < v.least_decoded || prefilter_.none_decoded(decoded.mask, wanted_, tx_.scratch.possible.data());
+// The kinds of Prefilter::decoding(), by bits, none of whose items can match what is decoded: takes them out of
+// `hits`. `altering`: the transformations that change the value as it is.
+unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering, std::uint64_t* hits) {
+  unsigned out = 0;
+  if (!prefilter_.trusts_effects() || (altering & kDecodesBase64) == 0) return out;
+  std::optional<Glimpse> decoded;
+  for (std::size_t kind = 0; kind < Prefilter::kDecodings; ++kind) {
+    const Prefilter::Decoding& d = prefilter_.decoding(kind);
+    if (d.items.empty()) out |= 1U << kind;
+    if (d.items.empty() || (altering & d.before) != 0) continue;
+    const bool solid = kind == 1 && (altering & kRemovesBlanks) != 0;
+    if (!decoded || solid) {
+      decoded = decoded_base64(slot.text, solid);
+      tx_.work += decoded->length;
+    }
+    if (decoded->length >= v.least_decoded[kind] &&
+        !prefilter_.none_decoded(kind, decoded->mask, wanted_, tx_.scratch.possible.data())) {
+      continue;
+    }
+    out |= 1U << kind;
+    for (std::size_t w = 0; w < words_; ++w) hits[w] &= ~d.items[w];
+  }
+  return out;
 }
 
 void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
@@ -161,17 +195,13 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
     if (altered) altering |= std::uint64_t{1} << t;
   }
   if (altering == 0) return;
-  const Prefilter::Decoding& decoding = prefilter_.decoding();
-  const bool none = !decoding.items.empty() && prefilter_.trusts_effects() && (altering & decoding.before) == 0 &&
-                    (altering & kDecodesBase64) != 0 && none_decoded(slot, v);
-  if (none) {
-    for (std::size_t w = 0; w < words_; ++w) hits[w] &= ~decoding.items[w];
-    if ((altering & v.other_checks) == 0) return;
-  }
+  const unsigned none = decode(slot, v, altering, hits);
+  constexpr unsigned kAll = (1U << Prefilter::kDecodings) - 1;
+  if (none == kAll && (altering & v.other_checks) == 0) return;
   std::size_t decoded = Prefilter::kUnmeasured;
   for (std::uint32_t i = 0; i < v.changes; ++i) {
     const Verdict::Changed& c = v.changed[i];
-    if ((c.checks & altering) == 0 || (none && prefilter_.decodes(c.chain))) continue;
+    if ((c.checks & altering) == 0 || (none >> prefilter_.decoding_of(c.chain) & 1U) != 0) continue;
     if (c.none || hopeless(slot, c) || (c.least > 0 && prefilter_.longest(c.chain, altering, slot.text, decoded) < c.least)) {
       // Whatever comes out, none of them can match it.
       clear_range(prefilter_.items_of(c.chain), hits);

@@ -133,6 +133,7 @@ Requirement Reader::own(const Operator& op, Requirement requirement) {
   out_ = std::move(requirement);
   for (const ByteSet& set : op.necessary_bytes())
     add_bytes(classes_of(set));
+  out_.sqli = op.finds_sqli();
   if (const auto piece = op.necessary_text(); piece && piece->text.size() > 1) {
     out_.least = std::max(out_.least, piece->text.size());
     out_.texts.push_back({0, {*piece}});

@@ -22,6 +22,7 @@ struct Requirement {
   std::size_t least = 0;         // bytes
   std::vector<ClassMask> bytes;  // of each, one class is in the value
   std::vector<Text> texts;
+  bool sqli = false;  // may_be_sqli() (operators/sqli_filter.h) says true: a look at the value's words
 };
 
 // False: it holds for every value.

@@ -93,15 +93,16 @@ void collect_matched(TransactionState& tx, const TargetSpec& t, TargetList& out)
   }
 }
 
-// Is that what prescan.h says of the value? Then nothing need be known of it.
-bool is_ruled_out(TransactionState& tx, Variable variable, Slot& slot, std::uint16_t header,
-                  std::uint32_t item) {
-  if (item == ReadRef::kNone) return false;
+// Does prescan.h say that no item of `asked` matches the value? Then nothing need be known of it.
+bool is_ruled_out(TransactionState& tx, Variable variable, Slot& slot, std::uint16_t header, const ReadRef* asked) {
+  if (asked == nullptr || asked->item == ReadRef::kNone) return false;
   TargetValue v;
   v.variable = variable;
   v.slot = &slot;
   v.header = header;
-  return !may_match(tx, v, item);
+  return !may_match(tx, v, asked->item) && std::none_of(asked->steps.begin(), asked->steps.end(), [&](std::uint32_t step) {
+    return step == ReadRef::kNone || may_match(tx, v, step);
+  });
 }
 
 // Does the selector take the member?
@@ -117,11 +118,11 @@ bool takes(TransactionState& tx, const TargetSpec& t, Entry& e) {
   return (e.taken & bit) != 0;
 }
 
-void collect_member(TransactionState& tx, const TargetSpec& t, Entry& e, Slot& slot, std::uint32_t item,
+void collect_member(TransactionState& tx, const TargetSpec& t, Entry& e, Slot& slot, const ReadRef* asked,
                     TargetList& out) {
   ++tx.work;
   if (t.header != 0 ? e.header != t.header : !takes(tx, t, e)) return;
-  if (is_ruled_out(tx, t.variable, slot, e.header, item)) return;
+  if (is_ruled_out(tx, t.variable, slot, e.header, asked)) return;
   TargetValue v = keyed(t.variable, e.name.text, slot.text);
   v.slot = &slot;
   v.entry = &e;
@@ -132,33 +133,40 @@ void collect_member(TransactionState& tx, const TargetSpec& t, Entry& e, Slot& s
 }
 
 void collect_list(TransactionState& tx, const TargetSpec& t, const ListView& list,
-                  std::uint32_t item, TargetList& out) {
+                  const ReadRef* asked, TargetList& out) {
   const auto slot_of = [&](Entry& e) -> Slot& { return list.names ? e.name : e.value; };
-  const std::uint32_t own = item == ReadRef::kNone ? Prefilter::kUnknown : tx.filter->own_item[item];
-  if (own != Prefilter::kUnknown) {
+  const auto own = [&](std::uint32_t item) {
+    return item == ReadRef::kNone ? Prefilter::kUnknown : tx.filter->own_item[item];
+  };
+  const std::uint32_t first = asked == nullptr ? Prefilter::kUnknown : own(asked->item);
+  if (first != Prefilter::kUnknown &&
+      std::none_of(asked->steps.begin(), asked->steps.end(), [&](std::uint32_t s) { return own(s) == Prefilter::kUnknown; })) {
     const auto* live = tx.scratch.live.find(t.variable, tx.filter_number, list.count);
     if (live != nullptr) {
       for (const std::uint32_t place : *live) {
         Entry& e = list.entries[place];
         const Slot& slot = slot_of(e);
-        if (slot.scanned_by == tx.filter_number && slot.hits != nullptr && !bit_of(slot.hits, own)) continue;
-        collect_member(tx, t, e, slot_of(e), item, out);
+        if (asked->steps.empty() && slot.scanned_by == tx.filter_number && slot.hits != nullptr &&
+            !bit_of(slot.hits, first)) {
+          continue;
+        }
+        collect_member(tx, t, e, slot_of(e), asked, out);
       }
       return;
     }
   }
   for (std::size_t i = 0; i < list.count; ++i) {
     Entry& e = list.entries[i];
-    collect_member(tx, t, e, slot_of(e), item, out);
+    collect_member(tx, t, e, slot_of(e), asked, out);
   }
 }
 
-void collect_scalar(TransactionState& tx, const TargetSpec& t, std::uint32_t item,
+void collect_scalar(TransactionState& tx, const TargetSpec& t, const ReadRef* asked,
                     TargetList& out) {
   TargetValue v;
   v.variable = t.variable;
   if (Slot* slot = static_scalar(tx, t.variable); slot != nullptr) {
-    if (is_ruled_out(tx, t.variable, *slot, 0, item)) return;
+    if (is_ruled_out(tx, t.variable, *slot, 0, asked)) return;
     v.slot = slot;
     v.text = slot->text;
     out.push_back(v);
@@ -192,7 +200,7 @@ std::optional<std::string_view> rule_value(TransactionState& tx, std::string_vie
   return std::nullopt;
 }
 
-void select(TransactionState& tx, const TargetSpec& t, std::uint32_t item, TargetList& out) {
+void select(TransactionState& tx, const TargetSpec& t, const ReadRef* asked, TargetList& out) {
   ListView list;
   if (t.variable == Variable::RULE) {
     if (const auto text = rule_value(tx, t.key); text) {
@@ -208,9 +216,9 @@ void select(TransactionState& tx, const TargetSpec& t, std::uint32_t item, Targe
   } else if (t.variable == Variable::MATCHED_VARS || t.variable == Variable::MATCHED_VARS_NAMES) {
     collect_matched(tx, t, out);
   } else if (variable_list(tx, t.variable, list)) {
-    collect_list(tx, t, list, item, out);
+    collect_list(tx, t, list, asked, out);
   } else {
-    collect_scalar(tx, t, item, out);
+    collect_scalar(tx, t, asked, out);
   }
 }
 
@@ -247,7 +255,7 @@ bool TargetSpec::takes(std::string_view member, ReScratch& scratch, const ReLimi
   return false;
 }
 
-void collect(TransactionState& tx, const TargetSpec& target, std::uint32_t item, TargetList& out) {
+void collect(TransactionState& tx, const TargetSpec& target, const ReadRef* asked, TargetList& out) {
   if (target.exclude) {
     if (out.empty()) return;
     std::erase_if(out, [&](const TargetValue& v) {
@@ -258,7 +266,7 @@ void collect(TransactionState& tx, const TargetSpec& target, std::uint32_t item,
     return;
   }
   const std::size_t before = out.size();
-  select(tx, target, target.count ? ReadRef::kNone : item, out);
+  select(tx, target, target.count ? nullptr : asked, out);
   if (!target.count) return;
   const std::size_t n = out.size() - before;
   out.resize(before);

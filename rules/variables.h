@@ -10,9 +10,9 @@
 namespace weir::rules {
 
 // Appends what `target` selects to `out`; a target with `!` removes from `out`, one with `&` appends the
-// number. (Trap 13: in order, from left to right.) With `item` (of the rule set) values that the
-// prefilter rules out for it are left out; ReadRef::kNone: none are.
-void collect(TransactionState& tx, const TargetSpec& target, std::uint32_t item, TargetList& out);
+// number. (Trap 13: in order, from left to right.) Values that the prefilter rules out for all items of `asked`
+// are left out; null: none are.
+void collect(TransactionState& tx, const TargetSpec& target, const ReadRef* asked, TargetList& out);
 
 // The first value, as macros use it. `key` with its fold_hash; has_key false: the whole collection.
 std::optional<std::string_view> first_value(TransactionState& tx, Variable variable, bool has_key,

@@ -48,6 +48,7 @@ class DetectSqli final : public Operator {
   }
   // One word is harmless, whatever word it is; so are digits in front of it.
   std::vector<ByteSet> necessary_bytes() const override { return {~word_bytes()}; }
+  bool finds_sqli() const override { return true; }
 };
 
 class DetectXss final : public Operator {

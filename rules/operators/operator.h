@@ -73,6 +73,8 @@ class Operator {
   [[nodiscard]] virtual std::vector<ByteSet> necessary_bytes() const { return {}; }
   // For the prefilter: a piece of text that is in every value that matches; nullopt: none is known.
   [[nodiscard]] virtual std::optional<Piece> necessary_text() const { return std::nullopt; }
+  // For the prefilter: where may_be_sqli() (sqli_filter.h) says false nothing matches.
+  [[nodiscard]] virtual bool finds_sqli() const { return false; }
   // What the operator does, if it is no more than that (numbers.cc).
   [[nodiscard]] virtual std::optional<Comparison> comparison() const { return std::nullopt; }
   // What the operator's user should be told at load ("@rbl never matches: …"), or empty.

@@ -140,13 +140,17 @@ Transformed base64_encode(std::string_view in, base::Arena& arena) {
 }
 
 // Up to the first byte that is not of the alphabet (APR's decoder).
+// `solid`: as if there were no white space.
 template <class Out>
-void put_base64(std::string_view in, Out& out) {
+void put_base64(std::string_view in, bool solid, Out& out) {
   SixBits bits(out);
   for (const char c : in) {
     const std::uint8_t six = base64_value(c);
-    if (six == kNotBase64) break;
-    bits.put(six);
+    if (six != kNotBase64) {
+      bits.put(six);
+    } else if (!solid || !is_blank(static_cast<std::uint8_t>(c))) {
+      break;
+    }
   }
 }
 
@@ -154,7 +158,7 @@ Transformed base64_decode(std::string_view in, base::Arena& arena) {
   if (in.empty()) return unchanged(in);
   Writer out(arena, in, in.size());
   if (!out.ok()) return Writer::failed();
-  put_base64(in, out);
+  put_base64(in, false, out);
   return out.finish();
 }
 
@@ -330,9 +334,9 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
 
 }  // namespace detail
 
-Glimpse decoded_base64(std::string_view value) {
+Glimpse decoded_base64(std::string_view value, bool solid) {
   detail::Looker out;
-  detail::put_base64(value, out);
+  detail::put_base64(value, solid, out);
   return out.seen;
 }
 

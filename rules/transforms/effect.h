@@ -28,12 +28,12 @@ namespace weir::rules {
 // A bound of the result's length, closer than output_bound() where a look at the value tells more.
 [[nodiscard]] std::size_t result_bound(Transform t, std::string_view value);
 
-// What base64Decode makes of a value, told without making it.
+// What base64Decode makes of a value, told without making it; `solid`: after removeWhitespace.
 struct Glimpse {
   std::size_t length = 0;
   ClassMask mask = 0;
 };
-[[nodiscard]] Glimpse decoded_base64(std::string_view value);
+[[nodiscard]] Glimpse decoded_base64(std::string_view value, bool solid);
 
 // Classes of bytes that the result may hold, for a value that holds (some of) `present`.
 [[nodiscard]] ClassMask outcome(Transform t, ClassMask present);

@@ -16,10 +16,6 @@ bool is_upper(std::uint8_t c) {
 bool is_lower(std::uint8_t c) {
   return static_cast<std::uint8_t>(c - 'a') < 26;
 }
-bool is_blank(std::uint8_t c) {
-  return (static_cast<int>(c == ' ') | static_cast<int>(static_cast<std::uint8_t>(c - '\t') < 5) |
-          static_cast<int>(c == kNoBreakSpace)) != 0;
-}
 
 // Bytes before `from` are copied, the others mapped one to one.
 template <class Map>
