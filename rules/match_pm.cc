@@ -1,6 +1,7 @@
 #include "rules/match_pm.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace weir::rules {
 
@@ -23,56 +24,86 @@ int hex_digit(char c) {
 
 }  // namespace
 
-// Children in insertion order, found through (node, class) pairs; only lives while building.
-struct PhraseMatcher::Trie {
-  struct Child {
-    std::uint8_t c;
-    std::uint32_t node;
-  };
-  struct TrieNode {
-    std::vector<Child> children;
-    std::uint32_t phrase = 0;  // the phrase that made the node
-    std::uint32_t depth = 0;
-    bool last = false;
-  };
-  std::vector<TrieNode> nodes = {TrieNode{}};
-
-  // True if the phrase is new.
-  bool add(const std::string& phrase, std::uint32_t index,
-           const std::array<std::uint8_t, 256>& class_of) {
-    std::uint32_t at = 0;
-    for (const char ch : phrase) {
-      const std::uint8_t c = class_of[static_cast<std::uint8_t>(ch)];
-      auto& children = nodes[at].children;
-      const auto found =
-          std::find_if(children.begin(), children.end(), [c](const Child& k) { return k.c == c; });
-      if (found != children.end()) {
-        at = found->node;
-        continue;
-      }
-      const auto next = static_cast<std::uint32_t>(nodes.size());
-      children.push_back({c, next});
-      nodes.push_back({{}, index, nodes[at].depth + 1, false});
-      at = next;
+// The phrases as classes of bytes, in their order: what begins alike stands together, so that the nodes of the
+// trie are ranges of them, and it need never be made. Only lives while building.
+class PhraseMatcher::Sorted {
+ public:
+  Sorted(const std::vector<std::string>& phrases, const std::array<std::uint8_t, 256>& class_of) {
+    std::size_t bytes = 0;
+    for (const std::string& p : phrases) bytes += p.size();
+    classes_.reserve(bytes);
+    order_.reserve(phrases.size());
+    for (const std::string& p : phrases) {
+      Phrase one{0, static_cast<std::uint32_t>(classes_.size()), static_cast<std::uint32_t>(p.size()),
+                 static_cast<std::uint32_t>(order_.size())};
+      for (const char ch : p) classes_.push_back(class_of[static_cast<std::uint8_t>(ch)]);
+      for (std::size_t i = 0; i < 8; ++i) one.begins = one.begins << 8U | (i < p.size() ? classes_[one.at + i] : 0U);
+      order_.push_back(one);
     }
-    const bool fresh = !nodes[at].last;
-    nodes[at].last = true;
-    return fresh;
+    std::sort(order_.begin(), order_.end(), [this](const Phrase& x, const Phrase& y) {
+      if (x.begins != y.begins) return x.begins < y.begins;
+      const int c = std::memcmp(&classes_[x.at], &classes_[y.at], std::min(x.size, y.size));
+      if (c != 0) return c < 0;
+      return x.size != y.size ? x.size < y.size : x.number < y.number;
+    });
   }
+
+  // Leaves out what is like an earlier one; gives back which are left, by number.
+  std::vector<bool> leave_out_repeated() {
+    std::vector<bool> left(order_.size(), true);
+    const auto same = [this](const Phrase& x, const Phrase& y) {
+      return x.size == y.size && std::memcmp(&classes_[x.at], &classes_[y.at], x.size) == 0;
+    };
+    std::size_t to = 0;
+    for (const Phrase& p : order_) {
+      if (to > 0 && same(order_[to - 1], p)) {
+        left[p.number] = false;
+      } else {
+        order_[to++] = p;
+      }
+    }
+    order_.resize(to);
+    std::vector<std::uint32_t> now(left.size(), 0);
+    std::uint32_t next = 0;
+    for (std::size_t i = 0; i < left.size(); ++i) now[i] = left[i] ? next++ : 0;
+    for (Phrase& p : order_) p.number = now[p.number];
+    return left;
+  }
+
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(order_.size()); }
+  [[nodiscard]] std::uint32_t length(std::uint32_t i) const { return order_[i].size; }
+  [[nodiscard]] std::uint8_t at(std::uint32_t i, std::uint32_t depth) const { return classes_[order_[i].at + depth]; }
+  // The first, in the list's order, of some.
+  [[nodiscard]] std::uint32_t first_of(std::uint32_t from, std::uint32_t to) const {
+    std::uint32_t first = order_[from].number;
+    for (std::uint32_t i = from + 1; i < to; ++i) first = std::min(first, order_[i].number);
+    return first;
+  }
+
+ private:
+  struct Phrase {
+    std::uint64_t begins = 0;  // its first eight classes, as a number: most comparisons end there
+    std::uint32_t at = 0;      // in classes_
+    std::uint32_t size = 0;
+    std::uint32_t number = 0;  // in the list
+  };
+  std::vector<std::uint8_t> classes_;
+  std::vector<Phrase> order_;
 };
 
 PhraseMatcher::PhraseMatcher(const std::vector<std::string>& phrases) : phrases_(phrases) {
   std::erase_if(phrases_, [](const std::string& p) { return p.empty(); });
   set_classes();
-  Trie trie;
-  std::vector<std::string> kept;
-  for (std::string& p : phrases_) {
-    if (trie.add(p, static_cast<std::uint32_t>(kept.size()), class_of_)) {
-      kept.push_back(std::move(p));
-    }
+  Sorted sorted(phrases_, class_of_);
+  const std::vector<bool> left = sorted.leave_out_repeated();
+  std::size_t to = 0;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (!left[i]) continue;
+    if (to != i) phrases_[to] = std::move(phrases_[i]);
+    ++to;
   }
-  phrases_ = std::move(kept);
-  lay_out(trie);
+  phrases_.resize(to);
+  lay_out(sorted);
 }
 
 void PhraseMatcher::set_classes() {
@@ -113,60 +144,60 @@ std::uint32_t PhraseMatcher::place(const std::vector<std::uint8_t>& classes) {
   return base;
 }
 
-void PhraseMatcher::lay_out(const Trie& trie) {
+void PhraseMatcher::lay_out(const Sorted& sorted) {
   // Nodes other than the root begin where every class fits with a base of 1 or more.
   first_free_ = end_ = class_count_ + 1;
   nodes_.assign(end_ + class_count_, Node{0, kFree, 0, 0});
   nodes_[kRoot] = {0, kRoot, kRoot, 0};
-  std::vector<std::uint32_t> at(trie.nodes.size(), kRoot);  // trie node -> array node
-  std::vector<std::uint32_t> queue = {0};                   // breadth first
+  // The nodes breadth first, each with the phrases that begin with its text.
+  std::vector<Range> queue = {{kRoot, 0, 0, sorted.size()}};
   std::vector<std::uint8_t> classes;
   for (std::size_t q = 0; q < queue.size(); ++q) {
-    const std::uint32_t t = queue[q];
-    const auto& from = trie.nodes[t];
-    const std::uint32_t node = at[t];
-    if (from.children.empty())
-      continue;  // base 0: its children's places belong to the root or nobody
+    const Range r = queue[q];
     classes.clear();
-    for (const auto& child : from.children)
-      classes.push_back(child.c);
+    const std::size_t children = queue.size();
+    // One may end here; it comes first.
+    std::uint32_t i = r.from < r.to && sorted.length(r.from) == r.depth ? r.from + 1 : r.from;
+    while (i < r.to) {
+      const std::uint8_t c = sorted.at(i, r.depth);
+      std::uint32_t end = i + 1;
+      while (end < r.to && sorted.at(end, r.depth) == c) ++end;
+      classes.push_back(c);
+      queue.push_back({0, r.depth + 1, i, end});
+      i = end;
+    }
+    if (classes.empty()) continue;  // base 0: its children's places belong to the root or nobody
     const std::uint32_t base = place(classes);
-    nodes_[node].base = base;
-    for (const auto& child : from.children) {
-      const std::uint32_t next = base + child.c;
-      nodes_[next] = {0, node, kRoot, 0};
-      at[child.node] = next;
-      queue.push_back(child.node);
+    nodes_[r.node].base = base;
+    for (std::size_t k = 0; k < classes.size(); ++k) {
+      queue[children + k].node = base + classes[k];
+      nodes_[base + classes[k]] = {0, r.node, kRoot, 0};
     }
   }
   nodes_.resize(end_ + class_count_, Node{0, kFree, 0, 0});
   nodes_.shrink_to_fit();
-  // Failure links, shorter texts first.
-  for (const std::uint32_t t : queue) {
-    const std::uint32_t node = at[t];
-    for (const auto& c : trie.nodes[t].children) {
-      const std::uint32_t next = at[c.node];
-      std::uint32_t failure = kRoot;
-      if (node != kRoot) {
-        for (std::uint32_t f = nodes_[node].failure;; f = nodes_[f].failure) {
-          if (const std::uint32_t g = child(f, c.c); g != kFree) {
-            failure = g;
-            break;
-          }
-          if (f == kRoot) break;
-        }
-      }
-      nodes_[next].failure = failure;
-      const auto& made = trie.nodes[c.node];
-      if (made.last || nodes_[failure].report != 0) {
-        reports_.push_back({made.phrase, made.depth});
-        nodes_[next].report = static_cast<std::uint32_t>(reports_.size());
-      }
-    }
-  }
+  for (std::size_t q = 1; q < queue.size(); ++q) set_failure(sorted, queue[q]);  // shorter texts first
   for (std::size_t byte = 0; byte < 256; ++byte) {
     const std::uint32_t next = child(kRoot, class_of_[byte]);
     from_root_[byte] = next == kFree ? kRoot : next;
+  }
+}
+
+void PhraseMatcher::set_failure(const Sorted& sorted, const Range& of) {
+  Node& node = nodes_[of.node];
+  const auto c = static_cast<std::uint8_t>(of.node - nodes_[node.parent].base);
+  if (node.parent != kRoot) {
+    for (std::uint32_t f = nodes_[node.parent].failure;; f = nodes_[f].failure) {
+      if (const std::uint32_t g = child(f, c); g != kFree) {
+        node.failure = g;
+        break;
+      }
+      if (f == kRoot) break;
+    }
+  }
+  if (sorted.length(of.from) == of.depth || nodes_[node.failure].report != 0) {
+    reports_.push_back({sorted.first_of(of.from, of.to), of.depth});
+    node.report = static_cast<std::uint32_t>(reports_.size());
   }
 }
 

@@ -43,12 +43,17 @@ class PhraseMatcher {
     std::uint32_t phrase = 0;
     std::uint32_t length = 0;  // of the node's text: the first bytes of that phrase
   };
-  struct Trie;  // the plain trie that the array is made from
+  class Sorted;  // the phrases, while the array is made from them
+  // A node, the length of its text, and the phrases (of Sorted) that begin with it.
+  struct Range {
+    std::uint32_t node, depth, from, to;
+  };
   static constexpr std::uint32_t kFree = 0xffffffff;
   static constexpr std::uint32_t kRoot = 0;
 
   void set_classes();
-  void lay_out(const Trie& trie);
+  void lay_out(const Sorted& sorted);
+  void set_failure(const Sorted& sorted, const Range& of);
   std::uint32_t place(const std::vector<std::uint8_t>& classes);
   [[nodiscard]] std::uint32_t child(std::uint32_t node, std::uint8_t c) const {
     const std::uint32_t at = nodes_[node].base + c;
