@@ -6,6 +6,10 @@
 
 #include <cstdio>
 #include <cstring>
+#include <span>
+
+#include "engine/base/siphash.h"
+#include "rules/little_endian.h"
 
 namespace weir::rules {
 
@@ -105,24 +109,24 @@ bool write_all(int fd, std::string_view bytes) {
 
 }  // namespace
 
-Digester::Digester() { SHA256Init(&context_); }
-
 Digester& Digester::text(std::string_view part) {
   number(part.size());
-  SHA256Update(&context_, reinterpret_cast<const std::uint8_t*>(part.data()), part.size());
+  parts_ += part;
   return *this;
 }
 
 Digester& Digester::number(std::uint64_t n) {
-  std::array<std::uint8_t, 8> bytes{};
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(n >> (8 * i));
-  SHA256Update(&context_, bytes.data(), bytes.size());
+  put_number(parts_, n, 8);
   return *this;
 }
 
-Digest Digester::finish() {
-  Digest out;
-  SHA256Final(out.data(), &context_);
+Digest Digester::finish() const {
+  const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(parts_.data()), parts_.size());
+  Digest out{};
+  for (std::size_t i = 0; i < out.size() / 8; ++i) {
+    const std::uint64_t lane = base::siphash13(bytes, i, ~std::uint64_t{i});
+    std::memcpy(&out[8 * i], &lane, 8);
+  }
   return out;
 }
 
