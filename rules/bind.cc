@@ -5,6 +5,7 @@
 
 #include "rules/ascii.h"
 #include "rules/bind_detail.h"
+#include "rules/pattern_cache.h"
 #include "rules/reporter.h"
 
 namespace weir::rules {
@@ -32,6 +33,7 @@ class Binder {
   void resolve_skips();
   void open_geo();
   void compile_relevant_status();
+  [[nodiscard]] std::vector<std::string_view> patterns() const;
   std::optional<std::uint32_t> find_label(const std::string& label, const PendingRule& from) const;
 
   const syntax::Unit& unit_;
@@ -246,6 +248,19 @@ void Binder::compile_relevant_status() {
   }
 }
 
+// Of the rules that will be built. (Those with macros are compiled later, and are no harm here.)
+std::vector<std::string_view> Binder::patterns() const {
+  std::vector<std::string_view> out;
+  for (const PendingRule& p : pending_) {
+    if (p.removed) continue;
+    for (const PendingLink& link : p.links) {
+      const syntax::Operator& op = link.source->op;
+      if (op.name == "rx" || op.name == "rxglobal") out.emplace_back(op.argument);
+    }
+  }
+  return out;
+}
+
 void Binder::open_geo() {
   const std::string& path = program_->settings.geo_database;
   if (path.empty()) return;
@@ -267,7 +282,8 @@ std::unique_ptr<Program> Binder::run() {
   }
   if (in_chain_) finish_chain(pending_.back().links.front().source->position);
 
-  RuleBuilder builder(*program_, messages_);
+  const PatternCache cached(patterns(), program_->v3(), options_.cache_directory);
+  RuleBuilder builder(*program_, messages_, cached.known());
   for (std::size_t i = 0; i < pending_.size(); ++i) {
     const PendingRule& p = pending_[i];
     if (p.removed) continue;
@@ -280,6 +296,7 @@ std::unique_ptr<Program> Binder::run() {
     program_->phases[static_cast<std::size_t>(p.phase)].push_back(index);
   }
   if (failed_) return nullptr;
+  cached.remember();
   resolve_skips();
   builder.resolve_ctl();
   load_unicode_map(*program_, options_);

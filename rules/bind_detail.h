@@ -105,7 +105,8 @@ bool bind_update(const syntax::Setting& setting, std::vector<PendingRule>& rules
 // bind_rule.cc: builds one rule and its links at the end of `program`.
 class RuleBuilder {
  public:
-  RuleBuilder(Program& program, Messages& messages);
+  // `patterns_compile`: known of those of @rx (pattern_cache.h).
+  RuleBuilder(Program& program, Messages& messages, bool patterns_compile);
   // False: there was an error, which has been reported.
   bool build(const PendingRule& pending);
   // After all rules: which rules each ctl:ruleRemove… concerns.
@@ -133,6 +134,7 @@ class RuleBuilder {
 
   Program& program_;
   Messages& messages_;
+  bool patterns_compile_;
   std::map<std::pair<std::uint16_t, Transform>, std::uint16_t> chain_index_;
   struct Selector {
     std::shared_ptr<const Regex> regex;

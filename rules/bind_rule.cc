@@ -59,8 +59,8 @@ bool is_head_only(ActionName a) {
 
 }  // namespace
 
-RuleBuilder::RuleBuilder(Program& program, Messages& messages)
-    : program_(program), messages_(messages) {}
+RuleBuilder::RuleBuilder(Program& program, Messages& messages, bool patterns_compile)
+    : program_(program), messages_(messages), patterns_compile_(patterns_compile) {}
 
 bool RuleBuilder::disruptive(const syntax::Action& action, const ActionList& defaults, Rule& rule) {
   using D = Rule::Disruption;
@@ -239,7 +239,7 @@ bool RuleBuilder::make_operator_of(const syntax::Rule& source, Link& link) {
   }
   if (link.op_has_macros) check_macros(link.op_macro, op.position);
   BesideRule files(syntax::directory_of(messages_.unit().files[source.position.file]));
-  auto made = make_operator({op.name, op.argument, link.op_has_macros, program_.v3()}, files);
+  auto made = make_operator({op.name, op.argument, link.op_has_macros, program_.v3(), patterns_compile_}, files);
   if (!made) {
     messages_.error(op.position, "invalid-operator-argument", made.error().message);
     return false;

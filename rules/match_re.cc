@@ -29,6 +29,15 @@ std::uint32_t compile_flags(const ReOptions& options) {
   return flags | PCRE2_NEVER_UTF;
 }
 
+// Null: it does not compile, and `error` and `offset`, if given, say why.
+pcre2_code* compile_code(std::string_view pattern, const ReOptions& options, int* error, std::size_t* offset) {
+  int own_error = 0;
+  PCRE2_SIZE own_offset = 0;
+  return pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.empty() ? "" : pattern.data()), pattern.size(),
+                       compile_flags(options), error != nullptr ? error : &own_error,
+                       offset != nullptr ? offset : &own_offset, nullptr);
+}
+
 std::string message(int code, std::size_t offset) {
   std::array<PCRE2_UCHAR, 256> text{};
   pcre2_get_error_message(code, text.data(), text.size());
@@ -38,6 +47,7 @@ std::string message(int code, std::size_t offset) {
 }  // namespace
 
 struct Regex::Code {
+  // `c` null: compiled by finish().
   Code(pcre2_code* c, bool j) : code(c), jit(j) {
     if (!jit) ready = code;
   }
@@ -45,18 +55,19 @@ struct Regex::Code {
   Code(const Code&) = delete;
   Code& operator=(const Code&) = delete;
 
-  // To search with. Nobody has it before the machine code is made.
-  const pcre2_code* use() {
+  // To search with; null: it does not compile. Nobody has it before the machine code is made.
+  const pcre2_code* use(const Regex& of) {
     const pcre2_code* c = ready.load(std::memory_order_acquire);
-    return c != nullptr ? c : finish();
+    return c != nullptr ? c : finish(of);
   }
-  const pcre2_code* finish() {
+  const pcre2_code* finish(const Regex& of) {
     const std::lock_guard lock(finishing);
-    if (ready.load(std::memory_order_relaxed) == nullptr) {
-      // Where the JIT is not to be had, the interpreter does.
-      jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
-      ready.store(code, std::memory_order_release);
-    }
+    if (ready.load(std::memory_order_relaxed) != nullptr) return code;
+    if (code == nullptr) code = compile_code(of.pattern(), of.options(), nullptr, nullptr);
+    if (code == nullptr) return nullptr;
+    // Where the JIT is not to be had, the interpreter does.
+    jit = jit && pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+    ready.store(code, std::memory_order_release);
     return code;
   }
 
@@ -73,9 +84,9 @@ struct Regex::Code {
     linear_ready.store(true, std::memory_order_release);
   }
 
-  pcre2_code* const code;
+  pcre2_code* code;
   std::atomic<const pcre2_code*> ready{nullptr};
-  std::mutex finishing;  // guards the making of `jit` and `automaton`
+  std::mutex finishing;  // guards the making of `code`, `jit` and `automaton`
   std::unique_ptr<const LinearSearch> automaton;
   std::atomic<bool> linear_ready{false};
   bool jit;              // wanted; once ready, there
@@ -161,7 +172,7 @@ Regex::Regex(std::string pattern, const ReOptions& options, std::unique_ptr<Code
 
 Regex::~Regex() = default;
 
-void Regex::warm() const { (void)code_->use(); }
+void Regex::warm() const { (void)code_->use(*this); }
 
 bool Regex::jit() const {
   warm();
@@ -170,13 +181,26 @@ bool Regex::jit() const {
 
 Result<std::unique_ptr<Regex>> Regex::compile(std::string_view pattern, const ReOptions& options) {
   int error = 0;
-  PCRE2_SIZE offset = 0;
-  pcre2_code* code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.empty() ? "" : pattern.data()),
-                    pattern.size(), compile_flags(options), &error, &offset, nullptr);
+  std::size_t offset = 0;
+  pcre2_code* code = compile_code(pattern, options, &error, &offset);
   if (code == nullptr) return fail(message(error, offset));
   return std::unique_ptr<Regex>(
       new Regex(std::string(pattern), options, std::make_unique<Code>(code, options.jit)));
+}
+
+std::unique_ptr<Regex> Regex::deferred(std::string_view pattern, const ReOptions& options) {
+  return std::unique_ptr<Regex>(
+      new Regex(std::string(pattern), options, std::make_unique<Code>(nullptr, options.jit)));
+}
+
+std::string Regex::library() {
+  std::array<char, 64> version{};
+  pcre2_config(PCRE2_CONFIG_VERSION, version.data());  // at most 24 bytes (pcre2api)
+  std::uint32_t link_size = 0;
+  std::uint32_t nesting = 0;
+  pcre2_config(PCRE2_CONFIG_LINKSIZE, &link_size);
+  pcre2_config(PCRE2_CONFIG_PARENSLIMIT, &nesting);
+  return std::string(version.data()) + ' ' + std::to_string(link_size) + ' ' + std::to_string(nesting);
 }
 
 namespace {
@@ -212,7 +236,8 @@ ReResult Regex::search(std::string_view subject, ReScratch& scratch, const ReLim
   s.use(limits);
   const auto* text = reinterpret_cast<PCRE2_SPTR>(subject.empty() ? "" : subject.data());
   const std::uint32_t flags = options_.not_empty ? PCRE2_NOTEMPTY : 0;
-  const pcre2_code* code = code_->use();
+  const pcre2_code* code = code_->use(*this);
+  if (code == nullptr) return ReResult::LimitExceeded;
   int rc = pcre2_match(code, text, subject.size(), start, flags, s.data, s.context);
   if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
     // The interpreter keeps its state on the heap; its own limits apply.

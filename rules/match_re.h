@@ -51,13 +51,19 @@ struct ReOptions {
   bool jit = true;         // not worth its cost for a pattern that is used once
 };
 
-// Shared by threads. Compiled by PCRE2 when it is made, to machine code when it is first searched with (or
-// warm() is called): that is most of the cost, and of a large rule set most patterns wait long for a value
-// that they have to look at. Whoever comes meanwhile waits, so that a search never depends on who was first.
+// Shared by threads. Compiled by PCRE2 when it is made, or later if it is known to be right; to machine code when it
+// is first searched with (or warm() is called): that is most of the cost, and of a large rule set most patterns wait
+// long for a value that they have to look at. Whoever comes meanwhile waits, so that a search never depends on who
+// was first.
 class Regex {
  public:
   // The error is PCRE2's message with the byte offset in the pattern.
   static Result<std::unique_ptr<Regex>> compile(std::string_view pattern, const ReOptions& options);
+  // Compiled when it is first searched with. For a pattern that is known to compile, because it did before with the
+  // same library (pattern_cache.h); if it does not after all, each search answers LimitExceeded.
+  static std::unique_ptr<Regex> deferred(std::string_view pattern, const ReOptions& options);
+  // What decides whether and how a pattern compiles, besides the pattern: PCRE2's version and build.
+  static std::string library();
   ~Regex();
   Regex(const Regex&) = delete;
   Regex& operator=(const Regex&) = delete;

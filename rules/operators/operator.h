@@ -95,6 +95,7 @@ struct OperatorSpec {
   std::string_view argument;  // as in syntax::Operator
   bool has_macros = false;    // argument contains %{…}: its expansion comes with each evaluation
   bool v3 = false;            // Semantics::ModSecurity3 where the operator differs
+  bool compiles = false;      // known of its regular expression, if it is one (pattern_cache.h)
 };
 
 // The error is a sentence naming what is wrong with the argument ("missing closing parenthesis at

@@ -104,7 +104,8 @@ bool RxWithMacros::match(std::string_view value, OperatorContext& context) const
 Made make(const OperatorSpec& spec, bool global) {
   const ReOptions options{.multiline = spec.v3};
   if (spec.has_macros) return std::unique_ptr<Operator>(new RxWithMacros(options, global));
-  auto regex = Regex::compile(spec.argument, options);
+  Result<std::unique_ptr<Regex>> regex =
+      spec.compiles ? Regex::deferred(spec.argument, options) : Regex::compile(spec.argument, options);
   if (!regex) return fail("the regular expression is wrong: " + regex.error().message);
   if (global) return std::unique_ptr<Operator>(new RxGlobal(std::move(*regex)));
   return std::unique_ptr<Operator>(new Rx(std::move(*regex)));
