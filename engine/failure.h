@@ -21,6 +21,7 @@ enum class FailureCause : std::uint8_t {
   StreamMemory,     // FlowLimits::buffered_bytes are used up
   StreamLimit,      // one direction has more unacknowledged bytes or segments than it may
   Midstream,        // the connection's start was not seen (restart, failover, long pause)
+  Poisoned,         // its start was not seen, and an earlier worker hung or crashed with a packet of it in hand
   Asymmetric,       // only one direction of the connection comes by
   Unseen,           // an endpoint acknowledges bytes that never came by (a full queue let them pass)
   NotHttp,          // the first bytes are no HTTP request
@@ -49,7 +50,7 @@ enum class FailureAction : std::uint8_t {
 [[nodiscard]] constexpr std::string_view name(FailureCause cause) {
   constexpr std::array<std::string_view, kFailureCauses> kNames{
       "malformed-packet", "bad-checksum", "fragment-memory", "flow-table",  "handshake-memory",
-      "stream-memory",    "stream-limit", "midstream",       "asymmetric",  "unseen",
+      "stream-memory",    "stream-limit", "midstream",       "poisoned",    "asymmetric",  "unseen",
       "not-http",         "tls",          "http2",           "proxy-protocol", "http-violation",
       "http-limit",       "decode-limit",     "transactions",    "transaction-memory", "rule-limit",  "rule-error",
       "overload",         "queue-full"};
@@ -119,6 +120,7 @@ struct FailurePolicies {
       case FailureCause::StreamLimit: return FailureAction::Drop;
       case FailureCause::NotHttp:
       case FailureCause::Tls: return FailureAction::Pass;
+      case FailureCause::Poisoned:
       case FailureCause::Http2:
       case FailureCause::ProxyProtocol:
       case FailureCause::HttpViolation:

@@ -288,6 +288,7 @@ constexpr std::array<std::string_view, kFailureCauses> kCauses{
     "`limits.buffered` is used up",
     "one direction has more unacknowledged bytes or segments than it may",
     "the start of the connection was not seen: a restart, a failover, a long pause",
+    "a worker was ended as stuck, or crashed, with a packet of the connection in hand: the next one does not take it up, whatever `failures.midstream` says",
     "only one direction of the connection comes by",
     "an end acknowledges bytes that never came by, such as those that a full queue let pass",
     "the first bytes are no HTTP request",

@@ -96,6 +96,7 @@ struct WorkerShared {
   std::atomic<WorkerState> state{WorkerState::Starting};
   std::atomic<std::uint32_t> generation{0};   // of the configuration that it works with
   std::atomic<bool> bypass{false};            // the operator's word, for whoever is the worker
+  flow::FlowInHand in_hand;                   // whose packet the worker is at
   SharedFigures figures;
 };
 

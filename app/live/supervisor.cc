@@ -168,6 +168,8 @@ bool Supervisor::fork_worker(std::size_t index, bool replaces) {
   slot.shared().beats.store(0, std::memory_order_relaxed);
   slot.shared().state.store(WorkerState::Starting, std::memory_order_relaxed);
   slot.shared().figures.clear();
+  slot.shared().in_hand.put_down();
+  slot.stuck = false;
   const pid_t self = ::getpid();
   const bool compiling = scanning_.busy();  // by a thread that the child does not have
   const pid_t process = ::fork();
@@ -197,6 +199,8 @@ void Supervisor::be_worker(std::size_t index, bool replaces, Mailbox mailbox, pi
     setup.index = static_cast<unsigned>(index);
     setup.generation = generation_;
     setup.replaces = replaces;
+    setup.after_poison = slots_[index].after_poison;
+    setup.poisoned = slots_[index].poisoned.at(monotonic_now());
     setup.input = slots_[index].input;
     setup.cpu = cpu_of(loaded_->config.cpus, index, slots_.size());
     setup.ring = slots_[index].ring.get();
@@ -254,6 +258,7 @@ void Supervisor::died(Slot& slot, std::size_t index, int status) {
   if (slot.shared().figures.read(last)) past_.add(last, false);
   slot.shared().figures.clear();
   if (stopping_) return;
+  const bool poisoned = poison(slot, status, now);
   const std::string name = "worker " + std::to_string(index) + " (" + slot.input->name + ")";
   if (!started_ && slot.shared().state.load() == WorkerState::Starting) {
     // It has said why.
@@ -271,7 +276,17 @@ void Supervisor::died(Slot& slot, std::size_t index, int status) {
       slot.quick_deaths < 2 ? 0 : std::min(kLongestPause, kFirstPause << (doublings - 2));
   slot.begin_at = now + pause;
   complain(name + " " + how_it_ended(status) + "; another takes its place" +
-           (pause > 0 ? " in " + std::to_string(pause / milliseconds(1).ns) + " ms" : ""));
+           (pause > 0 ? " in " + std::to_string(pause / milliseconds(1).ns) + " ms" : "") +
+           (poisoned ? "; the connection that it had in hand meets failures.poisoned" : ""));
+}
+
+// The packet that a worker was at when it got stuck or crashed may do the same to the next one, or slip past it. Whoever
+// was ended by somebody else was ended between two packets as likely as not, and innocent.
+bool Supervisor::poison(Slot& slot, int status, std::int64_t now) {
+  const std::optional<flow::FlowKey> key = slot.shared().in_hand.read();
+  slot.after_poison = key && (slot.stuck || crashed(status));
+  if (slot.after_poison) slot.poisoned.add(*key, now);
+  return slot.after_poison;
 }
 
 // Those that are gone come back; those that do not go round any more are ended.
@@ -296,6 +311,7 @@ void Supervisor::watch() {
       complain("worker " + std::to_string(i) + " (" + slot.input->name + ") has not moved for " +
                std::to_string((now - slot.beat_at) / seconds(1).ns) + " s and is ended");
       ::kill(slot.process, SIGKILL);
+      slot.stuck = true;
       slot.beat_at = now;
     }
   }

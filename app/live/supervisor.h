@@ -29,6 +29,7 @@
 #include "app/live/inputs.h"
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
+#include "app/live/poisoned_flows.h"
 #include "app/live/scanning.h"
 #include "app/live/shared_store.h"
 #include "app/runtime/audit_collector.h"
@@ -60,6 +61,9 @@ class Supervisor {
     unsigned quick_deaths = 0;      // in a row
     std::uint64_t beats = 0;        // last seen
     std::int64_t beat_at = 0;
+    bool stuck = false;             // and ended for it
+    bool after_poison = false;      // the latest one died with a packet in hand that may have been why
+    PoisonedFlows poisoned;
     std::string prepared;           // fingerprint of what it has loaded aside; empty: nothing
     [[nodiscard]] WorkerShared& shared() const { return *reinterpret_cast<WorkerShared*>(memory->data()); }
   };
@@ -73,6 +77,8 @@ class Supervisor {
   void signals();
   void reap();
   void died(Slot& slot, std::size_t index, int status);
+  // Whether it left a connection that is not taken up again.
+  static bool poison(Slot& slot, int status, std::int64_t now);
   void watch();
   void mail();
   void answered(std::size_t index, const Message& message);

@@ -56,7 +56,8 @@ std::string Worker::name() const { return "worker " + std::to_string(setup_.inde
 
 Result<void> Worker::open() {
   const Config& config = loaded_->config;
-  auto port = setup_.input->open(config.failures.open ? Fate::Forward : Fate::Drop);
+  const bool refuse_poisoned = setup_.after_poison && config.failures.action(FailureCause::Poisoned) != FailureAction::Pass;
+  auto port = setup_.input->open(config.failures.open && !refuse_poisoned ? Fate::Forward : Fate::Drop);
   if (!port) return fail(port.error().message);
   port_ = std::move(*port);
   inspect::InspectorOptions options = inspector_options(config, setup_.input->stance);
@@ -65,6 +66,8 @@ Result<void> Worker::open() {
   // Where nothing may pass uninspected, connections of a worker that died are not taken up by the next: what it
   // had refused would get by.
   if (setup_.replaces && !config.failures.open) options.midstream_grace = {0};
+  options.in_hand = &setup_.shared->in_hand;
+  options.poisoned = setup_.poisoned;
   const base::SipKey key = random_key();
   options.table_k0 = key.k0;
   options.table_k1 = key.k1;
@@ -147,6 +150,8 @@ void Worker::heed_bypass() {
 }
 
 void Worker::inspect(const Packet& packet) {
+  // Of the batch too each one shows that it moves: only what takes long by itself does not.
+  setup_.shared->beats.fetch_add(1, std::memory_order_relaxed);
   if (bypass_) {
     ++bypassed_;
     port_->settle(packet, Fate::Forward);

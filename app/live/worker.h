@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/config/policies.h"
 #include "app/exit_code.h"
@@ -29,6 +30,8 @@ struct WorkerSetup {
   unsigned index = 0;
   std::uint32_t generation = 0;
   bool replaces = false;  // another worker that died
+  bool after_poison = false;  // … of a packet, perhaps: what it had not answered is not let by
+  std::vector<flow::PoisonedFlow> poisoned;
   const WorkerInput* input = nullptr;
   std::optional<unsigned> cpu;
   EventRing* ring = nullptr;

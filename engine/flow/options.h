@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/flow/in_hand.h"
 #include "engine/packet.h"
 
 namespace weir::flow {
@@ -53,6 +54,9 @@ struct FlowOptions {
   MidstreamPolicy midstream = MidstreamPolicy::Adopt;
   // Inline: for so long after the first segment every unknown connection is adopted (restart, failover).
   Duration midstream_grace = {0};
+  // Connections that are not taken up in the middle, whatever is said above: neither adopted nor passed, but for a new
+  // SYN. (The entry outlives that SYN: anybody can send one.)
+  std::vector<PoisonedFlow> poisoned;
   // Inline: a connection of which only one direction comes by is followed as far as that goes; else its
   // segments are dropped (DropReason::OneSided).
   bool one_sided = false;

@@ -131,6 +131,7 @@ SegmentVerdict Tracker::wrong_side(Flow* f) {
 SegmentVerdict Tracker::on_unknown(const net::TcpSegment& s, const KeyedSegment& k,
                                    std::uint32_t hash) {
   if (s.has(net::kSyn) && !s.has(net::kAck)) return begin(s, k, hash, nullptr);
+  if (poisoned(k.key)) return SegmentVerdict::drop(DropReason::Poisoned);
   MidstreamPolicy policy = options_.midstream;
   if (inline_mode() && now_ - begin_ < options_.midstream_grace) policy = MidstreamPolicy::Adopt;
   SegmentVerdict v = SegmentVerdict::drop(DropReason::Midstream);
@@ -151,6 +152,11 @@ SegmentVerdict Tracker::on_unknown(const net::TcpSegment& s, const KeyedSegment&
       return v;
   }
   return v;
+}
+
+bool Tracker::poisoned(const FlowKey& key) const {
+  return std::any_of(options_.poisoned.begin(), options_.poisoned.end(),
+                     [&](const PoisonedFlow& p) { return p.key == key && now_ - begin_ < p.left; });
 }
 
 bool Tracker::sent_by_client(const net::TcpSegment& s) const {

@@ -96,6 +96,7 @@ class Tracker {
   SegmentVerdict classify(const net::TcpSegment& s);
   SegmentVerdict on_unknown(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash);
   SegmentVerdict adopt(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash);
+  [[nodiscard]] bool poisoned(const FlowKey& key) const;
   void pass_time(std::size_t budget);
   [[nodiscard]] Timestamp deadline(const Flow& f) const;
   void on_timer(Flow& f);

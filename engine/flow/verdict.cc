@@ -33,6 +33,7 @@ std::string_view name(DropReason reason) {
       "one-sided",
       "unseen",
       "wrong-side",
+      "poisoned",
   };
   return kNames[static_cast<std::size_t>(reason)];
 }

@@ -45,8 +45,9 @@ enum class DropReason : std::uint8_t {
   OneSided,             // the other end's part of the handshake never came by
   Unseen,               // the server acknowledges what never came by
   WrongSide,            // in the server's name, from the client's side
+  Poisoned,             // the connection's start was not seen, and FlowOptions::poisoned has it
 };
-inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::WrongSide) + 1;
+inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(DropReason::Poisoned) + 1;
 
 // kebab-case, as in events and metrics: "out-of-window".
 [[nodiscard]] std::string_view name(DropReason reason);

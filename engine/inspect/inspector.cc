@@ -32,6 +32,7 @@ flow::FlowOptions flow_options(const InspectorOptions& options) {
   flow.mode = options.stance == Stance::Inline ? flow::Mode::Inline : flow::Mode::Passive;
   flow.table_k0 = options.table_k0;
   flow.table_k1 = options.table_k1;
+  flow.poisoned = options.poisoned;
   flow.timeouts.half_open = options.half_open_timeout;
   flow.timeouts.established = options.established_timeout;
   flow.timeouts.closed = options.closed_timeout;
@@ -257,6 +258,7 @@ flow::StreamAction Inspector::State::on_released(flow::Flow& flow, Session* sess
 }
 
 void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow::EndCause cause) {
+  const flow::Holding holding(context.options.in_hand, flow.key);  // it may be another one's packet, or time, that ends it
   ended = cause;
   if (flow.parked != base::kNone) {  // nothing is under way that could end
     http::IdleConnection& idle = context.parked.sessions[flow.parked].http;
@@ -274,6 +276,7 @@ void Inspector::State::on_end(flow::Flow& flow, flow::Direction direction, flow:
 }
 
 void Inspector::State::on_close(flow::Flow& flow) {
+  const flow::Holding holding(context.options.in_hand, flow.key);
   if (blocking) blocking->forget(flow);
   auto* session = static_cast<Session*>(flow.user);
   if (heard == &flow) heard = nullptr;
@@ -328,6 +331,10 @@ Verdict Inspector::State::on_segment(const net::TcpSegment& segment, const Arriv
   refused_now = nullptr;
   drop_rule = 0;
   edit = {};
+  std::optional<flow::Holding> holding;
+  if (flow::FlowInHand* slot = context.options.in_hand; slot != nullptr) {
+    holding.emplace(slot, flow::make_key(segment, tracker.options().vlans_in_key).key);
+  }
   if (in != nullptr) {
     if (const std::optional<FailureCause> cause = forced.next()) {
       Verdict verdict;

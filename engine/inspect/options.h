@@ -10,6 +10,7 @@
 #include "engine/base/ip_address.h"
 #include "engine/event.h"
 #include "engine/failure.h"
+#include "engine/flow/in_hand.h"
 #include "engine/limits.h"
 #include "engine/packet.h"
 
@@ -98,6 +99,11 @@ struct InspectorOptions {
   // Inline: for so long after the first packet every unknown connection is taken up, whatever the policy for
   // FailureCause::Midstream says (restart, failover).
   Duration midstream_grace = {0};
+  // Whose packet is in hand, for whoever finds this inspector's process dead or stuck; must outlive the inspector. Null:
+  // nobody asks.
+  flow::FlowInHand* in_hand = nullptr;
+  // What such a one had in hand: not taken up in the middle (FailureCause::Poisoned).
+  std::vector<flow::PoisonedFlow> poisoned;
   // Connections without packets are forgotten after these.
   Duration half_open_timeout = seconds(30);
   Duration established_timeout = seconds(900);

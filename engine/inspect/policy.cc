@@ -66,6 +66,7 @@ std::optional<FailureCause> cause_of(flow::DropReason reason) {
     case flow::DropReason::FlowLimit: return FailureCause::FlowTable;
     case flow::DropReason::HandshakeLimit: return FailureCause::HandshakeMemory;
     case flow::DropReason::Midstream: return FailureCause::Midstream;
+    case flow::DropReason::Poisoned: return FailureCause::Poisoned;
     case flow::DropReason::OneSided: return FailureCause::Asymmetric;
     case flow::DropReason::Unseen: return FailureCause::Unseen;
     default: return std::nullopt;

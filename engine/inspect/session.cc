@@ -60,6 +60,8 @@ void Session::close() {
 }
 
 void Session::evict(Exchange* exchange, FailureCause cause) {
+  std::optional<flow::Holding> holding;  // it is another one's packet that makes it go
+  if (flow_ != nullptr) holding.emplace(context_.options.in_hand, flow_->key);
   exchange->truncated = true;
   ++context_.counters.evicted;
   // What is left of an unfinished request would go on unjudged.

@@ -2,7 +2,7 @@
 """What goes wrong with `weir run` under load, and whether it goes as docs/OPERATIONS.md says.
 
   chaos.py WEIR [WHAT...]      WHAT: kill, stop, reload, disk, flows, half-open, handshake, buffers, transactions,
-                               transaction-memory, kills, reloads, restart, rehearse-CAUSE (all, if none)
+                               transaction-memory, kills, reloads, restart, poison, poison-passed, rehearse-CAUSE (all, if none)
 
 WEIR_CHAOS_TIMES says how often kills and reloads happen (20).
 
@@ -78,6 +78,36 @@ for s in held:
     except OSError: pass
 time.sleep(0.5)
 """
+
+
+# A request whose last byte arrives when the rest of it has been judged as far as possible; then what became of it.
+LAST_BYTE = """
+import socket, sys, time
+body = b"&".join(b"name%d=value%d" % (i, i) for i in range(20000))
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3]))
+s.sendall(b"POST /slow HTTP/1.1\\r\\nHost: lab.test\\r\\nX-Case: slow\\r\\nContent-Type: application/x-www-form-urlencoded\\r\\n"
+          b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body[:-1])
+time.sleep(0.5)
+try:
+    s.sendall(body[-1:])
+    print("answered" if s.recv(100) else "closed")
+except socket.timeout:
+    print("nothing")
+except OSError:
+    print("reset")
+"""
+
+# Of 20,000 arguments sixty forms each, which have few steps in common: seconds of work in the packet that completes the body. For others nothing.
+SLOW_RULES = """
+SecRuleEngine On
+SecRequestBodyAccess On
+SecRequestBodyLimit 1048576
+SecRequestBodyNoFilesLimit 1048576
+SecArgumentsLimit 30000
+SecRule ARGS "@contains UNION" "id:1,phase:2,deny,status:403,log"
+SecRule REQUEST_URI "!@beginsWith /slow" "id:2,phase:2,pass,nolog,skipAfter:END"
+""" + "".join(f'SecRule ARGS "!@rx ^[a-f0-9]+$" "id:{10 + i},phase:2,pass,nolog,'
+                + "".join("t:md5," if i >> bit & 1 else "t:sha1," for bit in range(6)) + "t:sha1," * 50 + 't:hexEncode"\n' for i in range(60)) + "SecMarker END\n"
 
 
 class Scenario:
@@ -201,6 +231,51 @@ class Restart(Scenario):
             yield f"traffic stood still for {self.run.gap():.2f} s"
         if self.run.open and self.run.wrk["errors"]:
             yield "open, and connections were lost"
+
+
+class Poison(Scenario):
+    """A request that keeps its worker busy until the watchdog strikes. Its last byte comes again, to another worker."""
+    name, policy = "a request that takes longer than watchdog, midstream: pass", "its worker is ended; its connection is reset (poisoned) and never completes"
+    choices, gone = "midstream: pass", ("reset",)
+
+    def __init__(self, run):
+        super().__init__(run)
+        rules = run.work / "slow.conf"
+        rules.write_text(SLOW_RULES)
+        self.more = f"failures: {{{self.choices}}}\nrules: [{rules}]\n"
+
+    def happen(self):
+        self.asked = self.run.lab.run("client", sys.executable, "-c", LAST_BYTE, self.run.lab.server4, str(WITNESS), str(SECONDS - EVENT_AT),
+                                      stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    def after(self):
+        self.completed = "POST /slow slow" in self.run.book.read_text().splitlines()
+
+    def judge(self):
+        if not self.run.count("worker.stuck"):
+            yield "no worker was ended: the request was judged in time"
+        if self.completed:
+            yield "the request completed"
+        if self.asked not in self.gone:
+            yield f"its client saw: {self.asked}"
+        if not self.run.count("failure.poisoned.reset"):
+            yield "failure.poisoned.reset is 0"
+        if self.run.count("worker.stuck") > 1:
+            yield f"worker.stuck {self.run.count('worker.stuck')}: the connection was taken up again"
+
+
+class PoisonPassed(Poison):
+    """That the other one can fail: nothing else keeps such a request from its server."""
+    name, policy = "the same, poisoned: pass", "as the operator wants: it completes, unjudged"
+    choices = "midstream: pass, poisoned: pass"
+
+    def judge(self):
+        if not self.run.count("worker.stuck"):
+            yield "no worker was ended: the request was judged in time"
+        if not self.completed or self.asked != "answered":
+            yield f"the request did not complete; its client saw: {self.asked}"
+        if not self.run.count("failure.poisoned.pass") and not self.run.open:
+            yield "failure.poisoned.pass is 0"
 
 
 class Disk(Scenario):
@@ -332,7 +407,7 @@ class Rehearsal(Scenario):
 
 
 def rehearsals():
-    for cause in ("malformed-packet", "bad-checksum", "fragment-memory", "flow-table", "handshake-memory", "stream-memory", "stream-limit", "midstream",
+    for cause in ("malformed-packet", "bad-checksum", "fragment-memory", "flow-table", "handshake-memory", "stream-memory", "stream-limit", "midstream", "poisoned",
                   "asymmetric", "unseen", "not-http", "tls", "http2", "proxy-protocol", "http-violation", "http-limit", "decode-limit", "transactions",
                   "transaction-memory", "rule-limit", "rule-error", "overload", "queue-full"):
         yield f"rehearse-{cause}", type("Rehearse", (Rehearsal,), {"cause": cause, "name": f"rehearse: {cause}",
@@ -341,7 +416,8 @@ def rehearsals():
 
 SCENARIOS = {"kill": Kill, "stop": Stop, "reload": Reload, "disk": Disk, "flows": Flows, "half-open": HalfOpen,
              "handshake": Handshake, "buffers": Buffers, "transactions": Transactions,
-             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, **dict(rehearsals())}
+             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, "poison": Poison,
+             "poison-passed": PoisonPassed, **dict(rehearsals())}
 
 
 class Run:
