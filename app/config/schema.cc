@@ -458,7 +458,7 @@ Fields limits() {
       {"timeouts.closed", DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.timeouts.closed = t; }}, "30s",
        "Closed."},
       {"watchdog", DurationField{{kSecond, kHour}, [](Draft& d, Duration t) { d.config.watchdog = t; }}, "5s",
-       "A worker that does nothing for so long is ended, and another takes its place."},
+       "A worker without a sign of life for so long (what it waits for a processor is not counted) is ended, and another takes its place."},
       {"cache",
        TextField{"path", true,
                  [](Draft& d, const std::string& path) {

@@ -28,6 +28,7 @@ namespace {
 constexpr int kTick = 100;                                   // ms
 constexpr std::int64_t kStopWithin = seconds(10).ns;
 constexpr std::int64_t kHelperWithin = seconds(2).ns;
+constexpr std::int64_t kStartWithin = seconds(60).ns;        // memory is reserved then, and nothing is late yet
 constexpr std::int64_t kReloadWithin = seconds(300).ns;
 constexpr std::int64_t kQuick = seconds(1).ns;               // a worker that lives shorter has a lasting trouble
 constexpr std::int64_t kLongestPause = seconds(5).ns;
@@ -183,8 +184,9 @@ bool Supervisor::fork_worker(std::size_t index, bool replaces) {
   if (process == 0) be_worker(index, replaces, std::move(pair->second), self);
   slot.mailbox.emplace(std::move(pair->first));
   slot.process = process;
-  slot.began = slot.beat_at = monotonic_now();
-  slot.beats = 0;
+  slot.began = monotonic_now();
+  slot.progress = {};
+  slot.progress.begin(slot.began);
   slot.prepared.clear();
   return true;
 }
@@ -302,18 +304,15 @@ void Supervisor::watch() {
       continue;
     }
     all_running = all_running && slot.shared().state.load(std::memory_order_acquire) == WorkerState::Running;
-    const std::uint64_t beats = slot.shared().beats.load(std::memory_order_relaxed);
-    if (beats != slot.beats) {
-      slot.beats = beats;
-      slot.beat_at = now;
-    } else if (!stopping_ && now - slot.beat_at > limit) {
-      ++stuck_;
-      complain("worker " + std::to_string(i) + " (" + slot.input->name + ") has not moved for " +
-               std::to_string((now - slot.beat_at) / seconds(1).ns) + " s and is ended");
-      ::kill(slot.process, SIGKILL);
-      slot.stuck = true;
-      slot.beat_at = now;
-    }
+    slot.progress.look(slot.shared().beats.load(std::memory_order_relaxed), now,
+                       [&slot] { return scheduling_of(slot.process); });
+    const bool starts = slot.shared().state.load(std::memory_order_acquire) == WorkerState::Starting;
+    if (stopping_ || slot.stuck || slot.progress.stood() <= (starts ? std::max(limit, kStartWithin) : limit)) continue;
+    ++stuck_;
+    slot.stuck = true;
+    complain("worker " + std::to_string(i) + " (" + slot.input->name + ") has not moved for " +
+             std::to_string(slot.progress.stood() / seconds(1).ns) + " s and is ended");
+    ::kill(slot.process, SIGKILL);
   }
   if (all_running && !started_) {
     started_ = true;

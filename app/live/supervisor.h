@@ -30,6 +30,7 @@
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
 #include "app/live/poisoned_flows.h"
+#include "app/live/progress.h"
 #include "app/live/scanning.h"
 #include "app/live/shared_store.h"
 #include "app/runtime/audit_collector.h"
@@ -59,8 +60,7 @@ class Supervisor {
     std::int64_t began = 0;         // monotonic, of the process
     std::int64_t begin_at = 0;      // when there is none: when to fork the next
     unsigned quick_deaths = 0;      // in a row
-    std::uint64_t beats = 0;        // last seen
-    std::int64_t beat_at = 0;
+    Progress progress;
     bool stuck = false;             // and ended for it
     bool after_poison = false;      // the latest one died with a packet in hand that may have been why
     PoisonedFlows poisoned;
