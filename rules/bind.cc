@@ -302,6 +302,9 @@ std::unique_ptr<Program> Binder::run() {
   load_unicode_map(*program_, options_);
   open_geo();
   compile_relevant_status();
+  const Settings& settings = program_->settings;
+  program_->idle = program_->rules.empty() && !settings.request_body_access && !settings.response_body_access &&
+                   settings.audit.engine == AuditEngine::Off;
   LoadStats& stats = program_->stats;
   stats.rules = program_->rules.size();
   stats.chained = program_->links.size() - program_->rules.size();

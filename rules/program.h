@@ -158,6 +158,7 @@ class Program {
   std::shared_ptr<const Regex> relevant_status;  // SecAuditLogRelevantStatus; null: none
   Prefilters prefilter;
   std::array<bool, 256> reads{};  // by Variable: some target or macro reads it
+  bool idle = false;  // no rules, no bodies, no audit log: nothing of a message is looked at
   LoadStats stats;
 
   [[nodiscard]] bool v3() const { return semantics == Semantics::ModSecurity3; }

@@ -96,7 +96,7 @@ Decision phase_result(TransactionState& tx, Phase phase, Timestamp now) {
   }
   const bool request = phase == Phase::RequestHeaders || phase == Phase::RequestBody;
   const bool allowed = tx.allow_all || (request && tx.allow_request);
-  if (!tx.intercepted && !allowed) run_phase(tx, phase);
+  if (!tx.intercepted && !allowed && !tx.unread) run_phase(tx, phase);
   tx.phases_done = static_cast<std::uint8_t>(tx.phases_done | 1U << bit);
   if (tx.intercepted) return tx.decision;
   Decision d;
@@ -228,12 +228,13 @@ Transaction::~Transaction() = default;
 
 void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers,
                         std::string_view unique_id, Timestamp time,
-                        std::optional<EngineMode> mode) {
+                        std::optional<EngineMode> mode, bool results_only) {
   State& tx = *state_;
   tx.arena.reset();
   tx.work = 0;
   if (tx.rules != rules) tx.rules = std::move(rules);
   tx.program = &tx.rules->program();
+  tx.unread = results_only && tx.program->idle;
   tx.profile = tx.forms.profile = nullptr;
   tx.forms.arena = &tx.arena;
   tx.forms.chains = &tx.program->chains;
@@ -245,9 +246,12 @@ void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers
   prepare_scratch(tx);
   use_settings(tx, mode);
   tx.peers = peers;
-  tx.unique_id = tx.arena.copy(unique_id);
-  tx.client_text = tx.arena.copy(peers.client.to_string());
-  tx.server_text = tx.arena.copy(peers.server.to_string());
+  tx.unique_id = tx.client_text = tx.server_text = {};
+  if (!tx.unread) {
+    tx.unique_id = tx.arena.copy(unique_id);
+    tx.client_text = tx.arena.copy(peers.client.to_string());
+    tx.server_text = tx.arena.copy(peers.server.to_string());
+  }
   tx.started = tx.now = time;
   tx.phase = Phase::RequestHeaders;
   clear_request(tx.request);
@@ -271,6 +275,7 @@ void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers
 void Transaction::request_line(std::string_view method, std::string_view target,
                                std::string_view protocol) {
   State& tx = *state_;
+  if (tx.unread) return;
   RequestData& r = tx.request;
   r.method = tx.arena.copy(method);
   r.target = tx.arena.copy(target);
@@ -280,11 +285,12 @@ void Transaction::request_line(std::string_view method, std::string_view target,
 }
 
 void Transaction::request_header(std::string_view name, std::string_view value) {
-  add_header(*state_, state_->request.headers, name, value);
+  if (!state_->unread) add_header(*state_, state_->request.headers, name, value);
 }
 
 Decision Transaction::request_headers_done(Timestamp now) {
   State& tx = *state_;
+  if (tx.unread) return phase_result(tx, Phase::RequestHeaders, now);
   prepare_request(tx);
   if (tx.program->v3()) normalise_request_path(tx);
   const Decision d = phase_result(tx, Phase::RequestHeaders, now);
@@ -363,13 +369,14 @@ void Transaction::response_line(std::string_view protocol, std::uint16_t status,
                                 std::string_view reason) {
   State& tx = *state_;
   tx.response.present = true;
+  if (tx.unread) return;
   tx.response.protocol = tx.arena.copy(protocol);
   tx.response.status = status;
   tx.response.reason = tx.arena.copy(reason);
 }
 
 void Transaction::response_header(std::string_view name, std::string_view value) {
-  add_header(*state_, state_->response.headers, name, value);
+  if (!state_->unread) add_header(*state_, state_->response.headers, name, value);
 }
 
 Decision Transaction::response_headers_done(Timestamp now) {
@@ -428,7 +435,7 @@ void Transaction::finish(Timestamp now) {
   State& tx = *state_;
   if (tx.finished || tx.program == nullptr) return;
   tx.now = now;
-  run_phase(tx, Phase::Logging);  // trap 23: always
+  if (!tx.unread) run_phase(tx, Phase::Logging);  // trap 23: always
   tx.finished = true;
 }
 
@@ -464,7 +471,7 @@ void Transaction::trace_to(TraceSink* trace) { state_->trace = trace; }
 void Transaction::profile_to(Profile* profile) { state_->profile = state_->forms.profile = profile; }
 
 std::optional<std::string_view> Transaction::tx(std::string_view key) const {
-  if (state_->program == nullptr) return std::nullopt;
+  if (state_->program == nullptr || state_->unread) return std::nullopt;
   return first_value(*state_, Variable::TX, true, key, fold_hash(key));
 }
 

@@ -75,9 +75,10 @@ class Transaction {
     std::uint16_t client_port = 0, server_port = 0;
   };
   // Starts anew. `unique_id` becomes UNIQUE_ID (copied); `time` is the time of the request line.
-  // `mode`, if given, overrides SecRuleEngine.
+  // `mode`, if given, overrides SecRuleEngine. `results_only`: nobody will ask for more than the results below (no
+  // audit log, no trace): what the rule set does not read need not be kept. A set without rules reads nothing.
   void begin(std::shared_ptr<const RuleSet> rules, const Peers& peers, std::string_view unique_id,
-             Timestamp time, std::optional<EngineMode> mode = std::nullopt);
+             Timestamp time, std::optional<EngineMode> mode = std::nullopt, bool results_only = false);
 
   // The request. All views are copied.
   void request_line(std::string_view method, std::string_view target, std::string_view protocol);

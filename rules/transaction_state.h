@@ -186,6 +186,7 @@ struct TransactionState {
   base::Arena arena;
   FormContext forms;
   mutable std::uint64_t work = 0;
+  bool unread = false;  // nobody will look at the messages: Program::idle, and results only
 
   // What ctl: may change.
   EngineMode mode = EngineMode::Off;

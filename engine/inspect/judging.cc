@@ -101,9 +101,10 @@ void Session::begin_judging(Exchange& exchange) {
   peers.server = origin_.server;
   peers.client_port = exchange.client.port != 0 ? exchange.client.port : origin_.client_port;
   peers.server_port = origin_.server_port;
+  rules::TraceSink* const trace = context_.tracing.sink_for(origin_.flow_id, exchange.id);
   exchange.tx.begin(exchange.policy->rules, peers, unique_id(buffer, origin_.flow_id, exchange.id), exchange.time,
-                    engine_mode(exchange.policy->mode));
-  exchange.tx.trace_to(context_.tracing.sink_for(origin_.flow_id, exchange.id));
+                    engine_mode(exchange.policy->mode), context_.transactions == nullptr && trace == nullptr);
+  exchange.tx.trace_to(trace);
   exchange.tx.profile_to(context_.profile);
   exchange.tx.request_line(exchange.method.value, exchange.url.value, exchange.protocol.value);
   Words::Reader head(exchange.head);

@@ -331,5 +331,47 @@ SecAction "id:4,phase:1,pass")~");
                          "3.1 REQUEST_METHOD 'GET' 'GET' streq GET yes", "match 3 2 effective", "phase 5"}));
 }
 
+// A set that reads nothing keeps nothing, where only results are asked for; what comes of it is the same.
+TEST(ResultsOnly, ChangesNoResult) {
+  const std::string sets[] = {
+      "SecRuleEngine On\n",
+      "SecRuleEngine On\nSecRequestBodyAccess On\nSecRequestBodyLimit 8\nSecRequestBodyLimitAction Reject\n",
+      "SecRuleEngine On\nSecRule ARGS:x|REQUEST_HEADERS:User-Agent \"@contains evil\" \"id:1,phase:1,deny\"\n",
+  };
+  Scratch scratch;
+  for (const std::string& text : sets) {
+    const LoadResult loaded = RuleSet::load({Source::memory("rules", text)}, {});
+    ASSERT_TRUE(loaded.rules);
+    for (const std::string_view target : {"/", "/?x=evil", "/a?y=1"}) {
+      for (const bool truncated : {false, true}) {
+        std::string outcome[2];
+        for (const bool results_only : {false, true}) {
+          Transaction tx(scratch);
+          std::string& out = outcome[results_only ? 1 : 0];
+          const auto add = [&out](const Decision& d) {
+            out += std::to_string(static_cast<int>(d.kind)) + ' ' + std::to_string(d.status) + '\n';
+          };
+          tx.begin(loaded.rules, {}, "id", Timestamp{1}, EngineMode::On, results_only);
+          tx.request_line("POST", target, "HTTP/1.1");
+          tx.request_header("User-Agent", "any");
+          add(tx.request_headers_done(Timestamp{2}));
+          if (tx.wants_request_body()) add(tx.request_body("a=1&b=evil"));
+          add(tx.request_body_done(Timestamp{3}, truncated));
+          tx.response_line("HTTP/1.1", 200, "OK");
+          tx.response_header("Content-Type", "text/html");
+          add(tx.response_headers_done(Timestamp{4}));
+          if (tx.wants_response_body()) add(tx.response_body("<p>"));
+          add(tx.response_body_done(Timestamp{5}, truncated));
+          tx.finish(Timestamp{6});
+          add(tx.decision());
+          for (const Match& m : tx.matches()) out += std::to_string(m.rule_id) + std::string(m.value) + '\n';
+          out += tx.data_error() ? "error" : "whole";
+        }
+        EXPECT_EQ(outcome[0], outcome[1]) << text << target;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weir::rules::testing
