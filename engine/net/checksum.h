@@ -2,6 +2,7 @@
 // fill it in.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -65,12 +66,16 @@ class OffloadDetector {
     IpAddress address;
     bool offloads;
   };
+  // Where recent_ may have the address: no secret is needed, for whom it has is looked at in full.
+  [[nodiscard]] static std::size_t place(const IpAddress& address);
   [[nodiscard]] std::uint32_t hash(const IpAddress& address) const;
   [[nodiscard]] std::uint32_t find(const IpAddress& address, std::uint32_t hash) const;
 
   base::Pool<Host> hosts_;
   base::FlatTable table_;
   base::SipKey key_;
+  static constexpr unsigned kRecentBits = 8;
+  std::array<std::uint32_t, 1U << kRecentBits> recent_;  // hosts: a right sum of theirs says nothing new
   std::uint64_t accepted_ = 0;
   std::uint32_t offloading_ = 0;
 };
