@@ -13,30 +13,30 @@ using base::kNone;
 
 constexpr std::int64_t page_number(std::int64_t offset) { return offset / kPageBytes; }
 
-// Calls f(word index, mask) for the bits [from, to) of a page.
-template <class F>
-void for_words(std::uint32_t from, std::uint32_t to, F&& f) {
-  while (from < to) {
-    const std::uint32_t word = from / 64;
-    const std::uint32_t stop = std::min(to, (word + 1) * 64);
-    const std::uint32_t count = stop - from;
-    const std::uint64_t ones = count == 64 ? ~0ULL : (1ULL << count) - 1;
-    f(word, ones << (from % 64));
-    from = stop;
+// The words of `present` that hold the bits [from, to) of a page, of the first and the last only some bits.
+// REQUIRES: from < to.
+struct Words {
+  Words(std::uint32_t from, std::uint32_t to)
+      : first(from / 64), last((to - 1) / 64), head(~0ULL << (from % 64)), tail(~0ULL >> (63 - (to - 1) % 64)) {
+    if (first == last) head = tail = head & tail;
   }
-}
+  std::uint32_t first, last;
+  std::uint64_t head, tail;  // masks of those two; alike if they are one
+};
 
 enum class Coverage : std::uint8_t { None, Some, All };
 
 // How much of [from, to) is present. Almost always none or all, which need no look at single bytes.
 Coverage coverage(const Page& page, std::uint32_t from, std::uint32_t to) {
-  std::uint64_t present = 0;
-  std::uint64_t absent = 0;
-  for_words(from, to, [&](std::uint32_t word, std::uint64_t mask) {
-    present |= page.present[word] & mask;
-    absent |= ~page.present[word] & mask;
-  });
-  return present == 0 ? Coverage::None : absent == 0 ? Coverage::All : Coverage::Some;
+  const Words words(from, to);
+  const std::uint64_t* const bits = page.present.data();
+  std::uint64_t any = (bits[words.first] & words.head) | (bits[words.last] & words.tail);
+  std::uint64_t all = (bits[words.first] | ~words.head) & (bits[words.last] | ~words.tail);
+  for (std::uint32_t w = words.first + 1; w < words.last; ++w) {
+    any |= bits[w];
+    all &= bits[w];
+  }
+  return any == 0 ? Coverage::None : all == ~0ULL ? Coverage::All : Coverage::Some;
 }
 
 bool is_present(const Page& page, std::uint32_t at) {
@@ -204,8 +204,11 @@ std::uint32_t PageStore::write(PageList& list, std::int64_t offset, Bytes bytes)
     } else if (kOver) {
       std::memcpy(page->bytes.data() + from, bytes.data(), n);
     }
-    for_words(from, from + n,
-              [page](std::uint32_t word, std::uint64_t mask) { page->present[word] |= mask; });
+    const Words words(from, from + n);
+    std::uint64_t* const present = page->present.data();
+    present[words.first] |= words.head;
+    for (std::uint32_t w = words.first + 1; w < words.last; ++w) present[w] = ~0ULL;
+    present[words.last] |= words.tail;
     offset += n;
     bytes = bytes.subspan(n);
   }
@@ -268,8 +271,10 @@ void PageStore::release_below(PageList& list, std::int64_t offset) {
 void PageStore::release_all(PageList& list) {
   while (list.head != kNone) {
     PageDirectory& directory = directories_[list.head];
-    for (const std::uint32_t page : directory.pages) {
-      if (page != kNone) pages_.release(page);
+    for (std::size_t i = 0; i < kDirectoryPages && directory.used != 0; ++i) {
+      if (directory.pages[i] == kNone) continue;
+      pages_.release(directory.pages[i]);
+      --directory.used;
     }
     const std::uint32_t empty = list.head;
     list.head = directory.next;
