@@ -67,7 +67,13 @@ class TimerWheel {
   // records reported. `report(record)` may schedule and cancel. Returns whether all due were reported.
   template <class Report>
   bool advance(Timestamp now, std::size_t budget, Report&& report) {
-    const std::int64_t target = floor_tick(now);
+    // Mostly the tick of the last call: to divide would be most of the work.
+    if (now.ns < tick_begins_ || now.ns >= tick_ends_) {
+      tick_ = floor_tick(now);
+      tick_begins_ = tick_ * resolution_;
+      tick_ends_ = tick_begins_ + resolution_;
+    }
+    const std::int64_t target = tick_;
     if (!started_) current_ = target;
     started_ = true;
     const std::int64_t ring = static_cast<std::int64_t>(slots_.size());
@@ -104,6 +110,7 @@ class TimerWheel {
   std::int64_t resolution_;
   std::vector<Slot> slots_;
   std::int64_t current_ = 0;
+  std::int64_t tick_ = 0, tick_begins_ = 0, tick_ends_ = 0;  // of the latest time; no time lies between the two at first
   bool started_ = false;
 };
 

@@ -1,5 +1,8 @@
 #include "engine/flow/table.h"
 
+#include <bit>
+#include <cstring>
+
 namespace weir::flow {
 
 using base::kNone;
@@ -11,7 +14,33 @@ FlowTable::FlowTable(const FlowLimits& limits, const FlowOptions& options, PageS
       half_open_(limits.half_open, limits.handshake_extras, pages),
       index_(std::size_t{limits.flows} + limits.half_open),
       wheel_(TimerOf{&flows_}, seconds(1), 1024),
-      half_open_most_(limits.half_open) {}
+      half_open_most_(limits.half_open) {
+  recent_.fill(kNone);
+}
+
+std::size_t FlowTable::place(const FlowKey& key) {
+  std::array<std::uint64_t, 2> low;
+  std::array<std::uint64_t, 2> high;
+  std::memcpy(low.data(), key.low_address.data(), sizeof low);
+  std::memcpy(high.data(), key.high_address.data(), sizeof high);
+  const std::uint64_t ports = std::uint64_t{key.low_port} << 16U | key.high_port;
+  const std::uint64_t mixed = low[0] ^ std::rotl(low[1], 16) ^ std::rotl(high[0], 32) ^ std::rotl(high[1], 48) ^ ports;
+  return static_cast<std::size_t>(mixed * 0x9e3779b97f4a7c15ULL >> (64 - kRecentBits));
+}
+
+FlowTable::Looked FlowTable::look_up(const FlowKey& key) {
+  std::uint32_t& recent = recent_[place(key)];
+  if (recent != kNone && flows_[recent].key == key) return {{&flows_[recent], kNone}, flows_[recent].hash};
+  const std::uint32_t hash = hash_of(key);
+  const Found found = find(key, hash);
+  if (found.flow != nullptr) recent = flows_.index_of(*found.flow);
+  return {found, hash};
+}
+
+void FlowTable::forget_recent(const Flow& flow) {
+  std::uint32_t& recent = recent_[place(flow.key)];
+  if (recent == flows_.index_of(flow)) recent = kNone;
+}
 
 FlowTable::Found FlowTable::find(const FlowKey& key, std::uint32_t hash) const {
   const std::uint32_t record = index_.find(hash, [&](std::uint32_t r) {
@@ -47,6 +76,7 @@ void FlowTable::remove_half_open(std::uint32_t index) {
 }
 
 void FlowTable::promote_successor(Flow& flow) {
+  forget_recent(flow);
   const std::uint32_t successor = flow.successor;
   index_.replace(flow.hash, flows_.index_of(flow), successor | kHalfOpenBit);
   half_open_[successor].attached = 0;
@@ -73,6 +103,7 @@ Flow* FlowTable::add_flow(const FlowKey& key, std::uint32_t hash) {
 
 void FlowTable::remove_flow(Flow& flow) {
   drop_successor(flow);
+  forget_recent(flow);
   const std::uint32_t index = flows_.index_of(flow);
   wheel_.cancel(index);
   unlink(flow);

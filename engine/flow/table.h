@@ -34,6 +34,12 @@ class FlowTable {
     return static_cast<std::uint32_t>(hash_key(key, k0_, k1_));
   }
   [[nodiscard]] Found find(const FlowKey& key, std::uint32_t hash) const;
+  // find(), with the hash. A flow that was found lately needs none: packets of a connection come in bursts.
+  struct Looked {
+    Found found;
+    std::uint32_t hash = 0;
+  };
+  [[nodiscard]] Looked look_up(const FlowKey& key);
 
   // A new half-open record in the index (or, `attached`, outside it); kNone when full.
   [[nodiscard]] std::uint32_t add_half_open(const FlowKey& key, std::uint32_t hash, Timestamp start,
@@ -74,12 +80,18 @@ class FlowTable {
     base::TimerLink& operator()(std::uint32_t i) const { return (*flows)[i].timer; }
   };
   void unlink(Flow& flow);
+  // Where recent_ may name the key's flow. No secret is in it: whom recent_ names is compared in full, so that who
+  // chooses keys can only make look_up() as slow as find().
+  [[nodiscard]] static std::size_t place(const FlowKey& key);
+  void forget_recent(const Flow& flow);
 
   std::uint64_t k0_;
   std::uint64_t k1_;
   base::Pool<Flow> flows_;
   mutable HalfOpenStore half_open_;
   base::FlatTable index_;
+  static constexpr unsigned kRecentBits = 8;
+  std::array<std::uint32_t, 1U << kRecentBits> recent_;  // flows that are in the index
   std::array<List, kLruClasses> lists_;
   base::TimerWheel<TimerOf> wheel_;
   std::uint64_t half_open_most_;

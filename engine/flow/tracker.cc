@@ -74,8 +74,7 @@ DropReason Tracker::malformed(const net::TcpSegment& s) const {
 
 SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
   const KeyedSegment k = make_key(s, options_.vlans_in_key);
-  const std::uint32_t hash = table_.hash_of(k.key);
-  FlowTable::Found found = table_.find(k.key, hash);
+  auto [found, hash] = table_.look_up(k.key);
   // Whoever is overdue is gone, whether or not the wheel has come round to it.
   if (found.flow != nullptr && deadline(*found.flow) <= now_) {
     finish(*found.flow, EndCause::Timeout);
@@ -84,6 +83,7 @@ SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
   if (found.half_open != kNone &&
       table_.half_open()[found.half_open].start + options_.timeouts.half_open <= now_) {
     ++counters_.half_open_expired;
+    ++endings_;
     table_.remove_half_open(found.half_open);
     found = {};
   }
@@ -210,13 +210,19 @@ bool Tracker::make_room() {
   return false;
 }
 
+// What begins at a time is due later: once all that was due has been dealt with, there is no more at that time.
 void Tracker::pass_time(std::size_t budget) {
-  table_.advance(now_, budget, [this](Flow& f) { on_timer(f); });
+  if (now_ == passed_) return;
+  const bool all = table_.advance(now_, budget, [this](Flow& f) { on_timer(f); });
   HalfOpenStore& half_open = table_.half_open();
-  for (std::size_t i = 0; i < budget && half_open.oldest() != kNone; ++i) {
+  for (std::size_t i = 0; i < budget; ++i) {
     const std::uint32_t oldest = half_open.oldest();
-    if (half_open[oldest].start + options_.timeouts.half_open > now_) return;
+    if (oldest == kNone || half_open[oldest].start + options_.timeouts.half_open > now_) {
+      if (all) passed_ = now_;
+      return;
+    }
     ++counters_.half_open_expired;
+    ++endings_;
     table_.remove_half_open(oldest);
   }
 }
@@ -282,6 +288,7 @@ void Tracker::end_direction(Flow& f, Direction d, EndCause cause) {
   if (h.ended) return;
   h.ended = true;
   ++counters_.ended[static_cast<std::size_t>(cause)];
+  ++endings_;
   sink_.on_end(f, d, cause);
 }
 
@@ -355,7 +362,7 @@ void Tracker::bypass_flow(Flow& f) noexcept {
 
 Tracker::Whose Tracker::find(const net::TcpSegment& s) noexcept {
   const KeyedSegment k = make_key(s, options_.vlans_in_key);
-  Flow* f = table_.find(k.key, table_.hash_of(k.key)).flow;
+  Flow* f = table_.look_up(k.key).found.flow;
   if (f == nullptr) return {};
   return {f, k.from_low == f->client_is_low ? Direction::ToServer : Direction::ToClient};
 }

@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -83,6 +84,8 @@ class Tracker {
                                  std::span<std::uint8_t> out) const noexcept;
 
   [[nodiscard]] const FlowCounters& counters() const { return counters_; }
+  // Directions that have ended and half-open records that have expired, so far.
+  [[nodiscard]] std::uint64_t endings() const { return endings_; }
   [[nodiscard]] const FlowOptions& options() const { return options_; }
   // The most memory this tracker will ever use, in bytes.
   [[nodiscard]] std::uint64_t memory_ceiling() const;
@@ -183,7 +186,9 @@ class Tracker {
   SuspectList suspects_;
   FlowTable table_;
   FlowCounters counters_;
+  std::uint64_t endings_ = 0;
   Timestamp now_;
+  Timestamp passed_{std::numeric_limits<std::int64_t>::min()};  // all that was due then has been dealt with
   Timestamp begin_;
   bool begun_ = false;
   std::vector<bool> server_port_;

@@ -66,7 +66,6 @@ struct Inspector::State final : public flow::StreamSink {
 
   [[nodiscard]] bool inline_stance() const { return context.options.stance == Stance::Inline; }
   void pass_time();
-  [[nodiscard]] std::uint64_t ends() const;
   [[nodiscard]] bool wanted(const flow::Flow& flow) const;
   Session* take_session();
   // The one that looks into the flow; null: nobody does (any more).
@@ -315,16 +314,10 @@ void Inspector::State::on_close(flow::Flow& flow) {
 void Inspector::State::pass_time() {
   std::uint64_t before = 0;
   do {
-    before = ends();
+    before = tracker.endings();
     tracker.on_time(context.now);
-  } while (!inline_stance() && ends() != before);
+  } while (!inline_stance() && tracker.endings() != before);
   if (heard != nullptr) park_idle();
-}
-
-std::uint64_t Inspector::State::ends() const {
-  std::uint64_t sum = tracker.counters().half_open_expired;
-  for (const std::uint64_t n : tracker.counters().ended) sum += n;
-  return sum;
 }
 
 Verdict Inspector::State::on_segment(const net::TcpSegment& segment, const Arrival* in) {
