@@ -277,6 +277,7 @@ ParsedField parse_field(std::string_view line) noexcept {
     if (out.name.find('\r') != std::string_view::npos) out.violations.insert(Violation::BareCr);
   }
   out.value = trim(line.substr(colon + 1));
+  if (is_free_of_controls(out.value)) return out;
   for (const char c : out.value) {
     if (!is_bad_in_value(c)) continue;
     out.violations.insert(c == '\r' ? Violation::BareCr : Violation::HeaderControlChar);

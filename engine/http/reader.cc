@@ -224,7 +224,26 @@ void Reader::begin_section() {
   section_bytes_ = 0;
 }
 
+// A field line that is whole in the input, ends with CRLF and has nothing odd about it, with the first octet of the
+// next line: as nearly all come. False: it is another one, and nothing was taken.
+bool Reader::read_plain_field(std::string_view& in) {
+  if (field_waits_ || folding_ || lines_.started()) return false;
+  const std::size_t lf = in.find('\n');
+  if (lf == std::string_view::npos || lf < 2 || lf + 1 == in.size()) return false;
+  if (in[lf - 1] != '\r' || is_blank(in[lf + 1]) || (first_field_ && is_blank(in.front()))) return false;
+  const ParserOptions& options = shared_.options;
+  if (lf - 1 > options.max_line || section_bytes_ + lf + 1 > options.max_header_bytes) return false;
+  const std::string_view text = in.substr(0, lf - 1);
+  in.remove_prefix(lf + 1);
+  progress_.work += lf + 1;
+  section_bytes_ += lf + 1;
+  first_field_ = false;
+  field(text);
+  return true;
+}
+
 void Reader::read_section(std::string_view& in) {
+  if (read_plain_field(in)) return;
   if (field_waits_ && !folding_ && !lines_.started()) {
     if (is_blank(in.front())) {
       report(Violation::HeaderFolded);
@@ -307,7 +326,7 @@ void Reader::field(std::string_view line) {
   } else if (!parsed.violations.contains(Violation::HeaderNoColon)) {
     facts_.add(side_, parsed.name, parsed.value, parsed.violations);
   }
-  report_all(parsed.violations);
+  if (!parsed.violations.empty()) report_all(parsed.violations);
   // What is beyond the limits still counts for the framing, but nobody has to store it.
   const bool within = fields_ <= options.max_headers && section_bytes_ <= options.max_header_bytes;
   if (refused() || silent_ || !within) return;

@@ -167,6 +167,7 @@ class Reader : private ContentSink {
   using SniffBuffer = std::array<char, kSniff>;
   [[nodiscard]] std::string_view line_prefix(std::string_view in, SniffBuffer& buffer);
   [[nodiscard]] bool take_line(std::string_view& in, Line& line, Violation too_long);
+  [[nodiscard]] bool read_plain_field(std::string_view& in);
   void section_line(const Line& line, std::string_view rest);
   void gap_in_body(std::uint64_t length);
   void fold(std::string_view text);

@@ -5,7 +5,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace weir::http {
 
@@ -100,6 +105,50 @@ constexpr bool is_token(std::string_view text) {
     if (!is_token_char(c)) return false;
   }
   return !text.empty();
+}
+
+namespace syntax_detail {
+
+// Whether an octet below SP, or DEL, is among eight.
+constexpr bool any_control(std::uint64_t eight) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+  constexpr std::uint64_t kTops = kOnes * 0x80;
+  const std::uint64_t del = eight ^ kOnes * 0x7f;
+  return (((eight - kOnes * 0x20) & ~eight) | ((del - kOnes) & ~del)) & kTops;
+}
+
+}  // namespace syntax_detail
+
+// No octet below SP, HTAB included, and no DEL: as nearly every value is, many octets at a time.
+inline bool is_free_of_controls(std::string_view text) {
+  const char* p = text.data();
+  std::size_t n = text.size();
+#if defined(__SSE2__)
+  if (n >= 16) {
+    const __m128i del = _mm_set1_epi8(0x7f);
+    const __m128i last_control = _mm_set1_epi8(0x1f);
+    const auto controls = [&](const char* at) {
+      const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+      return _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v), _mm_cmpeq_epi8(v, del));
+    };
+    __m128i any = controls(p + n - 16);  // some of them once more
+    for (; n > 16; p += 16, n -= 16) any = _mm_or_si128(any, controls(p));
+    return _mm_movemask_epi8(any) == 0;
+  }
+#endif
+  std::uint64_t eight = 0;
+  if (n < sizeof eight) {
+    bool any = false;
+    for (; n > 0; --n, ++p) any = any || static_cast<unsigned char>(*p) < 0x20 || *p == 0x7f;
+    return !any;
+  }
+  for (; n >= sizeof eight; p += sizeof eight, n -= sizeof eight) {
+    std::memcpy(&eight, p, sizeof eight);
+    if (syntax_detail::any_control(eight)) return false;
+  }
+  if (n == 0) return true;
+  std::memcpy(&eight, p + n - sizeof eight, sizeof eight);  // some of them once more
+  return !syntax_detail::any_control(eight);
 }
 
 // Without SP and HTAB at both ends.

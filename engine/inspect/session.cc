@@ -135,8 +135,9 @@ void Session::on_header(http::ExchangeId id, http::Side side, std::string_view n
   Exchange* exchange = find(id);
   if (exchange == nullptr) return;
   if (side == http::Side::Request) {
-    if (!exchange->hostname.present && equals_ignoring_case(name, "host")) exchange->hostname.set(value);
-    if (!exchange->user_agent.present && equals_ignoring_case(name, "user-agent")) {
+    if (name.size() == 4 && !exchange->hostname.present && equals_ignoring_case(name, "host")) {
+      exchange->hostname.set(value);
+    } else if (name.size() == 10 && !exchange->user_agent.present && equals_ignoring_case(name, "user-agent")) {
       exchange->user_agent.set(value);
     }
     if (exchange->waiting) {
@@ -147,7 +148,7 @@ void Session::on_header(http::ExchangeId id, http::Side side, std::string_view n
     }
     return;
   }
-  if (!exchange->content_type.present && equals_ignoring_case(name, "content-type")) {
+  if (name.size() == 12 && !exchange->content_type.present && equals_ignoring_case(name, "content-type")) {
     exchange->content_type.set(value);
   }
   if (!judging(*exchange)) return;
