@@ -71,6 +71,7 @@ class PhraseMatcher::Sorted {
   }
 
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(order_.size()); }
+  [[nodiscard]] std::size_t bytes() const { return classes_.size(); }  // as many nodes at most, and the root
   [[nodiscard]] std::uint32_t length(std::uint32_t i) const { return order_[i].size; }
   [[nodiscard]] std::uint8_t at(std::uint32_t i, std::uint32_t depth) const { return classes_[order_[i].at + depth]; }
   // The first, in the list's order, of some.
@@ -139,7 +140,7 @@ std::uint32_t PhraseMatcher::place(const std::vector<std::uint8_t>& classes) {
   end_ = std::max(end_, base + *std::max_element(classes.begin(), classes.end()) + 1);
   // Every place that a base and a class can name is there, also beyond the last node.
   if (nodes_.size() < end_ + class_count_) {
-    nodes_.resize(end_ + end_ / 2 + 2 * class_count_, Node{0, kFree, 0, 0});
+    nodes_.resize(end_ + end_ / 8 + 2 * class_count_, Node{0, kFree, 0, 0});
   }
   return base;
 }
@@ -147,10 +148,14 @@ std::uint32_t PhraseMatcher::place(const std::vector<std::uint8_t>& classes) {
 void PhraseMatcher::lay_out(const Sorted& sorted) {
   // Nodes other than the root begin where every class fits with a base of 1 or more.
   first_free_ = end_ = class_count_ + 1;
+  // With some gaps. What is reserved and not used is never touched, while growing would touch it all again.
+  nodes_.reserve(sorted.bytes() + sorted.bytes() / 8 + 4 * class_count_);
   nodes_.assign(end_ + class_count_, Node{0, kFree, 0, 0});
   nodes_[kRoot] = {0, kRoot, kRoot, 0};
   // The nodes breadth first, each with the phrases that begin with its text.
-  std::vector<Range> queue = {{kRoot, 0, 0, sorted.size()}};
+  std::vector<Range> queue;
+  queue.reserve(sorted.bytes() + 1);
+  queue.push_back({kRoot, 0, 0, sorted.size()});
   std::vector<std::uint8_t> classes;
   for (std::size_t q = 0; q < queue.size(); ++q) {
     const Range r = queue[q];
@@ -175,7 +180,6 @@ void PhraseMatcher::lay_out(const Sorted& sorted) {
     }
   }
   nodes_.resize(end_ + class_count_, Node{0, kFree, 0, 0});
-  nodes_.shrink_to_fit();
   for (std::size_t q = 1; q < queue.size(); ++q) set_failure(sorted, queue[q]);  // shorter texts first
   for (std::size_t byte = 0; byte < 256; ++byte) {
     const std::uint32_t next = child(kRoot, class_of_[byte]);
