@@ -81,18 +81,17 @@ __attribute__((target("avx2"))) std::uint64_t candidates_avx2(const std::uint64_
 
 }  // namespace
 
-std::uint64_t PieceScanner::candidates(const Table& table, std::size_t length, std::string_view text,
-                                       std::size_t at, std::size_t n) {
+PieceScanner::Blocks::Blocks(std::string_view text) : text_(text) {
+  if (text.size() >= kBlock + kBeyond) end_at_ = (text.size() - kBeyond) / kBlock * kBlock;
+  const std::size_t n = text.size() - end_at_;
+  std::memcpy(end_.data(), text.data() + end_at_, n);
+  std::memset(end_.data() + n, 0, kBeyond);
+}
+
+std::uint64_t PieceScanner::candidates(const Table& table, std::size_t length, const char* p, std::size_t n) {
   const std::uint64_t* const bits = table.bits.data();
-  const char* p = text.data() + at;
 #if defined(__x86_64__)
   if (kAvx2) {
-    constexpr std::size_t kBeyond = 24;
-    std::array<char, kBlock + kBeyond> end{};
-    if (text.size() - at < n + kBeyond) {
-      std::memcpy(end.data(), p, text.size() - at);
-      p = end.data();
-    }
     return candidates_avx2(bits, table.shift, 0xffffffffU >> (8 * (kWindow - length)), kHash, p, n);
   }
 #endif

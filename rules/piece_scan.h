@@ -4,6 +4,7 @@
 // only where one is set are pieces compared.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -58,12 +59,28 @@ class PieceScanner {
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
   template <class Found>
   void look(const Bucket& bucket, std::string_view text, std::size_t at, Found& found) const;
+  static constexpr std::size_t kBlock = 64;    // places that are looked at together
+  static constexpr std::size_t kBeyond = 24;   // so many bytes behind them are read
+  // A text, with the blocks at its end, behind which nothing may be read, once more.
+  class Blocks {
+   public:
+    explicit Blocks(std::string_view text);
+    [[nodiscard]] std::string_view text() const { return text_; }
+    // The bytes from `at` on, which begins a block.
+    [[nodiscard]] const char* from(std::size_t at) const {
+      return at >= end_at_ ? end_.data() + (at - end_at_) : text_.data() + at;
+    }
+
+   private:
+    std::string_view text_;
+    std::size_t end_at_ = 0;
+    std::array<char, kBlock + 2 * kBeyond> end_;  // NOLINT: filled as far as it is read
+  };
   template <class Found>
-  void scan_windows(std::size_t length, std::string_view text, Found& found) const;
-  // Of the `n` places from `at` on, at most kBlock: those whose window may be one of the table's, by bits.
-  static constexpr std::size_t kBlock = 64;
-  [[nodiscard]] static std::uint64_t candidates(const Table& table, std::size_t length, std::string_view text,
-                                                std::size_t at, std::size_t n);
+  void scan_windows(std::size_t length, const Blocks& blocks, Found& found) const;
+  // Of `n` places from `p` on, at most kBlock: those whose window may be one of the table's, by bits. Reads kBeyond
+  // bytes more.
+  [[nodiscard]] static std::uint64_t candidates(const Table& table, std::size_t length, const char* p, std::size_t n);
   void fill(std::size_t length, const std::vector<Piece>& pieces,
             const std::vector<std::size_t>& windows);
 
@@ -92,15 +109,16 @@ void PieceScanner::look(const Bucket& bucket, std::string_view text, std::size_t
 }
 
 template <class Found>
-void PieceScanner::scan_windows(std::size_t length, std::string_view text, Found& found) const {
+void PieceScanner::scan_windows(std::size_t length, const Blocks& blocks, Found& found) const {
   const Table& table = tables_[kWindow - length];
+  const std::string_view text = blocks.text();
   if (table.bits.empty() || text.size() < length) return;
   const std::size_t places = text.size() - length + 1;
-  std::uint32_t last = folded(text.data(), length);
-  const Bucket* bucket = table.find(last);
+  std::uint64_t last = ~std::uint64_t{0};  // no window is that
+  const Bucket* bucket = nullptr;
   for (std::size_t at = 0; at < places; at += kBlock) {
     const std::size_t n = places - at < kBlock ? places - at : kBlock;
-    for (std::uint64_t may = candidates(table, length, text, at, n); may != 0; may &= may - 1) {
+    for (std::uint64_t may = candidates(table, length, blocks.from(at), n); may != 0; may &= may - 1) {
       const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
       const std::uint32_t window = folded(text.data() + place, length);
       if (window != last) {  // the same again in long runs of one byte
@@ -114,10 +132,12 @@ void PieceScanner::scan_windows(std::size_t length, std::string_view text, Found
 
 template <class Found>
 void PieceScanner::scan(std::string_view text, bool short_ones, Found found) const {
-  scan_windows(4, text, found);
+  if (text.empty()) return;
+  const Blocks blocks(text);
+  scan_windows(4, blocks, found);
   if (!short_ones) return;
-  scan_windows(3, text, found);
-  scan_windows(2, text, found);
+  scan_windows(3, blocks, found);
+  scan_windows(2, blocks, found);
 }
 
 }  // namespace weir::rules

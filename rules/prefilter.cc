@@ -35,6 +35,20 @@ void Prefilter::split(const std::vector<Need>& needs, std::vector<ChainNeed> Cha
 
 namespace {
 
+// Adds what a chain's items need to what those of all chains do.
+void merge(const std::vector<Prefilter::ChainNeed>& chain, std::vector<Prefilter::ChainNeed>& all) {
+  for (const Prefilter::ChainNeed& need : chain) {
+    const auto same = std::find_if(all.begin(), all.end(), [&](const Prefilter::ChainNeed& n) {
+      return n.mask == need.mask && n.word == need.word;
+    });
+    if (same == all.end()) {
+      all.push_back(need);
+    } else {
+      same->items |= need.items;
+    }
+  }
+}
+
 // Does `t`, where leaves() says that it leaves a value, leave it exactly?
 bool leaves_exactly(Transform t) {
   return !only_case(t) && t != Transform::CmdLine;
@@ -64,33 +78,44 @@ void Prefilter::gather_decodings() {
     for (auto t = at + 1; t != chain.path.end(); ++t) {
       if (std::find(d.after.begin(), d.after.end(), *t) == d.after.end()) d.after.push_back(*t);
     }
-    for (const ChainNeed& need : chain.needs) {
-      const auto same = std::find_if(d.needs.begin(), d.needs.end(), [&](const ChainNeed& n) {
-        return n.mask == need.mask && n.word == need.word;
-      });
-      if (same == d.needs.end()) {
-        d.needs.push_back(need);
-      } else {
-        same->items |= need.items;
-      }
-    }
+    merge(chain.needs, d.needs);
+    merge(chain.texts, d.texts);
   }
 }
 
-bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const {
+bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_view text, const Wanted& asked,
+                             std::uint64_t* left, std::uint64_t* scratch) const {
   const Decoding& d = decodings_[kind];
   // Whatever the order in which they come, and whether they come at all.
+  bool changes = false;
   for (ClassMask before = 0; before != decoded;) {
     before = decoded;
     for (const Transform t : d.after) {
-      if (may_change(t, decoded)) decoded |= outcome(t, decoded);
+      if (!may_change(t, decoded)) continue;
+      changes = true;
+      decoded |= outcome(t, decoded);
     }
   }
-  for (std::size_t w = 0; w < words_; ++w) scratch[w] = d.items[w] & asked[w];
+  std::uint64_t any = 0;
+  for (std::size_t w = 0; w < words_; ++w) left[w] = d.items[w] & asked[w];
   for (const ChainNeed& need : d.needs) {
+    if ((need.mask & decoded) == 0) left[need.word] &= ~need.items;
+  }
+  for (std::size_t w = 0; w < words_; ++w) any |= left[w];
+  if (any == 0 || changes || text.empty()) return any == 0;
+  // What they need none of is found as well.
+  std::copy_n(left, words_, scratch);
+  for (const ChainNeed& need : d.texts) {
     if ((need.mask & decoded) == 0) scratch[need.word] &= ~need.items;
   }
-  return std::all_of(scratch, scratch + words_, [](std::uint64_t w) { return w == 0; });
+  for (std::size_t w = 0; w < words_; ++w) {
+    if ((left[w] & scratch[w]) != 0) return false;
+  }
+  find_pieces(text, true, scratch);
+  for (std::size_t w = 0; w < words_; ++w) {
+    if ((left[w] & scratch[w]) != 0) return false;
+  }
+  return true;
 }
 
 void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,

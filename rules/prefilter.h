@@ -180,15 +180,17 @@ class Prefilter {
     Bits items;                    // theirs; empty: there are none
     std::uint64_t before = 0;      // what they do before, bits by Transform, but for removeWhitespace
     std::vector<Transform> after;  // what any of them does then; none makes the result longer
-    std::vector<ChainNeed> needs;  // of the items
+    std::vector<ChainNeed> needs, texts;  // of the items
   };
   // The second kind removes white space before.
   [[nodiscard]] const Decoding& decoding(std::size_t kind) const { return decodings_[kind]; }
   // Of a chain: the kind that it is of; kDecodings: of none.
   [[nodiscard]] std::size_t decoding_of(std::size_t chain) const { return chains_.data()[chain].kind; }
-  // Does every item of the kind that is asked for miss a class that it needs, of what these classes of the decoded
-  // value may become? `scratch` has room for words().
-  [[nodiscard]] bool none_decoded(std::size_t kind, ClassMask decoded, const Wanted& asked, std::uint64_t* scratch) const;
+  // Does every item of the kind that is asked for miss a class, or a piece of text, that it needs, of what comes of a
+  // decoded value with these classes? `text`: the decoded value, or empty where that is not at hand. `left` and
+  // `scratch` have room for words().
+  [[nodiscard]] bool none_decoded(std::size_t kind, ClassMask decoded, std::string_view text, const Wanted& asked,
+                                  std::uint64_t* left, std::uint64_t* scratch) const;
 
   [[nodiscard]] std::size_t bytes() const;
 

@@ -176,8 +176,10 @@ unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering
       decoded = decoded_base64(slot.text, solid);
       tx_.work += decoded->length;
     }
+    const bool whole = decoded->length <= decoded->begins.size();
+    const std::string_view text(decoded->begins.data(), whole ? decoded->length : 0);
     if (decoded->length >= v.least_decoded[kind] &&
-        !prefilter_.none_decoded(kind, decoded->mask, wanted_, tx_.scratch.possible.data())) {
+        !prefilter_.none_decoded(kind, decoded->mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data())) {
       continue;
     }
     out |= 1U << kind;

@@ -1,7 +1,9 @@
 #include "rules/body/json.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cstring>
 
 #include "engine/base/utf8.h"
 #include "rules/body/message.h"
@@ -32,6 +34,27 @@ int hex_value(char c) {
 bool is_plain(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte >= 0x20U && byte < 0x80U && c != '"' && c != '\\';
+}
+
+// How many bytes at the beginning of `in` are plain. Eight at a time: a byte's high bit is set in what is not plain.
+std::size_t plain_run(std::string_view in) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  constexpr std::uint64_t kHigh = 0x80 * kOnes;
+  const auto zeroes = [](std::uint64_t w) { return (w - kOnes) & ~w; };  // exact for the lowest
+  std::size_t run = 0;
+  for (; run + 8 <= in.size(); run += 8) {
+    std::uint64_t w = 0;
+    std::memcpy(&w, in.data() + run, 8);
+    const std::uint64_t other =
+        (w | ((w - 0x20 * kOnes) & ~w) | zeroes(w ^ ('"' * kOnes)) | zeroes(w ^ ('\\' * kOnes))) & kHigh;
+    if (other == 0) continue;
+    if constexpr (std::endian::native == std::endian::little) {
+      return run + static_cast<std::size_t>(std::countr_zero(other)) / 8;
+    }
+    break;
+  }
+  while (run < in.size() && is_plain(in[run])) ++run;
+  return run;
 }
 
 }  // namespace
@@ -217,8 +240,12 @@ void JsonProcessor::after_value() {
 
 bool JsonProcessor::take_string(std::string_view& in) {
   if (token_ == Token::String && continuation_ == 0) {
-    std::size_t run = 0;
-    while (run < in.size() && is_plain(in[run])) ++run;
+    const std::size_t run = plain_run(in);
+    if (text_.empty() && high_ == 0 && run < in.size() && in[run] == '"') {  // as most are: nothing need be copied
+      const std::string_view whole = in.substr(0, run);
+      in.remove_prefix(run + 1);
+      return end_string(whole);
+    }
     if (run > 0) {
       put_pending();
       text_ += in.substr(0, run);
@@ -244,7 +271,10 @@ bool JsonProcessor::take_string_byte(unsigned char c) {
     high_bound_ = 0xBF;
     return true;
   }
-  if (c == '"') return end_string();
+  if (c == '"') {
+    put_pending();
+    return end_string(text_);
+  }
   if (c == '\\') {
     token_ = Token::Escape;
     return true;
@@ -319,15 +349,14 @@ void JsonProcessor::put_pending() {
   text_ += '?';
 }
 
-bool JsonProcessor::end_string() {
-  put_pending();
+bool JsonProcessor::end_string(std::string_view text) {
   token_ = Token::None;
-  if (!is_key_) return emit(text_);
+  if (!is_key_) return emit(text);
   Frame& frame = frames_.back();
   keys_.resize(frame.key);
-  keys_ += text_;
+  keys_ += text;
   frame.key_end = keys_.size();
-  work_ += text_.size();
+  work_ += text.size();
   expect_ = Expect::Colon;
   return true;
 }

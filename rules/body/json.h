@@ -81,7 +81,7 @@ class JsonProcessor {
   bool take_unicode(char c);
   void put_unit(std::uint32_t unit);
   void put_pending();
-  bool end_string();
+  bool end_string(std::string_view text);
   bool take_number(std::string_view& in);
   bool take_literal(std::string_view& in);
   bool emit(std::string_view value);

@@ -1,6 +1,7 @@
 #include "rules/operators/sqli_filter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "rules/ascii.h"
@@ -156,7 +157,8 @@ bool Walk::may_be_sqli() {
       if (k != Kind::Word && k != Kind::Digit && k != Kind::Dot) break;
       plain = plain && k != Kind::Dot;
     }
-    if (run(i, end)) return true;
+    // What `plain` is has no dot, and begins with a letter: one word.
+    if (plain ? types_.matters(value_.substr(i, end - i)) : run(i, end)) return true;
     only_words = only_words && plain;
     i = end;
     if (only_words && ++words >= kEnoughWords) {
@@ -168,13 +170,39 @@ bool Walk::may_be_sqli() {
   return false;
 }
 
+// Up to eight bytes, in order, with zeroes behind them.
+std::uint64_t eight(const char* p, std::size_t n) {
+  const auto load = [](const char* from, auto type) {
+    std::memcpy(&type, from, sizeof type);
+    return static_cast<std::uint64_t>(type);
+  };
+  if constexpr (std::endian::native == std::endian::little) {
+    if (n >= 8) return load(p, std::uint64_t{});
+    if (n >= 4) return load(p, std::uint32_t{}) | load(p + n - 4, std::uint32_t{}) << (8 * (n - 4));
+  }
+  std::uint64_t w = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(n, 8); ++i) {
+    w |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(p[i])) << (8 * i);
+  }
+  return w;
+}
+
+// REQUIRES: word.size() <= 32.
+std::array<std::uint64_t, 4> padded(std::string_view word) {
+  std::array<std::uint64_t, 4> key{};
+  std::size_t i = 0;
+  for (std::size_t at = 0; at < word.size(); at += 8, ++i) {
+    key[i] = eight(word.data() + at, word.size() - at);
+  }
+  return key;
+}
+
 }  // namespace
 
 std::uint8_t WordTypes::look_up(std::string_view word) {
   if (word.empty() || word.size() > kLongest) return kKnown;
   if (entries_.empty()) entries_.resize(kEntries);
-  std::array<std::uint64_t, 4> key{};
-  std::memcpy(key.data(), word.data(), word.size());
+  const std::array<std::uint64_t, 4> key = padded(word);
   std::uint64_t h = (key[0] ^ (key[1] * 0x9e3779b97f4a7c15ULL)) + key[2] * 0xd6e8feb86659fd93ULL + key[3];
   h *= 0x9e3779b97f4a7c15ULL;
   Entry& e = entries_[static_cast<std::size_t>(h >> 40) % kEntries];

@@ -108,9 +108,11 @@ class SixBits {
 // Instead of a Writer.
 struct Looker {
   void put(std::uint8_t byte) {
-    ++seen.length;
+    if (length < seen.begins.size()) seen.begins[length] = static_cast<char>(byte);
+    ++length;
     seen.mask |= kClassOf[byte];
   }
+  std::size_t length = 0;
   Glimpse seen;
 };
 
@@ -337,6 +339,7 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
 Glimpse decoded_base64(std::string_view value, bool solid) {
   detail::Looker out;
   detail::put_base64(value, solid, out);
+  out.seen.length = out.length;
   return out.seen;
 }
 

@@ -5,6 +5,7 @@
 // (prefilter.h) does not tell them apart either.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "rules/byte_classes.h"
@@ -32,6 +33,7 @@ namespace weir::rules {
 struct Glimpse {
   std::size_t length = 0;
   ClassMask mask = 0;
+  std::array<char, 64> begins;  // NOLINT: filled as far as there is anything
 };
 [[nodiscard]] Glimpse decoded_base64(std::string_view value, bool solid);
 
