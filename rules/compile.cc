@@ -93,7 +93,8 @@ class Compiler {
   [[nodiscard]] static bool readable(const Link& link);
   [[nodiscard]] static std::string item_key(const Link& link);
   void use(std::uint32_t link_index);
-  [[nodiscard]] std::map<std::string, Requirement> requirements() const;
+  void find_requirements();
+  void number_pieces();
   void number_items();
   [[nodiscard]] bool is_head(std::uint32_t link) const {
     return program_.rules[program_.links[link].rule].first_link == link;
@@ -111,6 +112,13 @@ class Compiler {
   Program& program_;
   const LoadOptions& options_;
   std::vector<std::uint32_t> guard_class_;  // by rule
+  // What an operator requires, and the numbers of the pieces that it speaks of.
+  struct Needed {
+    Requirement requirement;
+    std::vector<std::uint32_t> pieces;
+  };
+  std::map<std::string, Needed> needed_;  // by operator; empty for what is negated
+  std::vector<PieceScanner::Choice> pieces_;  // by number: of needed_
   std::vector<Prefilter::Item> items_;
   std::map<std::pair<std::uint16_t, std::string>, std::vector<Use>> uses_;  // chain and operator
   std::map<std::tuple<std::uint16_t, std::uint32_t, bool>, std::uint32_t> units_;
@@ -185,7 +193,7 @@ void Compiler::use(std::uint32_t link_index) {
 }
 
 // By operator: chains share them. What is negated requires nothing.
-std::map<std::string, Requirement> Compiler::requirements() const {
+void Compiler::find_requirements() {
   std::map<std::string, const Operator*> operators;
   for (const auto& [key, uses] : uses_) {
     const Link& first = program_.links[uses.front().link];
@@ -194,24 +202,53 @@ std::map<std::string, Requirement> Compiler::requirements() const {
   std::vector<const Operator*> list;
   for (const auto& [key, op] : operators) list.push_back(op);
   std::vector<Requirement> found = requirements_of(list, options_.cache_directory);
-  std::map<std::string, Requirement> out;
   std::size_t i = 0;
-  for (const auto& [key, op] : operators) out.emplace(key, std::move(found[i++]));
-  return out;
+  for (const auto& [key, op] : operators) needed_[key].requirement = std::move(found[i++]);
+}
+
+// Numbers the pieces that are not alike, in order, and chooses how each is found, once for all filters.
+void Compiler::number_pieces() {
+  struct Spoken {
+    std::uint64_t begins = 0;  // its first eight bytes, as a number: most comparisons end there
+    const Piece* piece = nullptr;
+    Needed* by = nullptr;
+  };
+  std::vector<Spoken> all;
+  for (auto& [key, needed] : needed_) {
+    for (const Requirement::Text& text : needed.requirement.texts) {
+      for (const Piece& piece : text.pieces) {
+        std::uint64_t begins = 0;
+        for (std::size_t i = 0; i < 8; ++i) {
+          begins = begins << 8U | (i < piece.text.size() ? static_cast<std::uint8_t>(piece.text[i]) : 0U);
+        }
+        all.push_back({begins, &piece, &needed});
+      }
+    }
+  }
+  std::sort(all.begin(), all.end(), [](const Spoken& a, const Spoken& b) {
+    return a.begins != b.begins ? a.begins < b.begins : *a.piece < *b.piece;
+  });
+  for (const Spoken& s : all) {
+    if (pieces_.empty() || !(*pieces_.back().piece == *s.piece)) pieces_.push_back(PieceScanner::choose(*s.piece));
+    const auto number = static_cast<std::uint32_t>(pieces_.size() - 1);
+    std::vector<std::uint32_t>& own = s.by->pieces;
+    if (own.empty() || own.back() != number) own.push_back(number);
+  }
 }
 
 void Compiler::number_items() {
-  std::map<std::string, Requirement> required = requirements();
+  find_requirements();
+  number_pieces();
   for (const auto& [key, uses] : uses_) {
-    const Requirement& requirement = required[key.second];
+    const Needed& needed = needed_[key.second];
     // Where nothing is required nothing is ruled out. For a rule's first link that still tells whether there
     // is any value; the others are mostly not reached, and preparing for them would cost their transformations.
-    if (!demands_anything(requirement) &&
+    if (!demands_anything(needed.requirement) &&
         std::none_of(uses.begin(), uses.end(), [&](const Use& u) { return is_head(u.link); })) {
       continue;
     }
     const auto number = static_cast<std::uint32_t>(items_.size());
-    items_.push_back({key.first, requirement});
+    items_.push_back({key.first, &needed.requirement, &needed.pieces});
     for (const Use& u : uses) {
       ReadRef& read = program_.links[u.link].read;
       if (u.step == 0) {
@@ -328,7 +365,7 @@ void Compiler::fill_filter(Prefilter& p, const std::vector<bool>& known) {
     paths[i].push_back(program_.chains[i].transform);
     parents[i] = program_.chains[i].parent;
   }
-  p.build(items, std::move(paths), parents, options_.optimisations);
+  p.build(items, pieces_, std::move(paths), parents, options_.optimisations);
   read_targets(p, known);
   program_.stats.memory_bytes += p.bytes();
 }

@@ -96,7 +96,9 @@ constexpr std::array<bool, 1024> often_triples() {
 constexpr std::array<bool, 1024> kOftenTriples = often_triples();
 
 bool is_often(std::string_view text) {
-  if (text.size() < 3 || !kOftenTriples[triple(text)]) return false;
+  if (text.size() < 3 || !kOftenTriples[triple(text)] || !kOftenTriples[triple(text.substr(text.size() - 3))]) {
+    return false;
+  }
   return std::any_of(std::begin(kOften), std::end(kOften), [&](std::string_view s) {
     return s.find(text) != std::string_view::npos;
   });
@@ -508,17 +510,27 @@ bool operator<(const Piece& a, const Piece& b) {
   return std::tie(a.text, a.left, a.right) < std::tie(b.text, b.left, b.right);
 }
 
-double commonness(const Piece& piece) {
+namespace {
+
+double commonness(std::string_view text, double edges) {
   double c = 1;
   bool first = true;
-  for (const char ch : piece.text) {
+  for (const char ch : text) {
     const double s = kShares[static_cast<std::uint8_t>(ch)];
     c *= first ? s : next_share(s);
     first = false;
   }
-  c *= edge_share(piece.left) * edge_share(piece.right);
-  return piece.text.size() <= kLongestOften && is_often(piece.text) ? std::max(c, kOftenShare) : c;
+  c *= edges;
+  return c < kOftenShare && text.size() <= kLongestOften && is_often(text) ? kOftenShare : c;
 }
+
+}  // namespace
+
+double commonness(const Piece& piece) {
+  return commonness(piece.text, edge_share(piece.left) * edge_share(piece.right));
+}
+
+double commonness(std::string_view text) { return commonness(text, 1); }
 
 bool absence_matters(const RegexTree& tree, const ByteSet& absent) {
   for (std::uint32_t i = 0; i < tree.size(); ++i) {

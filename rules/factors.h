@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rules/regex_tree.h"
@@ -46,7 +47,8 @@ bool absence_matters(const RegexTree& tree, const ByteSet& absent);
 // Of a list of phrases, any one of which matches, without regard to case.
 Factors factors_of_phrases(const std::vector<std::string>& phrases);
 
-// How often a piece occurs at any one place of ordinary text, roughly.
+// How often a piece occurs at any one place of ordinary text, roughly; the second: a text with open edges.
 double commonness(const Piece& piece);
+double commonness(std::string_view text);
 
 }  // namespace weir::rules

@@ -16,11 +16,11 @@ namespace weir::rules {
 namespace {
 
 // The rarest window of `length` bytes.
-std::size_t rarest_window(const std::string& text, std::size_t length) {
+std::size_t rarest_window(std::string_view text, std::size_t length) {
   std::size_t best = 0;
   double least = 0;
   for (std::size_t i = 0; i + length <= text.size(); ++i) {
-    const double c = commonness({text.substr(i, length), Piece::Edge::Open, Piece::Edge::Open});
+    const double c = commonness(text.substr(i, length));
     if (i == 0 || c < least) {
       best = i;
       least = c;
@@ -127,26 +127,26 @@ const PieceScanner::Bucket* PieceScanner::Table::find(std::uint32_t window) cons
   }
 }
 
-void PieceScanner::fill(std::size_t length, const std::vector<Piece>& pieces,
-                        const std::vector<std::size_t>& windows) {
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> keyed;  // window, piece
+void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
+  std::vector<std::uint64_t> keyed;  // window, piece
+  keyed.reserve(pieces.size());
   for (std::uint32_t i = 0; i < pieces.size(); ++i) {
-    const std::string& text = pieces[i].text;
+    const std::string& text = pieces[i].piece->text;
     if (std::min(text.size(), kWindow) != length) continue;
-    keyed.emplace_back(folded(text.data() + windows[i], length), i);
+    keyed.push_back(std::uint64_t{folded(text.data() + pieces[i].window, length)} << 32 | i);
   }
   std::sort(keyed.begin(), keyed.end());
   Table& table = tables_[kWindow - length];
   table.reserve(keyed.size());
   const std::size_t mask = table.buckets.size() - 1;
   for (std::size_t i = 0; i < keyed.size();) {
-    const std::uint32_t window = keyed[i].first;
+    const auto window = static_cast<std::uint32_t>(keyed[i] >> 32);
     Bucket bucket;
     bucket.window = window;
     bucket.first = static_cast<std::uint32_t>(places_.size());
-    for (; i < keyed.size() && keyed[i].first == window; ++i) {
-      const std::uint32_t piece = keyed[i].second;
-      places_.push_back({piece, static_cast<std::uint32_t>(windows[piece])});
+    for (; i < keyed.size() && keyed[i] >> 32 == window; ++i) {
+      const auto piece = static_cast<std::uint32_t>(keyed[i]);
+      places_.push_back({piece, pieces[piece].window});
       ++bucket.count;
     }
     std::size_t at = (hash(window) >> 7) & mask;
@@ -158,19 +158,31 @@ void PieceScanner::fill(std::size_t length, const std::vector<Piece>& pieces,
   }
 }
 
-void PieceScanner::build(const std::vector<Piece>& pieces) {
+PieceScanner::Choice PieceScanner::choose(const Piece& piece) {
+  const std::size_t length = std::min(piece.text.size(), kWindow);
+  return {&piece, static_cast<std::uint32_t>(rarest_window(piece.text, length))};
+}
+
+void PieceScanner::build(std::span<const Choice> pieces) {
   places_.clear();
   pieces_.clear();
   text_.clear();
-  std::vector<std::size_t> windows;
-  for (const Piece& p : pieces) {
-    windows.push_back(rarest_window(p.text, std::min(p.text.size(), kWindow)));
+  places_.reserve(pieces.size());
+  pieces_.reserve(pieces.size());
+  for (const Choice& c : pieces) {
+    const Piece& p = *c.piece;
     pieces_.push_back({static_cast<std::uint32_t>(text_.size()),
                        static_cast<std::uint32_t>(p.text.size()), p.left, p.right});
     text_ += p.text;
   }
-  for (std::size_t length = 2; length <= kWindow; ++length)
-    fill(length, pieces, windows);
+  for (std::size_t length = 2; length <= kWindow; ++length) fill(length, pieces);
+}
+
+void PieceScanner::build(const std::vector<Piece>& pieces) {
+  std::vector<Choice> choices;
+  choices.reserve(pieces.size());
+  for (const Piece& p : pieces) choices.push_back(choose(p));
+  build(choices);
 }
 
 bool PieceScanner::occurs(const Stored& piece, std::string_view text, std::size_t at) const {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,16 @@ class PieceScanner {
   // only where the caller says so.
   static constexpr std::size_t kWindow = 4;
 
-  // A piece is at least two bytes long. Its number is its place in `pieces`.
+  // A piece, and where its rarest window begins. The choice is most of what building costs: it is made once where
+  // several scanners look for the same piece.
+  struct Choice {
+    const Piece* piece = nullptr;
+    std::uint32_t window = 0;
+  };
+  static Choice choose(const Piece& piece);
+
+  // A piece is at least two bytes long. Its number is its place in `pieces`. Keeps nothing of them.
+  void build(std::span<const Choice> pieces);
   void build(const std::vector<Piece>& pieces);
 
   // Calls found(piece number) for each occurrence, in no particular order; may repeat itself.
@@ -81,8 +91,7 @@ class PieceScanner {
   // Of `n` places from `p` on, at most kBlock: those whose window may be one of the table's, by bits. Reads kBeyond
   // bytes more.
   [[nodiscard]] static std::uint64_t candidates(const Table& table, std::size_t length, const char* p, std::size_t n);
-  void fill(std::size_t length, const std::vector<Piece>& pieces,
-            const std::vector<std::size_t>& windows);
+  void fill(std::size_t length, std::span<const Choice> pieces);
 
   Table tables_[3];  // of windows of 4, 3 and 2 bytes
   std::vector<Place> places_;

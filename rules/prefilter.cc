@@ -118,8 +118,9 @@ bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_vi
   return true;
 }
 
-void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,
-                      const std::vector<std::uint16_t>& parents, const Optimisations& use) {
+void Prefilter::build(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
+                      std::vector<std::vector<Transform>> paths, const std::vector<std::uint16_t>& parents,
+                      const Optimisations& use) {
   trust_effects_ = use.unchanged;
   chains_.resize(paths.size());
   for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -143,14 +144,13 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
   by_length_.assign(kLengths * words_, 0);
   std::map<ClassMask, Bits> needs;
   std::map<ClassMask, Bits> texts;
-  std::map<Piece, std::vector<std::uint32_t>> found;
   const auto add = [&](std::map<ClassMask, Bits>& to, ClassMask mask, std::size_t item) {
     Bits& bits = to[mask];
     bits.resize(words_);
     set_bit(bits.data(), item);
   };
   for (std::uint32_t i = 0; i < items_; ++i) {
-    const Requirement& r = items[i]->requirement;
+    const Requirement& r = *items[i]->requirement;
     Range& range = chains_[items[i]->chain].range;
     if (range.empty()) range.first = i;
     range.last = i + 1;
@@ -164,14 +164,7 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
         add(needs, mask, i);
     }
     if (!use.pieces) continue;
-    for (const Requirement::Text& t : r.texts) {
-      add(texts, t.unless, i);
-      for (const Piece& p : t.pieces) {
-        auto& own = found[p];
-        if (own.empty() || own.back() != i) own.push_back(i);
-        if (p.text.size() < PieceScanner::kWindow) set_bit(short_.data(), i);
-      }
-    }
+    for (const Requirement::Text& t : r.texts) add(texts, t.unless, i);
   }
   for (auto& [mask, bits] : needs)
     needs_.push_back({mask, std::move(bits)});
@@ -180,14 +173,34 @@ void Prefilter::build(const std::vector<const Item*>& items, std::vector<std::ve
   split(needs_, &Chain::needs);
   split(texts_, &Chain::texts);
   gather_decodings();
-  std::vector<Piece> list;
-  for (auto& [piece, own] : found) {
-    list.push_back(piece);
-    first_item_.push_back(static_cast<std::uint32_t>(piece_items_.size()));
-    piece_items_.insert(piece_items_.end(), own.begin(), own.end());
+  if (use.pieces) build_pieces(items, pieces);
+}
+
+// The scanner of the pieces that some item speaks of, and which items do.
+void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces) {
+  std::vector<std::uint32_t> speaking(pieces.size(), 0);  // items, by piece
+  for (const Item* item : items) {
+    for (const std::uint32_t piece : *item->pieces) ++speaking[piece];
   }
-  first_item_.push_back(static_cast<std::uint32_t>(piece_items_.size()));
-  pieces_.build(list);
+  std::vector<std::uint32_t> next(pieces.size(), 0);  // place in piece_items_, by piece
+  std::vector<PieceScanner::Choice> own;
+  std::uint32_t places = 0;
+  for (std::size_t piece = 0; piece < pieces.size(); ++piece) {
+    if (speaking[piece] == 0) continue;
+    own.push_back(pieces[piece]);
+    first_item_.push_back(places);
+    next[piece] = places;
+    places += speaking[piece];
+  }
+  first_item_.push_back(places);
+  piece_items_.resize(places);
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    for (const std::uint32_t piece : *items[i]->pieces) {
+      piece_items_[next[piece]++] = i;
+      if (pieces[piece].piece->text.size() < PieceScanner::kWindow) set_bit(short_.data(), i);
+    }
+  }
+  pieces_.build(own);
 }
 
 void Prefilter::find_pieces(std::string_view text, bool short_ones, std::uint64_t* hits) const {

@@ -97,16 +97,19 @@ struct ReadSource {
 
 class Prefilter {
  public:
+  // What build() reads must live that long.
   struct Item {
     std::uint16_t chain = 0;
-    Requirement requirement;
+    const Requirement* requirement = nullptr;
+    const std::vector<std::uint32_t>* pieces = nullptr;  // of all its texts: numbers, ascending, each once
   };
   using Range = ItemRange;
 
-  // Items come ordered by chain; `paths` holds the transformations of each chain.
-  // By chain: the one without its last transformation.
-  void build(const std::vector<const Item*>& items, std::vector<std::vector<Transform>> paths,
-             const std::vector<std::uint16_t>& parents, const Optimisations& use);
+  // Items come ordered by chain. `pieces`: those that items speak of, by number, which several filters share.
+  // `paths` holds the transformations of each chain, `parents` the chain without the last of them.
+  void build(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
+             std::vector<std::vector<Transform>> paths, const std::vector<std::uint16_t>& parents,
+             const Optimisations& use);
 
   [[nodiscard]] std::size_t items() const { return items_; }
   [[nodiscard]] std::size_t words() const { return words_; }
@@ -233,6 +236,7 @@ class Prefilter {
                                                const std::uint64_t* possible) const;
   void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
   void gather_decodings();
+  void build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces);
   [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
                                            std::size_t& decoded);
   void possible_items(ClassMask mask, std::uint64_t* out) const;
