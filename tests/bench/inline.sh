@@ -13,7 +13,7 @@
 #
 # Measured, each with one queue: small requests (requests a second, p99, CPU time of the program in the middle), a large
 # download and a large upload (MB/s, the same CPU time). Weir in block mode without rules and with the CRS, with and without
-# release.responses; Suricata 7 in NFQUEUE mode without rules and with the CRS's patterns as its signatures, if it is to be had.
+# release.responses and release.requests; Suricata 7 in NFQUEUE mode without rules and with the CRS's patterns as its signatures, if it is to be had.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -27,9 +27,9 @@ TEXT = {
     "plain": "plain forwarding",
     "accept": "accept-all loop",
     "none": "Weir, no rules",
-    "none-release": "Weir, no rules, `release.responses`",
+    "none-release": "Weir, no rules, `release.responses` and `.requests`",
     "crs": "Weir, {crs}",
-    "crs-release": "Weir, {crs}, `release.responses`",
+    "crs-release": "Weir, {crs}, `release.responses` and `.requests`",
     "suricata": "Suricata 7, no rules",
     "suricata-rules": "Suricata 7, patterns of {crs}",
 }
@@ -84,10 +84,13 @@ class Middle:
             self.start_suricata()
         else:
             rules = [str(bench.uploads), *bench.crs] if self.name.startswith("crs") else [str(bench.nothing)]
-            release = "release: {responses: true}\n" if self.name.endswith("release") else ""
+            releases = self.name.endswith("release")
+            release = "release: {responses: true, requests: true}\n" if releases else ""
             self.weir = wire.Weir(lab, bench.build / "app/weir", bench.work, "mode: block\nbodies: {request_without_files: 16MiB}\ncpus: none\n" + release +
-                                  f"cache: {bench.cache}\ninputs: {{nfqueue: {{queues: {QUEUE}}}}}\nrules: [{', '.join(rules)}]\n",
+                                  f"cache: {bench.cache}\ninputs: {{nfqueue: {{queues: {QUEUE}{bench.pins.input()}}}}}\nrules: [{', '.join(rules)}]\n",
                                   self.name, events=pathlib.Path("/dev/null"))
+            if releases and bench.pins.directory:
+                lab.firewall("uploads", bench.pins.directory, "--family", "4")
         return self
 
     def start_suricata(self):
@@ -250,7 +253,7 @@ def main():
         os.chmod(work, 0o755)
         bench = Bench(options, pathlib.Path(work))
         loads = []
-        with wire.WireLab("routed") as lab:
+        with wire.Pins(bench.work) as bench.pins, wire.WireLab("routed") as lab:
             bench.serve(lab)
             for number in range(rounds):
                 print(f"round {number + 1}", file=sys.stderr)
