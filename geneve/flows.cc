@@ -68,7 +68,7 @@ Connection& Connections::take(const ConnectionKey& key) {
   if (oldest->seen != 0) ++forgotten_;
   oldest->key = key;
   oldest->seen = clock_;
-  oldest->released = {};
+  take_back(*oldest);
   oldest->round = 0;
   oldest->envelopes[0].length = 0;
   oldest->envelopes[1].length = 0;

@@ -19,6 +19,7 @@
 
 #include "engine/base/siphash.h"
 #include "engine/packet.h"
+#include "engine/port.h"
 #include "geneve/inner.h"
 
 namespace weir::geneve {
@@ -59,6 +60,9 @@ struct Connection {
   std::uint32_t epoch = 0;
   std::uint32_t round = 0;      // of receive(), in which the engine got something new of it
   std::uint32_t released_at = 0;  // or when a released packet was last met, in seconds
+  // Of this direction bytes only, where it is not released as a whole; both 0: none.
+  SequenceRange bytes;
+  std::uint8_t bytes_of = 0;
   std::array<Envelope, 2> envelopes;  // the same
 };
 
@@ -85,13 +89,29 @@ class Connections {
   // meanwhile, and ended there.
   static constexpr std::uint32_t kUnmet = 5;
   [[nodiscard]] bool released(const Connection& c, unsigned direction, std::uint32_t now_seconds) const {
-    return c.epoch == epoch_ && c.released[direction] && now_seconds - c.released_at <= kUnmet;
+    return valid(c, now_seconds) && c.released[direction];
+  }
+  // Whether all of `data` is among the bytes that are released of this direction.
+  [[nodiscard]] bool released(const Connection& c, unsigned direction, const TcpData& data, std::uint32_t now_seconds) const {
+    const std::uint32_t whole = c.bytes.end - c.bytes.first, skipped = data.seq - c.bytes.first;
+    return valid(c, now_seconds) && c.bytes_of == direction && skipped < whole && data.length <= whole - skipped;
   }
   void release(Connection& c, unsigned direction, std::uint32_t now_seconds) {
-    if (!released(c, direction, now_seconds) && !released(c, direction ^ 1U, now_seconds)) c.released = {};
+    if (!released(c, direction, now_seconds) && !released(c, direction ^ 1U, now_seconds)) take_back(c);
     c.epoch = epoch_;
     c.released[direction] = true;
     c.released_at = now_seconds;
+  }
+  void release(Connection& c, unsigned direction, SequenceRange bytes, std::uint32_t now_seconds) {
+    take_back(c);
+    c.epoch = epoch_;
+    c.bytes = bytes;
+    c.bytes_of = static_cast<std::uint8_t>(direction);
+    c.released_at = now_seconds;
+  }
+  static void take_back(Connection& c) {
+    c.released = {};
+    c.bytes = {};
   }
 
   [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
@@ -101,6 +121,9 @@ class Connections {
  private:
   static constexpr std::size_t kWays = 4;
   [[nodiscard]] Connection* set_of(const ConnectionKey& key);
+  [[nodiscard]] bool valid(const Connection& c, std::uint32_t now_seconds) const {
+    return c.epoch == epoch_ && now_seconds - c.released_at <= kUnmet;
+  }
 
   struct Free {
     void operator()(Connection* p) const { std::free(p); }

@@ -1,5 +1,6 @@
 #include "geneve/inner.h"
 
+#include "engine/net/segment.h"
 #include "engine/net/wire.h"
 
 namespace weir::geneve {
@@ -129,6 +130,18 @@ TcpSigns signs(Bytes ip, const Inner& inner) noexcept {
   signs.flags = tcp[13];
   signs.data = end != inner.tcp_at + (tcp[12] >> 4) * 4U;
   return signs;
+}
+
+std::optional<TcpData> only_data(Bytes ip, const Inner& inner) noexcept {
+  constexpr std::size_t kTcpHeader = 20;
+  const std::size_t plain = inner.version == 4 ? kIpv4Header : kIpv6Header;
+  if (inner.kind != InnerKind::Tcp || inner.tcp_at != plain || ip.size() < plain + kTcpHeader) return std::nullopt;
+  const std::size_t end = inner.version == 4 ? load16(ip.data() + 2) : kIpv6Header + load16(ip.data() + 4);
+  const std::uint8_t* tcp = ip.data() + plain;
+  const std::size_t before = plain + (tcp[12] >> 4) * std::size_t{4};
+  const bool ordinary = (tcp[13] & ~net::kPsh) == net::kAck && (tcp[12] & 0xf) == 0 && load16(tcp + 18) == 0;
+  if (!ordinary || end != ip.size() || before < plain + kTcpHeader || before >= end) return std::nullopt;
+  return TcpData{load32(tcp + 4), static_cast<std::uint32_t>(end - before)};
 }
 
 std::uint32_t steer_hash(Bytes ip, const Inner& inner, const SteerKey& key) noexcept {

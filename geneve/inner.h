@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "engine/packet.h"
 
@@ -49,6 +50,14 @@ struct TcpSigns {
   bool data = true;  // or so it may be
 };
 [[nodiscard]] TcpSigns signs(Bytes ip, const Inner& inner) noexcept;
+
+// The sequence number and the length of its data, if the packet is nothing else: a TCP packet without IP options, extension
+// headers or padding, of TCP's flags ACK and perhaps PSH, no urgent pointer, no reserved bit.
+struct TcpData {
+  std::uint32_t seq = 0;
+  std::uint32_t length = 0;  // not 0
+};
+[[nodiscard]] std::optional<TcpData> only_data(Bytes ip, const Inner& inner) noexcept;
 
 // Which flows of the inner packets meet in one worker: the same for both directions. Also computed
 // in the kernel (geneve/steer.h), so it is simple: the two constants, odd and secret, keep

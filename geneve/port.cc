@@ -400,7 +400,7 @@ void GenevePort::release(const Packet& packet, Release what) {
   const auto place = connection_of(packet, packet.bytes);
   if (!place) return;
   if (what == Release::Resume) {
-    if (Connection* c = connections_.find(place->key)) c->released = {};
+    if (Connection* c = connections_.find(place->key)) Connections::take_back(*c);
     ++stats_.resumed;
     return;
   }
@@ -408,6 +408,13 @@ void GenevePort::release(const Packet& packet, Release what) {
   const auto seconds = static_cast<std::uint32_t>(now_.ns / 1'000'000'000);
   connections_.release(c, place->direction, seconds);
   if (what == Release::Both) connections_.release(c, place->direction ^ 1U, seconds);
+  ++stats_.released;
+}
+
+void GenevePort::release_bytes(const Packet& packet, SequenceRange bytes) {
+  const auto place = connection_of(packet, packet.bytes);
+  if (!place || bytes.first == bytes.end) return;
+  connections_.release(connections_.take(place->key), place->direction, bytes, static_cast<std::uint32_t>(now_.ns / 1'000'000'000));
   ++stats_.released;
 }
 

@@ -104,6 +104,7 @@ class GenevePort final : public PacketPort {
   void settle(const Packet& packet, Fate fate) override;
   void replace(const Packet& packet, Bytes bytes) override;
   void release(const Packet& packet, Release what) override;
+  void release_bytes(const Packet& packet, SequenceRange bytes) override;
   Result<void> inject(const Packet& like, Towards towards, Bytes frame) override;
   // `forwarded` includes what was echoed without the engine.
   [[nodiscard]] PortStats stats() const override;
@@ -199,6 +200,8 @@ class GenevePort final : public PacketPort {
                               const Seen& seen);
   [[nodiscard]] bool still_released(Connection& connection, std::uint8_t direction,
                                     const TcpSigns& signs);
+  [[nodiscard]] bool among_bytes(Connection& connection, std::uint8_t direction, const TcpSigns& signs,
+                                 const std::optional<TcpData>& data);
   [[nodiscard]] Way for_the_engine_to_read(Way way);
   [[nodiscard]] Way judge_fragment(Bytes datagram, const Slot& slot, Bytes ip, const Inner& inner,
                                    const Seen& seen);

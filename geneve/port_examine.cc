@@ -161,7 +161,10 @@ GenevePort::Way GenevePort::judge_tcp(Bytes datagram, const Slot& slot, Bytes ip
   const Connections::Place place = Connections::place(seen.domain, ip, inner);
   Connection& connection = connections_.take(place.key);
   remember(connection.envelopes[place.direction], slot.outer, datagram.first(seen.header));
-  if (!still_released(connection, place.direction, signs(ip, inner))) return Way::Deliver;
+  const TcpSigns signs = geneve::signs(ip, inner);
+  const bool released = connection.bytes == SequenceRange{} ? still_released(connection, place.direction, signs)
+                                                            : among_bytes(connection, place.direction, signs, only_data(ip, inner));
+  if (!released) return Way::Deliver;
   ++counters_.released;
   return Way::Echo;
 }
@@ -177,12 +180,29 @@ bool GenevePort::still_released(Connection& connection, std::uint8_t direction,
   const bool other = connections_.released(connection, direction ^ 1U, seconds);
   if (!own && !other) return false;
   if ((signs.flags & net::kSyn) != 0) {
-    connection.released = {};
+    Connections::take_back(connection);
     return false;
   }
   const bool end = (signs.flags & kEnds) != 0;
   if (!own || connection.round == round_ || (!other && end)) {
     if (signs.data || end) connection.round = round_;
+    return false;
+  }
+  connection.released_at = seconds;
+  return true;
+}
+
+// The same where bytes are released: everything but those is news, except what acknowledges and has no data.
+bool GenevePort::among_bytes(Connection& connection, std::uint8_t direction, const TcpSigns& signs,
+                             const std::optional<TcpData>& data) {
+  const auto seconds = static_cast<std::uint32_t>(now_.ns / 1'000'000'000);
+  if ((signs.flags & net::kSyn) != 0) {
+    Connections::take_back(connection);
+    return false;
+  }
+  const bool within = data && connections_.released(connection, direction, *data, seconds);
+  if (!within || connection.round == round_) {
+    if (signs.data || signs.flags != net::kAck) connection.round = round_;
     return false;
   }
   connection.released_at = seconds;

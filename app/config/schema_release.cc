@@ -17,8 +17,8 @@ std::vector<Field> release_fields() {
       {"release.requests", FlagField{[](Draft& d, bool on) { d.config.release.requests = on; }}, "false",
        "The rest of a request body of known length that no rule looks at (`SecRequestBodyAccess Off`, a site of mode `off`, or "
        "beyond `SecRequestBodyLimit` with `ProcessPartial`), where more than 256 KiB are to come, byte for byte: what comes "
-       "behind is read. Phase 2 comes before the rest, not after it. NFQUEUE only: by an eBPF program, with the rules of "
-       "`weir-firewall uploads`; CAP_BPF is needed. Without either nothing is released."},
+       "behind is read. Phase 2 comes before the rest, not after it. NFQUEUE: by an eBPF program, with the rules of "
+       "`weir-firewall uploads`; CAP_BPF is needed. Without either nothing of uploads is released."},
       {"release.off_sites", FlagField{[](Draft& d, bool on) { d.config.release.off_sites = on; }}, "false",
        "Connections that address and port alone give to a site of mode `off` (or to everything, if that is off) are not read "
        "at all: no records, no refusal of ambiguous framing. They stay so over a reload."},

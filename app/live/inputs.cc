@@ -51,6 +51,7 @@ void add_gateway(const Config& config, const std::shared_ptr<GatewayGroup>& grou
     WorkerInput input;
     input.name = "geneve:" + std::to_string(i);
     if (config.geneve->profile == GatewayProfile::Mirror) input.stance = inspect::Stance::Passive;
+    input.uploads = input.stance == inspect::Stance::Inline;
     input.open = [group, i](Fate stale) -> Result<std::unique_ptr<PacketPort>> {
       static_cast<void>(stale);  // what an earlier worker left unanswered is gone with it
       return std::unique_ptr<PacketPort>(std::move(group->ports[i]));

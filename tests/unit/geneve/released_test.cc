@@ -150,6 +150,84 @@ TEST_F(GeneveReleased, NothingIsReleasedAfterTimesWhenOthersLetPacketsBy) {
   expect_delivery(late, web(net::kAck));
 }
 
+class GeneveBytes : public GeneveReleased {
+ protected:
+  static constexpr std::uint32_t kFirst = 0xfffffff0U;
+  static test::PacketBuilder upload(std::uint32_t at, std::size_t length, std::uint8_t flags = net::kAck) {
+    test::PacketBuilder b;
+    b.ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80).seq(kFirst + at).flags(flags).payload(std::string(length, 'x'));
+    return b;
+  }
+  static Octets sent(std::uint32_t at, std::size_t length, std::uint8_t flags = net::kAck) { return wrap(upload(at, length, flags).build()); }
+  // 100 bytes, the numbers of which come round.
+  GenevePort& released_bytes() {
+    GenevePort& port = open(balancer_.options());
+    balancer_.send(sent(0, 0));
+    auto packets = receive(port);
+    EXPECT_EQ(packets.size(), 1U);
+    port.release_bytes(packets.at(0), {kFirst, kFirst + 100});
+    port.settle(packets.at(0), Fate::Drop);
+    return port;
+  }
+};
+
+TEST_F(GeneveBytes, ThoseAndNoOthers) {
+  GenevePort& port = released_bytes();
+  expect_echo(port, sent(0, 100));
+  expect_echo(port, sent(99, 1, net::kAck | net::kPsh));
+  expect_delivery(port, sent(0, 101));
+  expect_delivery(port, sent(99, 2));
+  expect_delivery(port, sent(100, 1));
+  expect_delivery(port, sent(0xffffffffU, 2));
+  expect_delivery(port, sent(50, 0));
+  expect_delivery(port, back(net::kAck));
+  for (const std::uint8_t flag : {net::kFin, net::kRst, net::kUrg, net::kEce, net::kCwr}) {
+    expect_delivery(port, sent(0, 10, static_cast<std::uint8_t>(flag | net::kAck)));
+  }
+  expect_delivery(port, sent(0, 10, net::kPsh));
+  Octets urgent = upload(0, 10).build();
+  urgent[39] = 1;  // a pointer without the flag
+  expect_delivery(port, wrap(urgent));
+  Octets padded = upload(0, 10).build();
+  padded.push_back(0);
+  expect_delivery(port, wrap(padded));
+  expect_echo(port, sent(0, 100));
+}
+
+TEST_F(GeneveBytes, TakenBack) {
+  for (const Octets& syn : {web(net::kSyn, ""), back(net::kSyn | net::kAck, "")}) {
+    GenevePort& port = released_bytes();
+    expect_delivery(port, syn);
+    expect_delivery(port, sent(0, 10));
+  }
+  GenevePort& resumed = released_bytes();
+  balancer_.send(back(net::kAck));
+  auto packets = receive(resumed);
+  ASSERT_EQ(packets.size(), 1U);
+  resumed.release(packets[0], Release::Resume);
+  resumed.settle(packets[0], Fate::Drop);
+  expect_delivery(resumed, sent(0, 10));
+  GenevePort& bypassed = released_bytes();
+  bypassed.set_bypass(true);
+  expect_echo(bypassed, sent(100, 1));
+  bypassed.set_bypass(false);
+  expect_delivery(bypassed, sent(0, 10));
+}
+
+TEST_F(GeneveBytes, WhatComesBehindNewsInABatchIsForTheEngine) {
+  GenevePort& port = released_bytes();
+  balancer_.send(sent(0, 10));
+  balancer_.send(back(net::kAck, ""));  // no news
+  balancer_.send(sent(10, 10));
+  balancer_.send(back(net::kAck, "HTTP/1.1 413"));
+  balancer_.send(sent(20, 10));
+  ::usleep(20'000);
+  const auto packets = receive(port);
+  EXPECT_EQ(packets.size(), 3U);
+  EXPECT_EQ(port.counters().released, 2U);
+  for (const Packet& packet : packets) port.settle(packet, Fate::Drop);
+}
+
 // A load balancer may have had it elsewhere.
 TEST_F(GeneveReleased, WhatIsNotMetForSecondsComesBack) {
   GenevePort& port = released(Release::Both);
