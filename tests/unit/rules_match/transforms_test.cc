@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "rules/transforms/effect.h"
 #include "rules/transforms/transform.h"
 
 namespace weir::rules {
@@ -375,6 +376,26 @@ TEST(Transforms, NothingIsCopiedWherePlainTextStaysAsItIs) {
   base::Arena arena;
   EXPECT_FALSE(apply(Transform::CmdLine, no_quote, arena, nullptr).changed);
   EXPECT_EQ(arena.reserved(), 0U);
+}
+
+// What is told of base64 without making it is what comes of making it.
+TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
+  for (const std::string& alphabet : {"aZ9+ =\xa0"s, "/\tQk"s}) {
+    for_all(alphabet, 7, [](const std::string& in) {
+      for (const bool solid : {false, true}) {
+        const std::string made = run(Transform::Base64Decode, solid ? run(Transform::RemoveWhitespace, in) : in);
+        const Glimpse told = decoded_base64(in, solid);
+        ASSERT_EQ(told.length, made.size()) << in;
+        ASSERT_EQ(told.mask, classes_of(made)) << in;
+        ASSERT_EQ(std::string_view(told.begins.data(), told.length), made) << in;
+      }
+    });
+  }
+  const std::string longer(300, 'k');
+  const Glimpse told = decoded_base64(longer, false);
+  const std::string made = run(Transform::Base64Decode, longer);
+  EXPECT_EQ(told.length, made.size());
+  EXPECT_EQ(std::string_view(told.begins.data(), told.begins.size()), std::string_view(made).substr(0, told.begins.size()));
 }
 
 TEST(Transforms, ArenaLimitYieldsEmptyAndIsVisible) {
