@@ -186,6 +186,10 @@ bool RuleBuilder::bind_target(const syntax::Target& t, TargetSpec& out) {
   out.kind = t.selector.kind;
   out.key = t.selector.text;
   out.hash = fold_hash(out.key);
+  const bool as_it_is = std::all_of(out.key.begin(), out.key.end(), [](char c) { return c >= ' ' && c <= '~' && c != '\\'; });
+  if (out.kind == syntax::Selector::Kind::Literal && as_it_is) {  // escape_name() leaves it
+    out.full_name = std::string(variable_name(out.variable)) + ':' + out.key;
+  }
   out.count = t.count;
   out.exclude = t.exclude;
   program_.reads[static_cast<std::size_t>(t.variable)] = true;

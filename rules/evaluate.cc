@@ -1,6 +1,7 @@
 #include "rules/evaluate.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdio>
 #include <span>
@@ -73,14 +74,19 @@ void set_geo(TransactionState& tx, const GeoRecord& record) {
 
 // TX:0 … TX:9.
 constexpr std::string_view kDigits = "0123456789";
+constexpr std::array<std::uint32_t, 10> kDigitHashes = [] {
+  std::array<std::uint32_t, 10> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = fold_hash(kDigits.substr(i, 1));
+  return out;
+}();
 
 void LinkRun::set_captures(const Captures& captures) {
   for (std::size_t i = 0; i < 10; ++i) {
     const std::string_view name = kDigits.substr(i, 1);
     if (i < captures.count) {
-      tx_.tx.set(name, fold_hash(name), captures.groups[i]);
+      tx_.tx.set(name, kDigitHashes[i], captures.groups[i]);
     } else if (!tx_.program->v3()) {  // trap 9: ModSecurity 3 leaves old groups
-      tx_.tx.unset(name, fold_hash(name));
+      tx_.tx.unset(name, kDigitHashes[i]);
     }
   }
 }

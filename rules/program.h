@@ -35,6 +35,7 @@ struct TargetSpec {
   syntax::Selector::Kind kind = syntax::Selector::Kind::None;
   std::string key;                // literal or xpath, as written; of a regex its pattern
   std::uint32_t hash = 0;         // fold_hash(key)
+  std::string full_name;          // of a literal key of what rules write: name_of() a member that is spelled so
   std::shared_ptr<const Regex> regex;
   std::shared_ptr<const PlainText> plain;  // the same, if it is no more than text; null: it is more
   std::uint8_t selector = 0;  // its number, if it is below Entry::kSelectors

@@ -524,11 +524,15 @@ std::optional<PlainText> RegexTree::plain_text() const {
   PlainText out;
   const RegexNode& all = nodes_[root_];
   if (all.kind != Kind::Sequence) return std::nullopt;
-  for (std::size_t i = 0; i < all.parts.size(); ++i) {
+  // What may be left out at the end says nothing: `name_.*` is found wherever `name_` is. (At the beginning it may
+  // say something: `.*+name` is found nowhere.)
+  std::size_t parts = all.parts.size();
+  while (parts > 0 && nodes_[all.parts[parts - 1]].kind == Kind::Repeat && nodes_[all.parts[parts - 1]].least == 0) --parts;
+  for (std::size_t i = 0; i < parts; ++i) {
     const RegexNode& n = nodes_[all.parts[i]];
     if (n.kind == Kind::Begin && i == 0) {
       out.at_begin = true;
-    } else if (n.kind == Kind::End && i + 1 == all.parts.size()) {
+    } else if (n.kind == Kind::End && i + 1 == parts) {
       out.at_end = true;
     } else if (n.kind == Kind::Set && n.set.any()) {
       std::size_t b = 255;  // the last one: of a letter, the small one

@@ -32,7 +32,7 @@ struct TargetValue {
   bool has_key = false;
   bool count = false;
   std::string_view key;        // ARGS:key
-  std::string_view full_name;  // MATCHED_VARS keep the name of what matched
+  std::string_view full_name;  // name_of() it, where that is known: MATCHED_VARS keep the name of what matched
   std::string_view text;       // untransformed
   Slot* slot = nullptr;        // where its forms are kept; null for values made on the spot
   std::uint16_t header = 0;    // Entry::header

@@ -72,7 +72,9 @@ void collect_written(TransactionState& tx, const TargetSpec& t, TargetList& out)
   if (table == nullptr) return;
   if (t.kind == syntax::Selector::Kind::Literal) {
     const VarTable::Var* v = table->find(t.key, t.hash);
-    if (v != nullptr) out.push_back(keyed(t.variable, v->name, v->value));
+    if (v == nullptr) return;
+    out.push_back(keyed(t.variable, v->name, v->value));
+    if (v->name == t.key) out.back().full_name = t.full_name;
     return;
   }
   for (const VarTable::Var& v : table->all()) {

@@ -34,8 +34,8 @@ struct Name {
   std::uint32_t hash;
 };
 
-Name variable_key(TransactionState& tx, const Macro& macro) {
-  if (macro.literal()) return {macro.text(), fold_hash(macro.text())};
+Name variable_key(TransactionState& tx, const Macro& macro, std::uint32_t hash) {
+  if (macro.literal()) return {macro.text(), hash};
   const std::string_view text = escape_name(tx, macro.expand(tx));
   return {text, fold_hash(text)};
 }
@@ -81,7 +81,7 @@ std::string_view set_persistent(TransactionState& tx, const SetVar& a, const Nam
 }
 
 void set_variable(TransactionState& tx, const Rule& rule, std::uint32_t link, const SetVar& a) {
-  const Name name = variable_key(tx, a.name);
+  const Name name = variable_key(tx, a.name, a.hash);
   tx.work += name.text.size();
   const std::string_view value =
       a.collection == Written::Tx ? set_tx(tx, a, name) : set_persistent(tx, a, name);
@@ -94,7 +94,7 @@ void set_variable(TransactionState& tx, const Rule& rule, std::uint32_t link, co
 }
 
 void set_environment(TransactionState& tx, const SetEnv& a) {
-  const Name name = variable_key(tx, a.name);
+  const Name name = variable_key(tx, a.name, fold_hash(a.name.text()));
   if (a.unset) {
     tx.env.unset(name.text, name.hash);
   } else {

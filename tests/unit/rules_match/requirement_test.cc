@@ -279,7 +279,7 @@ TEST(TransformEffect, IsNeverLessThanTold) {
 TEST(PlainText, MatchesAsItsPatternDoes) {
   std::vector<std::string> patterns = small_patterns();
   for (const char* p : {"^ab", "ab$", "^ab$", "a'b", "^_pk_ref", "AB", "^A'$", "(?-i)ab", "(?-i)^'$", "^", "$", "^$", "a^b",
-                        "\\x41b", "(?:ab)", "a|b", "ab(?=a)", "[aA]b", "\\bab"}) {
+                        "\\x41b", "(?:ab)", "a|b", "ab(?=a)", "[aA]b", "\\bab", "ab.*", "ab'*", "ab.*+", ".*+ab", "^ab.*$", "ab(?:a|b)?", "a(?=b)*", "ab$'*", "a.*b*"}) {
     patterns.emplace_back(p);
   }
   const std::vector<std::string> values = all_values("aAb'", 4);
@@ -300,6 +300,8 @@ TEST(PlainText, MatchesAsItsPatternDoes) {
   EXPECT_GT(plain, 20U);
   EXPECT_TRUE(RegexTree::parse("^_pk_ref", true, false)->plain_text());
   EXPECT_FALSE(RegexTree::parse("^_ga(?:_\\w+)?$", true, false)->plain_text());
+  EXPECT_TRUE(RegexTree::parse("paramcounter_.*", true, false)->plain_text());
+  EXPECT_FALSE(RegexTree::parse(".*+ab", true, false)->plain_text());
 }
 
 TEST(ByteClasses, EverySignIsItsOwn) {
