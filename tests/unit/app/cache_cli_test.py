@@ -67,7 +67,7 @@ class Cache(unittest.TestCase):
         self.assertEqual(self.check(), (total, total))
         files = sorted(self.cache.glob("hs-*"))
         self.assertEqual(len(files), total)
-        self.assertEqual(len(sorted(self.cache.iterdir())), total + 1)
+        self.assertEqual(len(sorted(self.cache.iterdir())), total + 2)
         return total, files[0], files[0].read_bytes(), self.verdicts()
 
     def expect_made_anew(self, total, verdicts, why):
@@ -77,13 +77,20 @@ class Cache(unittest.TestCase):
 
     def test_requirements(self):
         """What patterns require of values is cached too, on the same terms."""
+        self.of_patterns("requirements-*")
+
+    def test_patterns(self):
+        """So is that they are right."""
+        self.of_patterns("patterns-*")
+
+    def of_patterns(self, kind):
         total, _, _, verdicts = self.prepare()
-        [file] = self.cache.glob("requirements-*")
+        [file] = self.cache.glob(kind)
         whole = file.read_bytes()
         other = self.place / "other.conf"
         other.write_text(rule_text([word.replace("word", "what") for word in self.words]))
         self.check(rules=other, cache=self.place / "aside")
-        [theirs] = (self.place / "aside").glob("requirements-*")
+        [theirs] = (self.place / "aside").glob(kind)
         self.assertNotEqual(theirs.name, file.name)
         for why, content in {"cut": whole[:-1], "empty": b"", "changed": whole[:-9] + b"?" + whole[-8:],
                              "another rule set's": theirs.read_bytes()}.items():
