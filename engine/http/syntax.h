@@ -12,6 +12,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "engine/base/octets.h"
+
 namespace weir::http {
 
 namespace syntax_detail {
@@ -107,18 +109,6 @@ constexpr bool is_token(std::string_view text) {
   return !text.empty();
 }
 
-namespace syntax_detail {
-
-// Whether an octet below SP, or DEL, is among eight.
-constexpr bool any_control(std::uint64_t eight) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
-  constexpr std::uint64_t kTops = kOnes * 0x80;
-  const std::uint64_t del = eight ^ kOnes * 0x7f;
-  return (((eight - kOnes * 0x20) & ~eight) | ((del - kOnes) & ~del)) & kTops;
-}
-
-}  // namespace syntax_detail
-
 // No octet below SP, HTAB included, and no DEL: as nearly every value is, many octets at a time.
 inline bool is_free_of_controls(std::string_view text) {
   const char* p = text.data();
@@ -136,6 +126,7 @@ inline bool is_free_of_controls(std::string_view text) {
     return _mm_movemask_epi8(any) == 0;
   }
 #endif
+  const auto any_control = [](std::uint64_t w) { return (base::octets_below(w, 0x20) | base::octets_equal(w, 0x7f)) != 0; };
   std::uint64_t eight = 0;
   if (n < sizeof eight) {
     bool any = false;
@@ -144,11 +135,11 @@ inline bool is_free_of_controls(std::string_view text) {
   }
   for (; n >= sizeof eight; p += sizeof eight, n -= sizeof eight) {
     std::memcpy(&eight, p, sizeof eight);
-    if (syntax_detail::any_control(eight)) return false;
+    if (any_control(eight)) return false;
   }
   if (n == 0) return true;
   std::memcpy(&eight, p + n - sizeof eight, sizeof eight);  // some of them once more
-  return !syntax_detail::any_control(eight);
+  return !any_control(eight);
 }
 
 // Without SP and HTAB at both ends.

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "engine/base/octets.h"
 #include "engine/base/utf8.h"
 #include "rules/body/message.h"
 
@@ -36,17 +37,14 @@ bool is_plain(char c) {
   return byte >= 0x20U && byte < 0x80U && c != '"' && c != '\\';
 }
 
-// How many bytes at the beginning of `in` are plain. Eight at a time: a byte's high bit is set in what is not plain.
+// How many bytes at the beginning of `in` are plain.
 std::size_t plain_run(std::string_view in) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101U;
-  constexpr std::uint64_t kHigh = 0x80 * kOnes;
-  const auto zeroes = [](std::uint64_t w) { return (w - kOnes) & ~w; };  // exact for the lowest
   std::size_t run = 0;
   for (; run + 8 <= in.size(); run += 8) {
     std::uint64_t w = 0;
     std::memcpy(&w, in.data() + run, 8);
-    const std::uint64_t other =
-        (w | ((w - 0x20 * kOnes) & ~w) | zeroes(w ^ ('"' * kOnes)) | zeroes(w ^ ('\\' * kOnes))) & kHigh;
+    const std::uint64_t other = (w & base::kTopBits) | base::octets_below(w, 0x20) | base::octets_equal(w, '"') |
+                                base::octets_equal(w, '\\');
     if (other == 0) continue;
     if constexpr (std::endian::native == std::endian::little) {
       return run + static_cast<std::size_t>(std::countr_zero(other)) / 8;
