@@ -108,11 +108,10 @@ class SixBits {
 // Instead of a Writer.
 struct Looker {
   void put(std::uint8_t byte) {
-    if (length < seen.begins.size()) seen.begins[length] = static_cast<char>(byte);
-    ++length;
+    if (seen.length < seen.begins.size()) seen.begins[seen.length] = static_cast<char>(byte);
+    ++seen.length;
     seen.mask |= kClassOf[byte];
   }
-  std::size_t length = 0;
   Glimpse seen;
 };
 
@@ -339,7 +338,6 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
 Glimpse decoded_base64(std::string_view value, bool solid) {
   detail::Looker out;
   detail::put_base64(value, solid, out);
-  out.seen.length = out.length;
   return out.seen;
 }
 

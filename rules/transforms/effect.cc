@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "rules/transforms/detail.h"
+
 namespace weir::rules {
 
 namespace {
@@ -60,10 +62,6 @@ bool cmd_line_leaves(std::string_view value, ClassMask present) {
   const char slash = (present & of("/")) != 0 ? '/' : ' ';
   const char parenthesis = (present & of("(")) != 0 ? '(' : ' ';
   return !space_before(value, ' ', slash, parenthesis);
-}
-
-bool is_blank(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 }  // namespace
@@ -152,11 +150,11 @@ bool leaves(Transform t, std::string_view value, ClassMask present) {
     case Transform::ReplaceComments:
       return !has(value, "/*");
     case Transform::Trim:
-      return !is_blank(value.front()) && !is_blank(value.back());
+      return !detail::is_space(static_cast<std::uint8_t>(value.front())) && !detail::is_space(static_cast<std::uint8_t>(value.back()));
     case Transform::TrimLeft:
-      return !is_blank(value.front());
+      return !detail::is_space(static_cast<std::uint8_t>(value.front()));
     case Transform::TrimRight:
-      return !is_blank(value.back());
+      return !detail::is_space(static_cast<std::uint8_t>(value.back()));
     default:
       return false;
   }
