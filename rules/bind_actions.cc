@@ -150,6 +150,7 @@ bool RuleBuilder::set_environment(const syntax::Action& action, Link& link) {
     nv.name.remove_prefix(1);
   }
   out.name = Macro::compile(nv.name);
+  if (out.name.literal()) out.hash = fold_hash(out.name.text());
   out.value = Macro::compile(nv.has_value ? nv.value : std::string_view("1"));
   link.actions.emplace_back(std::move(out));
   return true;

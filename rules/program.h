@@ -76,6 +76,7 @@ struct InitCol {
 
 struct SetEnv {
   Macro name;
+  std::uint32_t hash = 0;  // of a literal name
   Macro value;
   bool unset = false;
 };

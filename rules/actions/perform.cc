@@ -94,7 +94,7 @@ void set_variable(TransactionState& tx, const Rule& rule, std::uint32_t link, co
 }
 
 void set_environment(TransactionState& tx, const SetEnv& a) {
-  const Name name = variable_key(tx, a.name, fold_hash(a.name.text()));
+  const Name name = variable_key(tx, a.name, a.hash);
   if (a.unset) {
     tx.env.unset(name.text, name.hash);
   } else {
