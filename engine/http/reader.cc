@@ -211,10 +211,15 @@ void Reader::read_resync(std::string_view& in) {
     anywhere_ = false;
     state_ = State::Start;
     if (side_ == Side::Response) shared_.responses_lost = false;
-    if (!begun_) begin_message();
+    if (!begun_ || answered()) begin_message();
     if (!refused()) on_start_line(line);
   }
   lines_.next();
+}
+
+// What was lost here has had its answer, and with it its number.
+bool Reader::answered() const noexcept {
+  return side_ == Side::Request && (shared_.queue.empty() || shared_.queue.front() > id_);
 }
 
 void Reader::begin_section() {

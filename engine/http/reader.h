@@ -161,6 +161,7 @@ class Reader : private ContentSink {
 
   void read_start(std::string_view& in);
   void read_resync(std::string_view& in);
+  [[nodiscard]] bool answered() const noexcept;
   void read_section(std::string_view& in);
   void read_body(std::string_view& in);
   void read_chunks(std::string_view& in);

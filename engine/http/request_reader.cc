@@ -101,12 +101,12 @@ void RequestReader::on_foreign(std::string_view prefix) {
   if (!tls) {
     const FirstWord word = first_word(prefix);
     const bool method = is_known_method(prefix.substr(word.begin, word.end - word.begin));
+    lose_line();  // first: whoever is told may ask whether a header section is still to come
     report(method ? Violation::RequestLineWhitespace : no_request_line());
-    lose_line();
     return;
   }
-  report(Violation::TlsHello);
   become_opaque();
+  report(Violation::TlsHello);
 }
 
 // What is no HTTP/1 from the start is none in the other direction either. Later, the server may
@@ -120,13 +120,13 @@ void RequestReader::on_start_line(const Line& line) {
   const ParsedRequestLine parsed =
       line.truncated ? parse_cut_request_line(line.text, line.tail) : parse_request_line(line.text);
   if (parsed.kind == RequestLineKind::NotHttp) {
-    report(no_request_line());
     drop();
+    report(no_request_line());
     return;
   }
   if (parsed.kind == RequestLineKind::Http2Preface) {
-    report(Violation::Http2Preface);
     become_opaque();
+    report(Violation::Http2Preface);
     return;
   }
   shared_.http_seen = true;
