@@ -80,12 +80,16 @@ class Log final : public EventSink {
   StageOutcome* into_ = nullptr;
 };
 
-inspect::InspectorOptions inspector_options(inspect::Stance stance) {
+inspect::InspectorOptions inspector_options(inspect::Stance stance, WafMode mode = WafMode::Detect) {
   inspect::InspectorOptions options;
   options.stance = stance;
-  options.mode = WafMode::Detect;
+  options.mode = mode;
   options.transactions = 64;
   return options;
+}
+
+std::shared_ptr<const rules::RuleSet> no_rules() {
+  return rules::RuleSet::load({rules::Source::memory("no rules", "SecRuleEngine On")}, {}).rules;
 }
 
 inspect::SessionOrigin origin() {
@@ -241,6 +245,7 @@ struct SuiteRunner::State {
   State(std::shared_ptr<const rules::RuleSet> rules, Options chosen)
       : options(std::move(chosen)),
         now(options.now),
+        gate(inspector_options(inspect::Stance::Inline, WafMode::Block), unheard, no_rules(), nullptr),
         box(inspector_options(inspect::Stance::Inline), log, rules, &store),
         mirror(inspector_options(inspect::Stance::Passive), log, rules, &store) {}
 
@@ -250,9 +255,10 @@ struct SuiteRunner::State {
   Pattern include, exclude;
   rules::ReScratch scratch;
   TestStore store;
-  Log log;
+  Log log, unheard;
   Timestamp now;
-  inspect::DirectConnection box;
+  inspect::DirectConnection gate;  // refuses what is refused for its framing
+  inspect::DirectConnection box;   // what passed it
   inspect::DirectConnection mirror;
   std::string last_response;  // of the stage before, for follow_redirect
 };
@@ -282,18 +288,21 @@ StageOutcome SuiteRunner::request(std::string_view bytes) {
   out.status = answers.version_less ? 0 : answers.status;
   out.response = answers.first;
   s.log.begin(out);
-  s.box.open(s.now, origin());
-  if (s.box.send(http::Side::Request, bytes)) {
+  s.gate.open(s.now, origin());
+  const bool passed = s.gate.send(http::Side::Request, bytes);
+  s.gate.close();
+  if (passed) {
+    s.box.open(s.now, origin());
+    s.box.send(http::Side::Request, bytes);
     s.box.send(http::Side::Response, answers.bytes);
     s.box.end(http::Side::Request);
     s.box.end(http::Side::Response);
     s.box.close();
     return out;  // what is refused from here on comes after the answer
   }
-  s.box.close();
   out = {};
   s.log.begin(out);
-  out.refusal = s.box.refusal().detail;
+  out.refusal = s.gate.refusal().detail;
   out.status = 400;
   out.response = "HTTP/1.1 400 Bad Request\r\n\r\n";
   s.mirror.open(s.now, origin());

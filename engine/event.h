@@ -136,6 +136,8 @@ struct AnomalyPart {
   AnomalyType type = AnomalyType::Stream;
   std::string_view event;   // a stable kebab-case word
   std::string_view action;  // Failure: "pass", "drop", "reset"
+  std::string_view would{};   // Failure that passed since nothing is refused there: the action otherwise
+  std::string_view rest{};    // Failure that passed: what is done with what follows: "read", "searched", "unread"
 };
 
 // `flow` after EVE; origin.time is its end.

@@ -186,7 +186,7 @@ Fields policy(std::string_view prefix) {
       {at("mode"),
        ChoiceField{{"off", "detect", "block"},
                    [](Draft& d, std::size_t word) { d.policy->mode = static_cast<WafMode>(word); }},
-       initial("detect"), "`detect` judges and reports, `block` also refuses, `off` does not judge. What `failures` refuses is refused in any mode. A mirror only detects."},
+       initial("detect"), "`detect` judges and reports, `block` also refuses, `off` does not judge. What `failures` says of HTTP holds where requests are blocked; elsewhere it passes and is told. A mirror only detects."},
       {at("rules"),
        TextListField{"paths", true,
                      [](Draft& d, const std::string& path) {
@@ -312,7 +312,7 @@ Fields failures() {
        ChoiceField{{"closed", "open"}, [](Draft& d, std::size_t word) { d.config.failures.open = word == 1; }}, "closed",
        "What becomes of traffic that cannot be inspected for want of room or because of a fault of Weir's: refused, or let pass. "
        "What a peer can bring about at will for its own connection is refused either way, unless `failures` says otherwise."},
-      {"failures", Section{}, "", "The same for each cause: `pass`, `drop` (the packet; its sender repeats it) or `reset` (the connection)."},
+      {"failures", Section{}, "", "The same for each cause: `pass`, `drop` (the packet; its sender repeats it) or `reset` (the connection). With `mode: detect` or `off` those about HTTP (`not-http` to `decode-limit`, `transactions` to `rule-error`) pass."},
   };
   for (std::size_t i = 0; i < kFailureCauses; ++i) {
     const auto cause = static_cast<FailureCause>(i);

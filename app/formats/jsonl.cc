@@ -133,6 +133,8 @@ void write_anomaly(JsonWriter& json, const AnomalyPart& anomaly) {
   json.field("type", name(anomaly.type));
   json.field("event", anomaly.event);
   if (!anomaly.action.empty()) json.field("action", anomaly.action);
+  if (!anomaly.would.empty()) json.field("would", anomaly.would);
+  if (!anomaly.rest.empty()) json.field("rest", anomaly.rest);
   json.end_object();
 }
 

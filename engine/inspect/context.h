@@ -61,7 +61,7 @@ struct Context {
 
   InspectorOptions options;
   http::ParserOptions strict;               // what is refused where no site tolerates it
-  std::deque<http::ParserOptions> parsers;  // connections keep that with which they began
+  std::deque<http::ParserOptions> parsers;  // the last is for what begins or goes on after a rest
   http::DecoderPool decoders;
   EventSink& sink;
   std::shared_ptr<const Sites> sites;  // for transactions that begin now

@@ -9,14 +9,14 @@ void Exchange::start(Session* owner, http::ExchangeId number) {
   session = owner;
   request = {};
   response = {};
-  judged = body_judged = response_judged = late_trailer = refused = stopped = truncated = waiting = false;
+  judged = body_judged = response_judged = late_trailer = stopped = truncated = waiting = false;
   head.clear();
   policy = nullptr;
   for (http::ViolationSet& set : undecided) set.clear();
   client = {};
   time = {};
   last_packet = 0;
-  status = 0;
+  status = refused = 0;
   for (Text* text : {&method, &url, &protocol, &hostname, &user_agent, &content_type}) text->clear();
   early.clear();
   violation_set.clear();

@@ -122,13 +122,13 @@ struct Exchange {
   bool body_judged = false;  // phase 2 has run
   bool response_judged = false;  // phase 4 has run
   bool late_trailer = false;  // trailer fields came after it, in another packet than the last chunk
-  bool refused = false;      // inline: for a violation
   bool stopped = false;      // block mode: refused, nothing more is judged
   bool truncated = false;    // a gap, a limit
   Client client;           // whom the rules take for the client
   Timestamp time;          // of the request line
   std::uint64_t last_packet = 0;  // the packet that brought its latest part
   std::uint16_t status = 0;
+  std::uint16_t refused = 0;  // inline: with which status for a violation (in mode detect: it would be); 0: not
   Text method, url, protocol, hostname, user_agent, content_type;
   EarlyResponse early;
   http::ViolationSet violation_set;

@@ -435,7 +435,12 @@ void Inspector::State::model_refused(const Arrival& in, const flow::SegmentVerdi
 // As if the failure had happened to this packet, before anybody looked at it.
 void Inspector::State::force(const Arrival& in, FailureCause cause, Verdict& verdict) {
   const flow::Tracker::Whose whose = tracker.find(in.segment);
-  const FailureAction action = fire(context, cause, whose.flow);
+  bool refuses = true;
+  if (whose.flow != nullptr && about_http(cause)) {
+    const net::Endpoint& server = whose.flow->server();
+    refuses = context.sites->may_block(server.address, server.port, context.sites->reach(server.address, server.port));
+  }
+  const FailureAction action = fire(context, cause, whose.flow, {refuses, Rest::Unread});
   if (action == FailureAction::Pass) {
     if (whose.flow != nullptr) bypass(*whose.flow);
     return;

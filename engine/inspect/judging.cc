@@ -50,18 +50,22 @@ void Context::use(std::shared_ptr<const Sites> judges) {
   sites = std::move(judges);
   ++generation;
   http::ParserOptions next = strict;
-  sites->tolerated().for_each([&next](http::Violation violation) { next.tolerate(violation); });
+  sites->let_by().for_each([&next](http::Violation violation) { next.tolerate(violation); });
   if (parsers.empty() || parsers.back().refused != next.refused) parsers.push_back(next);
 }
 
-bool Session::must_wait() {
+const Sites::Reach& Session::reach() {
   if (generation_ != context_.generation) {  // reloaded meanwhile
     generation_ = context_.generation;
     reach_ = context_.sites->reach(origin_.server, origin_.server_port);
   }
+  return reach_;
+}
+
+bool Session::must_wait() {
   // A header section that is never finished then costs its bytes, not what the rules need to judge it.
   const bool scarce = context_.counters.held > context_.options.transaction_bytes / 2;
-  return !reach_.settled || scarce || (context_.options.client.header != ForwardedHeader::None &&
+  return !reach().settled || scarce || (context_.options.client.header != ForwardedHeader::None &&
                              trusted(context_.options.client, client_.address));
 }
 
@@ -81,14 +85,14 @@ void Session::choose_client(Exchange& exchange) {
 }
 
 void Session::choose_policy(Exchange& exchange) {
-  static_cast<void>(must_wait());
+  const Sites::Reach& reach = this->reach();
   exchange.sites = context_.sites;
-  if (reach_.settled) {
-    exchange.policy = &exchange.sites->settled(reach_);
+  if (reach.settled) {
+    exchange.policy = &exchange.sites->settled(reach);
     return;
   }
   context_.place.read(exchange.url.value, exchange.hostname.value);
-  exchange.policy = &exchange.sites->choose(origin_.server, origin_.server_port, reach_, context_.place);
+  exchange.policy = &exchange.sites->choose(origin_.server, origin_.server_port, reach, context_.place);
 }
 
 void Session::begin_judging(Exchange& exchange) {
@@ -112,32 +116,6 @@ void Session::begin_judging(Exchange& exchange) {
     const std::string_view name = head.next();
     exchange.tx.request_header(name, head.next());
   }
-}
-
-void Session::decide_violations(Exchange& exchange) {
-  for (const http::Side side : {http::Side::Request, http::Side::Response}) {
-    http::ViolationSet& undecided = exchange.undecided[static_cast<std::size_t>(side)];
-    if (undecided.empty()) continue;
-    const http::ViolationSet those = undecided;
-    undecided.clear();
-    those.for_each([&](http::Violation violation) {
-      violated(&exchange, exchange.id, side, violation, !exchange.policy->tolerated.contains(violation));
-    });
-  }
-}
-
-// Inline. `refuses`: nothing more of the connection may pass.
-void Session::violated(Exchange* exchange, http::ExchangeId id, http::Side side, http::Violation violation, bool refuses) {
-  if (const auto cause = cause_of(violation)) {
-    fired(context_, *cause, refuses ? FailureAction::Reset : FailureAction::Pass, flow_);
-  }
-  if (!refuses) return;
-  if (exchange != nullptr) exchange->refused = true;
-  Decision answer;
-  answer.kind = DecisionKind::Deny;
-  answer.status = side == http::Side::Request ? 400 : 502;
-  refuse(exchange, id, DropReason::HttpViolation, http::name(violation), answer);
-  if (means_no_http(violation)) refusal_.http = false;
 }
 
 }  // namespace weir::inspect

@@ -16,7 +16,6 @@ struct ParkedSession {
   std::uint32_t before = 0;             // Session::before_
   std::uint32_t transactions = 0;
   std::uint32_t client = base::kNone;   // of ParkedSessions::clients
-  std::uint16_t parser = 0;             // number of the parser's options in Context::parsers
   bool untouched : 1 = false;   // no byte of it came yet
   bool midstream : 1 = false;   // then: its beginning was not seen
   bool over : 1 = false;        // neither side is read any more

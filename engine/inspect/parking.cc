@@ -29,7 +29,7 @@ SessionFacts facts_of(const ParkedSession& parked) {
 
 std::uint32_t Session::park() {
   if (!exchanges_.empty() || front_ || refusal_.reason != DropReason::None) return base::kNone;
-  if (transactions_ > UINT32_MAX || before_ > UINT32_MAX || parser_number_ > UINT16_MAX) return base::kNone;
+  if (transactions_ > UINT32_MAX || before_ > UINT32_MAX) return base::kNone;
   ParkedSession out;
   out.over = over(http::Side::Request) && over(http::Side::Response);
   if (!out.over) {
@@ -39,7 +39,6 @@ std::uint32_t Session::park() {
   }
   out.before = static_cast<std::uint32_t>(before_);
   out.transactions = static_cast<std::uint32_t>(transactions_);
-  out.parser = static_cast<std::uint16_t>(parser_number_);
   out.spoke_http = spoke_http_;
   out.alerted = alerted_;
   out.tunnel = tunnel_;
@@ -71,7 +70,7 @@ void Session::wake(const ParkedSession& parked, const SessionOrigin& origin, flo
   }
   flow_ = flow;
   origin_ = origin;
-  use_parser(parked.parser);
+  use_parser();
   connection_->resume(parked.http);
   client_ = {origin.client, 0, {}};
   if (parked.client != base::kNone) {
@@ -92,6 +91,7 @@ void Session::wake(const ParkedSession& parked, const SessionOrigin& origin, flo
   alerted_ = parked.alerted;
   spoke_http_ = parked.spoke_http;
   tunnel_ = parked.tunnel;
+  let_by_ = detected_ = 0;
 }
 
 }  // namespace weir::inspect

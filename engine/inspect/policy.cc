@@ -6,24 +6,27 @@
 namespace weir::inspect {
 namespace {
 
-void tell(Context& context, FailureCause cause, FailureAction action, flow::Flow* flow) {
-  if (!context.options.anomaly_events) return;
-  const auto bit = std::uint32_t{1} << static_cast<unsigned>(cause);
-  Event event;
-  if (flow != nullptr) {
-    if ((flow->failures & bit) != 0) return;
-    flow->failures |= bit;
-    event.origin = origin_of(context, *flow);
-  } else {
-    Timestamp& last = context.failure_told[static_cast<std::size_t>(cause)];
-    if (context.now - last < seconds(1)) return;
-    last = context.now;
-    event.origin.time = context.now;
-    event.origin.packet_number = context.packet_number;
+// Of flow::Flow::failures: what was said of the rest of the connection. Below them: a bit for each cause.
+constexpr unsigned kRestBit = 28;
+static_assert(kFailureCauses <= kRestBit);
+
+constexpr std::string_view name(Rest rest) {
+  switch (rest) {
+    case Rest::Unsaid: break;
+    case Rest::Read: return "read";
+    case Rest::Searched: return "searched";
+    case Rest::Unread: return "unread";
   }
-  event.type = EventType::Anomaly;
-  event.anomaly = {AnomalyType::Failure, name(cause), name(action)};
-  context.sink.write(event);
+  return {};
+}
+
+// Whether it was not told yet.
+bool is_news(flow::Flow& flow, FailureCause cause, Rest rest) {
+  std::uint32_t bits = std::uint32_t{1} << static_cast<unsigned>(cause);
+  if (rest != Rest::Unsaid) bits |= std::uint32_t{1} << (kRestBit + static_cast<unsigned>(rest));
+  const bool news = (flow.failures & bits) != bits;
+  flow.failures |= bits;
+  return news;
 }
 
 }  // namespace
@@ -111,15 +114,59 @@ bool means_no_http(http::Violation violation) {
          violation == http::Violation::Http2Preface;
 }
 
-FailureAction fire(Context& context, FailureCause cause, flow::Flow* flow) {
-  const FailureAction action = context.options.failures.action(cause);
-  fired(context, cause, action, flow);
+bool about_http(FailureCause cause) {
+  switch (cause) {
+    case FailureCause::NotHttp:
+    case FailureCause::Tls:
+    case FailureCause::Http2:
+    case FailureCause::ProxyProtocol:
+    case FailureCause::HttpViolation:
+    case FailureCause::HttpLimit:
+    case FailureCause::DecodeLimit:
+    case FailureCause::Transactions:
+    case FailureCause::TransactionMemory:
+    case FailureCause::RuleLimit:
+    case FailureCause::RuleError: return true;
+    default: return false;
+  }
+}
+
+FailureAction fire(Context& context, FailureCause cause, flow::Flow* flow, const Circumstances& how) {
+  const FailureAction action = how.refuses ? context.options.failures.action(cause) : FailureAction::Pass;
+  count(context, cause, action);
+  tell(context, cause, action, flow, how);
   return action;
 }
 
 void fired(Context& context, FailureCause cause, FailureAction done, flow::Flow* flow) {
-  ++context.counters.failures[static_cast<std::size_t>(cause)][static_cast<std::size_t>(done)];
+  count(context, cause, done);
   tell(context, cause, done, flow);
+}
+
+void count(Context& context, FailureCause cause, FailureAction done) {
+  ++context.counters.failures[static_cast<std::size_t>(cause)][static_cast<std::size_t>(done)];
+}
+
+void tell(Context& context, FailureCause cause, FailureAction done, flow::Flow* flow, const Circumstances& how) {
+  if (!context.options.anomaly_events) return;
+  const Rest rest = done == FailureAction::Pass ? how.rest : Rest::Unsaid;
+  Event event;
+  if (flow != nullptr) {
+    if (!is_news(*flow, cause, rest)) return;
+    event.origin = origin_of(context, *flow);
+  } else {
+    Timestamp& last = context.failure_told[static_cast<std::size_t>(cause)];
+    if (context.now - last < seconds(1)) return;
+    last = context.now;
+    event.origin.time = context.now;
+    event.origin.packet_number = context.packet_number;
+  }
+  event.type = EventType::Anomaly;
+  event.anomaly = {AnomalyType::Failure, name(cause), name(done), {}, name(rest)};
+  if (const FailureAction would = context.options.failures.action(cause); !how.refuses && would != done) {
+    event.anomaly.would = name(would);
+  }
+  context.sink.write(event);
 }
 
 }  // namespace weir::inspect

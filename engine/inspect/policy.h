@@ -29,10 +29,30 @@ void set_policies(flow::FlowOptions& flow, const InspectorOptions& options);
 // Says that the bytes are no HTTP/1 at all; makes no transaction.
 [[nodiscard]] bool means_no_http(http::Violation violation);
 
-// The action, counted; told as an event (once for a flow and cause; without a flow once a second and cause).
-FailureAction fire(Context& context, FailureCause cause, flow::Flow* flow);
+// What is done with the bytes that follow what was let by. The larger, the less is known of them.
+enum class Rest : std::uint8_t {
+  Unsaid,
+  Read,      // as most servers would
+  Searched,  // for something that looks like a start line
+  Unread,
+};
+
+// More about a failure, for its event.
+struct Circumstances {
+  bool refuses = true;  // false: in a mode that refuses nothing because of HTTP, so that it passes
+  Rest rest = Rest::Unsaid;
+};
+
+// The action, counted; told as an event (once for a flow and cause, and again when less of the rest is read; without a
+// flow once a second and cause).
+FailureAction fire(Context& context, FailureCause cause, flow::Flow* flow, const Circumstances& how = {});
 // The same where the action was a setting: `done` is what was done.
 void fired(Context& context, FailureCause cause, FailureAction done, flow::Flow* flow);
+// The two halves of that.
+void count(Context& context, FailureCause cause, FailureAction done);
+void tell(Context& context, FailureCause cause, FailureAction done, flow::Flow* flow, const Circumstances& how = {});
+// It is about a request or response, not about packets: the mode has a say in it.
+[[nodiscard]] bool about_http(FailureCause cause);
 
 // Failures on demand (InspectorOptions::force): true for every n-th packet.
 class ForcedFailure {

@@ -47,7 +47,9 @@ void Session::rest() {
 
 http::Progress Session::on_bytes(http::Side side, std::string_view bytes) {
   if (opaque_) return {};
-  return side == http::Side::Request && front_ ? front(bytes) : connection_->on_bytes(side, bytes);
+  const http::Progress progress = side == http::Side::Request && front_ ? front(bytes) : connection_->on_bytes(side, bytes);
+  tell_let_by();
+  return progress;
 }
 
 http::Progress Session::on_gap(http::Side side, std::uint64_t length) {
@@ -66,7 +68,9 @@ http::Progress Session::on_end(http::Side side, http::StreamEnd how) {
     }
     end_front();
   }
-  return connection_->on_end(side, how);
+  const http::Progress progress = connection_->on_end(side, how);
+  tell_let_by();
+  return progress;
 }
 
 http::Progress Session::front(std::string_view bytes) {
@@ -100,7 +104,7 @@ http::Progress Session::front_refused() {
   opaque_ = true;
   if (!inline_stance()) {
     fired(context_, FailureCause::ProxyProtocol, FailureAction::Pass, flow_);
-  } else if (fire(context_, FailureCause::ProxyProtocol, flow_) != FailureAction::Pass) {
+  } else if (fire(context_, FailureCause::ProxyProtocol, flow_, {may_block(), Rest::Unread}) != FailureAction::Pass) {
     Decision decision;
     decision.kind = DecisionKind::Drop;
     refuse(nullptr, 0, DropReason::Policy, name(FailureCause::ProxyProtocol), decision);

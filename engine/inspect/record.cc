@@ -157,9 +157,9 @@ const Event& RecordBuilder::build(Exchange& exchange, const SessionOrigin& origi
     hidden_.reset();
     if (rules::AuditView::hides(exchange.tx)) hide(exchange);
   }
-  if (exchange.refused && waf.decision == DecisionKind::Continue) {
+  if (exchange.refused != 0 && waf.decision == DecisionKind::Continue) {
     waf.decision = DecisionKind::Deny;
-    waf.status = 400;
+    waf.status = exchange.refused;
   }
   violations_.clear();
   for (const http::Violation violation : exchange.violations) {

@@ -59,7 +59,7 @@ void Session::give_up_lines() {
   ++context_.counters.evicted;
   if (!inline_stance()) {
     connection_->start_midstream();
-  } else if (fire(context_, FailureCause::TransactionMemory, flow_) == FailureAction::Pass) {
+  } else if (fire(context_, FailureCause::TransactionMemory, flow_, {may_block(), Rest::Unread}) == FailureAction::Pass) {
     connection_->give_up();
     opaque_ = true;
   } else {

@@ -27,7 +27,7 @@ bool only_no_http(const std::vector<http::Violation>& violations) {
 void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow) {
   flow_ = flow;
   connection_.reset();
-  use_parser(context_.parsers.size() - 1);
+  use_parser();
   if (midstream) connection_->start_midstream();
   origin_ = origin;
   begin_front(midstream);
@@ -39,13 +39,13 @@ void Session::open(const SessionOrigin& origin, bool midstream, flow::Flow* flow
   forget_refusal();
   transactions_ = 0;
   alerted_ = spoke_http_ = tunnel_ = false;
+  let_by_ = detected_ = 0;
 }
 
-void Session::use_parser(std::size_t number) {
-  const http::ParserOptions* options = &context_.parsers[number];
+void Session::use_parser() {
+  const http::ParserOptions* options = &context_.parsers.back();
   if (!connection_ || options != parser_) connection_.emplace(*this, *options, &context_.decoders);
   parser_ = options;
-  parser_number_ = number;
 }
 
 void Session::forget_refusal() {
@@ -57,6 +57,7 @@ void Session::forget_refusal() {
 
 void Session::close() {
   while (!exchanges_.empty()) finish(*exchanges_.front());
+  tell_let_by();
 }
 
 void Session::evict(Exchange* exchange, FailureCause cause) {
@@ -64,10 +65,11 @@ void Session::evict(Exchange* exchange, FailureCause cause) {
   if (flow_ != nullptr) holding.emplace(context_.options.in_hand, flow_->key);
   exchange->truncated = true;
   ++context_.counters.evicted;
-  // What is left of an unfinished request would go on unjudged.
-  if (inline_stance() && exchange->judged && !exchange->body_judged && refusal_.reason == DropReason::None &&
-      fire(context_, cause, flow_) != FailureAction::Pass) {
-    give_up(*exchange, cause);
+  // What is left of an unfinished request would go on unjudged; to nobody's harm where the judgement refuses nothing.
+  if (inline_stance() && exchange->judged && !exchange->body_judged && refusal_.reason == DropReason::None) {
+    const SitePolicy* policy = known_policy(exchange);
+    const bool blocks = policy == nullptr ? may_block() : policy->mode == WafMode::Block;
+    if (fire(context_, cause, flow_, {blocks, Rest::Unsaid}) != FailureAction::Pass) give_up(*exchange, cause);
   }
   finish(*exchange);
   refuse_flow();
@@ -218,12 +220,11 @@ void Session::request_body_done(Exchange& exchange, bool trailers_may_follow) {
     if (!judging(exchange)) return;
   }
   decided(exchange, exchange.tx.request_body_done(context_.now, cut, trailers_may_follow));
-  if (inline_stance() && judging(exchange) && exchange.tx.variable("TX", "MSC_PCRE_LIMITS_EXCEEDED") &&
-      fire(context_, FailureCause::RuleLimit, flow_) != FailureAction::Pass &&
-      exchange.tx.mode() == rules::EngineMode::On) {
-    exchange.stopped = true;
-    give_up(exchange, FailureCause::RuleLimit);
-  }
+  if (!inline_stance() || !judging(exchange) || !exchange.tx.variable("TX", "MSC_PCRE_LIMITS_EXCEEDED")) return;
+  const bool blocks = exchange.tx.mode() == rules::EngineMode::On;
+  if (fire(context_, FailureCause::RuleLimit, flow_, {blocks, Rest::Unsaid}) == FailureAction::Pass) return;
+  exchange.stopped = true;
+  give_up(exchange, FailureCause::RuleLimit);
 }
 
 // --- the response ---
@@ -339,27 +340,6 @@ void Session::on_message_done(http::ExchangeId id, http::Side side, http::Messag
 }
 
 void Session::on_interim(http::ExchangeId id, std::uint16_t status) { (void)id, (void)status; }
-
-void Session::on_violation(http::ExchangeId id, http::Side side, http::Violation violation) {
-  if (means_no_http(violation)) unplaced_.insert(violation);
-  Exchange* exchange = find_or_start(id);
-  if (exchange != nullptr) exchange->add(violation);
-  if (!inline_stance()) return;
-  const bool stops = parser_->refuses(side, violation);
-  if (!stops && context_.strict.refuses(side, violation)) {  // some site tolerates it
-    const SitePolicy* policy = exchange == nullptr          ? &context_.sites->everything()
-                               : exchange->policy != nullptr ? exchange->policy
-                               : reach_.settled && generation_ == context_.generation ? &context_.sites->settled(reach_)
-                                                                                       : nullptr;
-    if (policy == nullptr) {
-      exchange->undecided[static_cast<std::size_t>(side)].insert(violation);
-    } else {
-      violated(exchange, id, side, violation, !policy->tolerated.contains(violation));
-    }
-    return;
-  }
-  violated(exchange, id, side, violation, stops);
-}
 
 void Session::on_tunnel(http::ExchangeId id) {
   (void)id;

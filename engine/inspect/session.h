@@ -21,6 +21,7 @@
 #include "engine/http/sink.h"
 #include "engine/inspect/context.h"
 #include "engine/inspect/record.h"
+#include "engine/inspect/sites.h"
 
 namespace weir::inspect {
 
@@ -139,12 +140,19 @@ class Session final : public http::HttpSink {
   void begin_judging(Exchange& exchange);
   void choose_policy(Exchange& exchange);
   [[nodiscard]] bool must_wait();
+  const Sites::Reach& reach();
+  // engine/inspect/leeway.cc: what becomes of what is refused by default.
+  [[nodiscard]] bool may_block();
+  [[nodiscard]] const SitePolicy* known_policy(const Exchange* exchange);
+  [[nodiscard]] bool may_wait(const Exchange& exchange, http::Side side, http::Violation violation);
   // What its policy, once it is known, says of violations that came before.
   void decide_violations(Exchange& exchange);
-  void violated(Exchange* exchange, http::ExchangeId id, http::Side side, http::Violation violation, bool refuses);
+  void violated(Exchange* exchange, http::ExchangeId id, http::Side side, http::Violation violation, Leeway leeway);
+  void let_by(FailureCause cause, Leeway leeway);
+  void tell_let_by();
   void choose_client(Exchange& exchange);
-  // Has a parser with these options, numbered as in Context::parsers.
-  void use_parser(std::size_t number);
+  // Has a parser with the options of the sites as they are now.
+  void use_parser();
   void forget_refusal();
   // engine/inspect/proxied.cc: the PROXY protocol in front of the client's bytes.
   void begin_front(bool midstream);
@@ -179,7 +187,6 @@ class Session final : public http::HttpSink {
   std::optional<http::Connection> connection_;
   SessionOrigin origin_;
   const http::ParserOptions* parser_ = nullptr;
-  std::size_t parser_number_ = 0;
   Client client_;                             // who sends, as the connection or the PROXY protocol says
   std::unique_ptr<http::ProxyReader> front_;  // null: not, or not any more
   bool front_trusted_ = false;
@@ -190,6 +197,8 @@ class Session final : public http::HttpSink {
   std::vector<Exchange*> exchanges_;  // under way, by id; few
   http::ExchangeId next_ = 0;         // one more than the highest id heard of
   http::ViolationSet unplaced_;       // of bytes that are no HTTP
+  std::uint32_t let_by_ = 0;          // causes that passed, not told yet; a bit for each
+  std::uint32_t detected_ = 0;        // of these: because of the mode
   Refusal refusal_;
   std::string location_;
   flow::Flow* flow_ = nullptr;

@@ -100,10 +100,23 @@ void RequestPlace::read(std::string_view target, std::string_view host) {
   }
 }
 
+namespace {
+
+http::ViolationSet let_by_of(const SitePolicy& policy) {
+  http::ViolationSet out;
+  for (std::size_t i = 0; i < http::kViolationCount; ++i) {
+    const auto violation = static_cast<http::Violation>(i);
+    if (policy.leeway(violation) != Leeway::Refused) out.insert(violation);
+  }
+  return out;
+}
+
+}  // namespace
+
 Sites::Sites(SitePolicy everything, std::vector<Site> sites)
-    : everything_(std::move(everything)), sites_(std::move(sites)), tolerated_(everything_.tolerated) {
+    : everything_(std::move(everything)), sites_(std::move(sites)), let_by_(let_by_of(everything_)) {
   for (std::uint32_t i = 0; i < sites_.size(); ++i) {
-    tolerated_.insert(sites_[i].policy.tolerated);
+    let_by_.insert(let_by_of(sites_[i].policy));
     SiteMatch& match = sites_[i].match;
     if (match.hosts.empty()) any_host_.push_back(i);
     for (const std::string& host : match.hosts) {
@@ -142,6 +155,32 @@ Sites::Reach Sites::reach(const IpAddress& server, std::uint16_t port) const {
   reach.settled = reach.first == count ||
                   (sites_[reach.first].match.hosts.empty() && sites_[reach.first].match.paths.empty());
   return reach;
+}
+
+template <class F>
+bool Sites::any(const IpAddress& server, std::uint16_t port, const Reach& reach, F&& holds) const {
+  if (reach.settled) return holds(settled(reach));
+  for (auto i = reach.first; i < sites_.size(); ++i) {
+    if (!at_server(i, server, port)) continue;
+    if (holds(sites_[i].policy)) return true;
+    if (sites_[i].match.hosts.empty() && sites_[i].match.paths.empty()) return false;  // takes what is left
+  }
+  return holds(everything_);
+}
+
+Leeway Sites::strictest(const IpAddress& server, std::uint16_t port, const Reach& reach, http::Violation violation) const {
+  for (const Leeway leeway : {Leeway::Refused, Leeway::Detected}) {
+    if (any(server, port, reach, [&](const SitePolicy& p) { return p.leeway(violation) == leeway; })) return leeway;
+  }
+  return Leeway::Tolerated;
+}
+
+bool Sites::tolerates(const IpAddress& server, std::uint16_t port, const Reach& reach, http::Violation violation) const {
+  return any(server, port, reach, [&](const SitePolicy& p) { return p.tolerated.contains(violation); });
+}
+
+bool Sites::may_block(const IpAddress& server, std::uint16_t port, const Reach& reach) const {
+  return any(server, port, reach, [](const SitePolicy& p) { return p.mode == WafMode::Block; });
 }
 
 const SitePolicy& Sites::choose(const IpAddress& server, std::uint16_t port, const Reach& reach,

@@ -24,6 +24,13 @@
 
 namespace weir::inspect {
 
+// What is done about a violation that is refused by default.
+enum class Leeway : std::uint8_t {
+  Tolerated,
+  Detected,  // let by, and told that it would be refused where requests are blocked
+  Refused,
+};
+
 // How the requests of a site are judged.
 struct SitePolicy {
   std::string name;  // for records; empty: the policy for everything
@@ -31,6 +38,11 @@ struct SitePolicy {
   WafMode mode = WafMode::Detect;  // overrides SecRuleEngine
   std::uint8_t paranoia = 1;       // for records only: the rules have theirs in TX
   http::ViolationSet tolerated;    // noted, no longer refused (inline)
+
+  [[nodiscard]] Leeway leeway(http::Violation violation) const {
+    if (mode == WafMode::Off || tolerated.contains(violation)) return Leeway::Tolerated;
+    return mode == WafMode::Block ? Leeway::Refused : Leeway::Detected;
+  }
 };
 
 // Each list that is empty fits everything.
@@ -80,8 +92,16 @@ class Sites {
                                          const RequestPlace& place) const;
   [[nodiscard]] const SitePolicy& everything() const { return everything_; }
   [[nodiscard]] std::size_t size() const { return sites_.size(); }
-  // What some site, or everything, tolerates: the parser does not know yet whose request it reads.
-  [[nodiscard]] const http::ViolationSet& tolerated() const { return tolerated_; }
+  // What some site, or everything, lets by: the parser does not know yet whose request it reads.
+  [[nodiscard]] const http::ViolationSet& let_by() const { return let_by_; }
+  // Where nobody can know whose request it is: the strictest of those that it may be.
+  [[nodiscard]] Leeway strictest(const IpAddress& server, std::uint16_t port, const Reach& reach,
+                                 http::Violation violation) const;
+  // Whether some of those tolerates it by name.
+  [[nodiscard]] bool tolerates(const IpAddress& server, std::uint16_t port, const Reach& reach,
+                               http::Violation violation) const;
+  // Whether some of those has mode block.
+  [[nodiscard]] bool may_block(const IpAddress& server, std::uint16_t port, const Reach& reach) const;
 
  private:
   using List = std::vector<std::uint32_t>;  // ascending
@@ -93,12 +113,15 @@ class Sites {
 
   [[nodiscard]] bool at_server(std::uint32_t site, const IpAddress& server, std::uint16_t port) const;
   [[nodiscard]] bool on_path(std::uint32_t site, std::string_view path) const;
+  // Whether `holds` for a policy that a request of such a connection may be judged by.
+  template <class F>
+  [[nodiscard]] bool any(const IpAddress& server, std::uint16_t port, const Reach& reach, F&& holds) const;
 
   SitePolicy everything_;
   std::vector<Site> sites_;
   ByName exact_, below_;  // sites by host; `below_` by what follows "*."
   List any_host_;
-  http::ViolationSet tolerated_;
+  http::ViolationSet let_by_;
 };
 
 // Names of the violations that a policy may tolerate, with a sentence each; the others have policies of their own.

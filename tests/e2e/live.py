@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """`weir run` in the wire: client - Weir - server, in namespaces that this test makes and removes.
 
-  live.py WEIR PLACE...      PLACE: routed, bridged, local, mirror
+  live.py WEIR PLACE...      PLACE: routed, bridged, local
 
 Clean traffic comes out as it went in; attacks never complete at the server, wherever in the request they are; a
-worker that is killed, a reload and the end of Weir itself leave connections alive; the same alerts on a mirror.
+worker that is killed, a reload and the end of Weir itself leave connections alive.
 Exit status 77, with a sentence, where namespaces or queues are not to be had.
 """
 import hashlib
@@ -357,6 +357,25 @@ class Wire(unittest.TestCase):
                 if r["event_type"] == "http"]
         self.assertIn(("watched", "detect", "deny"), said)
 
+    def test_3_where_a_site_detects_no_framing_is_refused(self):
+        """On connections to the same address as those of sites that block."""
+        def odd(case, host):
+            return raw_message(case, "/", [("X-Folded", "a\r\n b")]).replace(b"lab.test", host)
+        cases = [("odd-watched", [odd("odd-watched", b"watched.test"), raw_message("odd-clean", "/")]), ("odd-refused", [odd("odd-refused", b"lab.test")])]
+        for host in self.hosts():
+            self.book.write_text("")
+            got = self.exchange(host, cases)
+            seen = self.book.read_text()
+            self.assertEqual((got["odd-watched"].count(b"seen"), got["odd-refused"].count(b"HTTP/1.1 400 ")), (2, 1), got)
+            self.assertIn(" odd-watched\n", seen)
+            self.assertNotIn(" odd-refused", seen)
+        time.sleep(0.3)
+        told = [r["anomaly"] for r in records(self.weir.events) if r["event_type"] == "anomaly" and r["anomaly"]["event"] == "http-violation"]
+        self.assertIn({"type": "failure", "event": "http-violation", "action": "pass", "would": "reset", "rest": "read"}, told)
+        said = [(r["waf"].get("site"), r["waf"]["decision"], r["waf"].get("status")) for r in records(self.weir.events)
+                if r["event_type"] == "http" and r["waf"]["violations"] == ["header-folded"]]
+        self.assertIn(("watched", "deny", 400), said)
+
     def test_3_for_whom_a_proxy_sends(self):
         """The client's address is trusted here: PROXY protocol to an nginx that wants it, X-Forwarded-For to another."""
         port = servers.PORTS["proxied"]
@@ -532,49 +551,7 @@ class Local(Wire):
     place = "local"
 
 
-class Mirror(Wire):
-    """The same connections, in the wire and on a mirror of it: the same alerts."""
-
-    @classmethod
-    def begin(cls):
-        site = cls.work / "site"
-        servers.make_site(site)
-        servers.start_backend(cls.lab)
-        servers.start_nginx(cls.lab, cls.work, site)
-        cls.lab.firewall("up", "routed", "--queues", QUEUES)
-        cls.weir = wire.Weir(cls.lab, WEIR, cls.work, cls.configuration("detect"))
-        inner = cls.lab.weir_if["client"]
-        cls.mirror = wire.Weir(cls.lab, WEIR, cls.work, f"cache: {ROOT}/build/rule-cache\n"
-                               f"inputs: {{mirror: {{interfaces: [{inner}], ignore_outgoing: false, workers: 2}}}}\n", "mirror")
-
-    def alerts(self, path):
-        out = []
-        for r in records(path):
-            if r["event_type"] == "http":
-                out.append((r["src_port"], r["tx_id"], r["http"].get("url"), r["http"].get("status"), r["waf"]["decision"],
-                            r["waf"]["score"]["inbound"], tuple(rule["id"] for rule in r["waf"]["rules"])))
-        return sorted(out, key=str)
-
-    def test_same_alerts(self):
-        cases = attack_traffic.handmade()[::9]
-        attack_traffic.send(self.lab, self.lab.server4, servers.PORTS["nginx"], cases)
-        attack_traffic.send(self.lab, self.lab.server6, servers.PORTS["nginx"], cases[:10], first_port=22000)
-        time.sleep(1)
-        self.mirror.stop()
-        self.weir.stop()
-        wire_alerts, mirror_alerts = self.alerts(self.weir.events), self.alerts(self.mirror.events)
-        self.assertGreater(len(wire_alerts), 60)
-        self.assertTrue(any(a[4] == "deny" for a in wire_alerts))
-        self.assertEqual(wire_alerts, mirror_alerts)
-        last = [r for r in records(self.mirror.events) if r["event_type"] == "stats"][-1]["stats"]
-        self.assertEqual(last["port"]["lost"], 0)
-        self.assertEqual(last["tcp"]["gaps"], 0)
-
-
-for name in [n for n in dir(Wire) if n.startswith("test_")]:
-    setattr(Mirror, name, None)
-
-CLASSES = {"routed": Routed, "bridged": Bridged, "local": Local, "mirror": Mirror}
+CLASSES = {"routed": Routed, "bridged": Bridged, "local": Local}
 
 
 def main():
