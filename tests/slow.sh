@@ -6,7 +6,8 @@
 #   tests/slow.sh clang      build with clang, warnings as errors
 #   tests/slow.sh damage     1,000 damaged copies of the recorded captures (plain and sanitizer build)
 #   tests/slow.sh fuzz [S]   every fuzz target for S seconds (default 60), clang and libFuzzer
-#   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine, on a mirror
+#   tests/slow.sh live       weir run in the wire: routed, bridged, on the server's machine
+#   tests/slow.sh mirrored   thousands of requests in the wire, on a mirror port and from a capture: the same alerts
 #   tests/slow.sh gateway    behind a gateway load balancer: reload and bypass at 50,000 packets a second
 #   tests/slow.sh clean      2 GiB each way, 10,000 requests, WebSocket, events, a browser: the same bytes without and with Weir
 #   tests/slow.sh chaos      killed and stopped workers, reloads, a full disk, exhausted tables and pools, under load
@@ -75,8 +76,21 @@ fuzz() {
 live() {
   build dev
   local place
-  for place in routed bridged local mirror; do
+  for place in routed bridged local; do
     python3 tests/e2e/live.py build/dev/app/weir $place || [ $? -eq 77 ]
+  done
+}
+
+mirrored() {
+  build dev
+  local suites=(--suite "$(suite3)") mode
+  if [ -n "${WEIR_CRS4_DIR:-}" ]; then
+    suites=(--crs "$WEIR_CRS4_DIR" --suite "$WEIR_CRS4_DIR/tests/regression/tests" "${suites[@]}")
+  else
+    say "WEIR_CRS4_DIR is not set: CRS 4 is left out"
+  fi
+  for mode in detect block; do
+    python3 tests/e2e/mirrored.py build/dev/app/weir --mode $mode "${suites[@]}" || [ $? -eq 77 ]
   done
 }
 
@@ -130,7 +144,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | live | gateway | clean | chaos | scale | evasions | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | mirrored | gateway | clean | chaos | scale | evasions | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang
@@ -141,7 +155,7 @@ case "${1:-}" in
     suites
     ;;
   *)
-    sed -n '2,20p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac

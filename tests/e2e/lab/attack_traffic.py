@@ -74,6 +74,15 @@ def requests_for(payload):
     yield message("POST", "/upload", [("Content-Type", kind)], body)
 
 
+def chunked(one, size):
+    """The same message with a chunked body."""
+    head, _, body = one.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length:")]
+    pieces = [body[i:i + size] for i in range(0, len(body), size)]
+    return (b"\r\n".join(lines) + b"\r\nTransfer-Encoding: chunked\r\n\r\n" +
+            b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n")
+
+
 def handmade():
     """[(label, [message, …])]: each entry is one connection."""
     connections = []
@@ -88,7 +97,7 @@ def handmade():
 
 SENDER = r"""
 import base64, json, re, socket, sys
-host, port, first_port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+host, port, first_port, source, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], float(sys.argv[5])
 
 def read_response(s, buffered):
     data = buffered
@@ -114,9 +123,9 @@ for line in sys.stdin:
     while True:
         s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.settimeout(20)
+        s.settimeout(patience)
         try:
-            s.bind(("::" if ":" in host else "0.0.0.0", own))
+            s.bind((source, own))
             s.connect((host, port))
             break
         except OSError:
@@ -131,7 +140,7 @@ for line in sys.stdin:
             if closed:
                 break
         s.shutdown(socket.SHUT_WR)
-        s.settimeout(5)
+        s.settimeout(min(patience, 5))
         while s.recv(65536):
             pass
     except OSError:
@@ -142,13 +151,15 @@ json.dump(ports, sys.stdout)
 """
 
 
-def send(lab, host, port, connections, first_port=12000, timeout=900):
-    """Sends every connection's messages one after the other; returns {client port: label}."""
+def send(lab, host, port, connections, first_port=12000, timeout=900, source=None, patience=20):
+    """Sends every connection's messages one after the other, from `source` (any address of the client's, if none); returns
+    {client port: label}. A connection is given up when the server says nothing for `patience` seconds."""
     import base64
     import subprocess
     lines = "\n".join(json.dumps([label, [base64.b64encode(m).decode() for m in messages]])
                       for label, messages in connections)
-    done = lab.run("client", sys.executable, "-c", SENDER, host, str(port), str(first_port), input=lines, text=True,
+    done = lab.run("client", sys.executable, "-c", SENDER, host, str(port), str(first_port),
+                   source or ("::" if ":" in host else "0.0.0.0"), str(patience), input=lines, text=True,
                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
     if done.returncode != 0:
         raise RuntimeError(f"the sender failed: {done.stderr[-2000:]}")

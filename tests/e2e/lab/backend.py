@@ -118,6 +118,10 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 128
     allow_reuse_address = True
 
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], (OSError, ValueError)):  # a client that is gone, perhaps in the middle of a body
+            super().handle_error(request, client_address)
+
 
 if __name__ == "__main__":
     Server.address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET

@@ -181,12 +181,12 @@ backend nginx
 
 
 class Capture:
-    """tcpdump on one interface of the server's namespace, whole packets, until stop()."""
+    """tcpdump on one interface, of the server's namespace if nothing else is said, whole packets, until stop()."""
 
-    def __init__(self, lab, path: pathlib.Path, interface=None, expression="tcp"):
+    def __init__(self, lab, path: pathlib.Path, interface=None, expression="tcp", where="server"):
         self.lab, self.path = lab, path
         log = open(str(path) + ".log", "w")
-        self.process = lab.start("server", "tcpdump", "-i", interface or lab.server_if, "-s", "0", "-U", "-B", "65536",
+        self.process = lab.start(where, "tcpdump", "-i", interface or lab.server_if, "-s", "0", "-U", "-B", "65536",
                                  "--nano", "-w", str(path), expression, stderr=log, stdout=log)
         end = time.monotonic() + 10
         while "listening" not in pathlib.Path(str(path) + ".log").read_text():

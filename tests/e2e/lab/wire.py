@@ -70,6 +70,52 @@ class WireLab(namespaces.Lab):
         subprocess.run(["ip", "netns", "del", self.weir_ns], stderr=subprocess.DEVNULL)
 
 
+class NoMirror(RuntimeError):
+    """The kernel cannot copy packets."""
+
+
+class SpanLab(WireLab):
+    """Routed, with several addresses for the client, and a fourth namespace, "monitor", to whose interface `span` goes a
+    copy of all that the client sends and gets (tc mirred)."""
+
+    def __init__(self, addresses=1):
+        super().__init__("routed")
+        tag = f"{os.getpid() % 100000}"
+        self.monitor_ns, self.span, self.port = f"weir-m-{tag}", f"wm{tag}", f"wp{tag}"
+        self.clients4 = [f"10.78.1.{2 + i}" for i in range(addresses)]
+        self.clients6 = [f"fd78:1::{2 + i:x}" for i in range(addresses)]
+
+    def _build(self):
+        super()._build()
+        sh = lambda *words: subprocess.run(words, check=True)
+        for v4, v6 in list(zip(self.clients4, self.clients6))[1:]:
+            sh("ip", "-n", self.client_ns, "addr", "add", f"{v4}/24", "dev", self.client_if)
+            sh("ip", "-n", self.client_ns, "addr", "add", f"{v6}/64", "dev", self.client_if, "nodad")
+        sh("ip", "netns", "add", self.monitor_ns)
+        self.run("monitor", "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1", check=True)
+        sh("ip", "link", "add", self.port, "netns", self.weir_ns, "type", "veth", "peer", "name", self.span, "netns", self.monitor_ns)
+        sh("ip", "-n", self.weir_ns, "link", "set", self.port, "up")
+        sh("ip", "-n", self.monitor_ns, "link", "set", self.span, "up")
+        inner = self.weir_if["client"]
+
+        def mirror(*words):
+            done = subprocess.run(words, stderr=subprocess.PIPE, text=True)
+            if done.returncode != 0:
+                raise NoMirror(f"tc mirred is not to be had here: {done.stderr.strip()}")
+
+        mirror("tc", "-n", self.weir_ns, "qdisc", "add", "dev", inner, "clsact")
+        for way in ("ingress", "egress"):
+            mirror("tc", "-n", self.weir_ns, "filter", "add", "dev", inner, way, "protocol", "all", "u32", "match", "u32", "0", "0",
+               "action", "mirred", "egress", "mirror", "dev", self.port)
+
+    def _namespace(self, where):
+        return self.monitor_ns if where == "monitor" else super()._namespace(where)
+
+    def __exit__(self, *what):
+        super().__exit__(*what)
+        subprocess.run(["ip", "netns", "del", self.monitor_ns], stderr=subprocess.DEVNULL)
+
+
 class Pins:
     """A bpf file system of the test's own, for release.requests; `directory` is "" where there can be none."""
 
@@ -95,13 +141,13 @@ class Pins:
 class Weir:
     """`weir run` in the lab, from a configuration text, until stop()."""
 
-    def __init__(self, lab, program, work, text, name="weir", events=None):
+    def __init__(self, lab, program, work, text, name="weir", events=None, where="weir"):
         self.lab, self.work, self.name = lab, work, name
         self.config = work / f"{name}.yaml"
         self.log = work / f"{name}.log"
         self.events = events or work / f"{name}.jsonl"
         self.config.write_text(text + f"events: {{file: {self.events}, flow: true}}\n")
-        self.process = lab.start("weir", str(program), "run", "-c", str(self.config), stderr=open(self.log, "w"))
+        self.process = lab.start(where, str(program), "run", "-c", str(self.config), stderr=open(self.log, "w"))
         self.wait_for("running:")
 
     def wait_for(self, words, seconds=30):
