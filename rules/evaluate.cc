@@ -6,14 +6,13 @@
 #include <cstdio>
 #include <span>
 
+#include "rules/foregone.h"
 #include "rules/prescan.h"
 #include "rules/variables.h"
 
 namespace weir::rules {
 
 namespace {
-
-enum class LinkResult : std::uint8_t { NoMatch, Match, Stop };
 
 constexpr std::size_t kMaxMatchedVars = 65536;
 
@@ -237,7 +236,10 @@ LinkResult LinkRun::run() {
   return any_ ? LinkResult::Match : LinkResult::NoMatch;
 }
 
-// Does the rule begin with a comparison that does not hold? Then it has no effect at all.
+}  // namespace
+
+LinkResult run_link(TransactionState& tx, const Rule& rule, std::uint32_t link) { return LinkRun(tx, rule, link).run(); }
+
 bool fails_at_once(const TransactionState& tx, const Rule& rule) {
   const Link& link = tx.program->links.data()[rule.first_link];
   if (!link.number || tx.trace != nullptr) return false;
@@ -246,6 +248,12 @@ bool fails_at_once(const TransactionState& tx, const Rule& rule) {
   if (t.count) return link.number->holds(v == nullptr ? "0" : "1") == link.negated;
   return v == nullptr || link.number->holds(v->value) == link.negated;
 }
+
+std::size_t after_match(const Rule& rule, std::size_t step, std::size_t steps) {
+  return rule.skip_to != Rule::kNoSkip ? rule.skip_to : std::min<std::size_t>(step + 1 + rule.skip, steps);
+}
+
+namespace {
 
 LinkResult run_rule(TransactionState& tx, const Rule& rule) {
   if (fails_at_once(tx, rule)) return LinkResult::NoMatch;
@@ -295,33 +303,35 @@ TraceSink::RuleStep trace_step(const TransactionState& tx, const Rule& rule, std
 
 namespace {
 
-// The first step from `from` on that is to be run.
-std::size_t next_step(std::span<const std::uint64_t> all, std::size_t from, std::size_t end) {
+// The first step from `from` on that is to be run, of those in `way` (null: of all).
+std::size_t next_step(std::span<const std::uint64_t> all, const std::uint64_t* way, std::size_t from, std::size_t end) {
   if (from >= end) return end;
   const std::uint64_t* const steps = all.data();
+  const auto bits_of = [&](std::size_t word) { return way == nullptr ? steps[word] : steps[word] & way[word]; };
   std::size_t word = from / 64;
-  std::uint64_t bits = steps[word] & ~std::uint64_t{0} << (from % 64);
+  std::uint64_t bits = bits_of(word) & ~std::uint64_t{0} << (from % 64);
   while (bits == 0) {
     if (++word == all.size()) return end;
-    bits = steps[word];
+    bits = bits_of(word);
   }
   return word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
 }
 
-}  // namespace
+const Course* course_of(const TransactionState& tx, Phase phase) {
+  const Foregone* foregone = tx.program->foregone.get();
+  const bool known = foregone != nullptr && !tx.astray && tx.trace == nullptr && tx.profile == nullptr;
+  return known ? foregone->course(tx.phases_done, phase) : nullptr;
+}
 
-void run_phase(TransactionState& tx, Phase phase) {
-  tx.phase = phase;
-  if (tx.trace != nullptr) tx.trace->on_phase(phase);
-  const auto& steps = tx.program->phases[static_cast<std::size_t>(phase)];
-  if (tx.program->optimisations.prefilter) {
-    prescan(tx, phase);
-  } else {
-    tx.steps_to_run.assign((steps.size() + 63) / 64, ~std::uint64_t{0});
-  }
+// False: the phase was left before its end.
+bool run_steps(TransactionState& tx, Phase phase, const std::vector<std::uint32_t>& steps) {
+  std::size_t turn = 0;  // of the course: what is before it is done
   for (std::size_t i = 0; i < steps.size();) {
-    if (tx.mode == EngineMode::Off) break;
-    const std::size_t next = next_step(tx.steps_to_run, i, steps.size());
+    if (tx.mode == EngineMode::Off) return false;
+    if (tx.course != nullptr && (tx.astray || !tx.course->fits(tx))) tx.course = nullptr;
+    const std::size_t next =
+        next_step(tx.steps_to_run, tx.course == nullptr ? nullptr : tx.course->open.data(), i, steps.size());
+    if (tx.course != nullptr) turn = tx.course->follow(tx, turn, next);
     note_not_run(tx, steps, i, next);
     if (next >= steps.size()) break;
     i = next;
@@ -334,16 +344,34 @@ void run_phase(TransactionState& tx, Phase phase) {
       continue;
     }
     const LinkResult result = run_rule(tx, rule);
-    if (result == LinkResult::Stop) break;
+    if (result == LinkResult::Stop) return false;
     std::size_t to = i + 1;
     if (result == LinkResult::Match) {
-      to = rule.skip_to != Rule::kNoSkip ? rule.skip_to
-                                         : std::min<std::size_t>(to + rule.skip, steps.size());
+      to = after_match(rule, i, steps.size());
       const bool jump = rule.skip_to != Rule::kNoSkip;
       note_jump(tx, steps, i + 1, to, jump ? TraceSink::Skipped::SkipAfter : TraceSink::Skipped::Skip);
+      if (tx.course != nullptr && tx.course->left_by(turn, to)) tx.astray = true;
     }
     i = to;
   }
+  return true;
+}
+
+}  // namespace
+
+void run_phase(TransactionState& tx, Phase phase) {
+  tx.phase = phase;
+  if (tx.trace != nullptr) tx.trace->on_phase(phase);
+  const auto& steps = tx.program->phases[static_cast<std::size_t>(phase)];
+  tx.course = course_of(tx, phase);
+  if (tx.program->optimisations.prefilter) {
+    prescan(tx, phase);
+  } else {
+    tx.steps_to_run.assign((steps.size() + 63) / 64, ~std::uint64_t{0});
+  }
+  const bool whole = run_steps(tx, phase, steps);
+  if (!whole || tx.course == nullptr) tx.astray = true;
+  tx.course = nullptr;
   tx.matched_vars.clear();
   tx.current_rule = nullptr;
   tx.phases_done = static_cast<std::uint8_t>(tx.phases_done | 1U << static_cast<unsigned>(phase));

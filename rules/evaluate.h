@@ -9,6 +9,15 @@ namespace weir::rules {
 // Runs the rules of `phase`. Sets tx.decision and tx.intercepted if a disruptive action took effect.
 void run_phase(TransactionState& tx, Phase phase);
 
+// The step to go on at after `rule`, which is step `step` of `steps`, has matched.
+std::size_t after_match(const Rule& rule, std::size_t step, std::size_t steps);
+
+// For foregone.cc. One link of a rule: what its matches do is done.
+enum class LinkResult : std::uint8_t { NoMatch, Match, Stop };
+LinkResult run_link(TransactionState& tx, const Rule& rule, std::uint32_t link);
+// Does the rule begin with a comparison that does not hold? Then it has no effect at all.
+bool fails_at_once(const TransactionState& tx, const Rule& rule);
+
 // actions/: the effects of one link's actions for one matching value.
 void perform(TransactionState& tx, const Rule& rule, std::uint32_t link, const Action& action);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 
+#include "rules/foregone.h"
 #include "rules/scanners.h"
 #include "rules/transforms/effect.h"
 #include "rules/variables.h"
@@ -499,8 +500,10 @@ void prescan(TransactionState& tx, Phase phase) {
   } else if (const auto level = level_of(tx); level) {
     use_filter(tx, p.for_level(*level));
   } else {
-    // The rules that set the level come first.
-    use_filter(tx, phase == Phase::RequestHeaders ? 0 : p.whole_request());
+    // The rules that set the level come first; most often it is foregone which.
+    const bool first = phase == Phase::RequestHeaders;
+    const auto foretold = first && tx.course != nullptr ? tx.course->level : std::nullopt;
+    use_filter(tx, foretold ? p.for_level(*foretold) : first ? 0 : p.whole_request());
   }
   fill_steps(tx, phase);
 }

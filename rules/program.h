@@ -140,6 +140,8 @@ struct Rule {
   static constexpr std::uint32_t kNoSkip = 0xffffffff;
 };
 
+class Foregone;  // rules/foregone.h
+
 class Program {
  public:
   Program() = default;
@@ -159,6 +161,7 @@ class Program {
   std::shared_ptr<const GeoDatabase> geo;  // SecGeoLookupDb
   std::shared_ptr<const Regex> relevant_status;  // SecAuditLogRelevantStatus; null: none
   Prefilters prefilter;
+  std::shared_ptr<const Foregone> foregone;  // null: every rule is run
   std::array<bool, 256> reads{};  // by Variable: some target or macro reads it
   bool idle = false;  // no rules, no bodies, no audit log: nothing of a message is looked at
   LoadStats stats;

@@ -50,6 +50,7 @@ struct Optimisations {
   bool linear = true;           // patterns that are dear, and long values, are searched for in linear time first
   bool transform_cache = true;  // a chain is applied once to a value
   bool numbers = true;          // comparisons of TX variables that fail are done with at once
+  bool foregone = true;         // rules that look at nothing of a message are run once, at load
   bool injection = true;        // libinjection is asked only about what could be an injection
 };
 

@@ -96,7 +96,11 @@ Decision phase_result(TransactionState& tx, Phase phase, Timestamp now) {
   }
   const bool request = phase == Phase::RequestHeaders || phase == Phase::RequestBody;
   const bool allowed = tx.allow_all || (request && tx.allow_request);
-  if (!tx.intercepted && !allowed && !tx.unread) run_phase(tx, phase);
+  if (!tx.intercepted && !allowed && !tx.unread) {
+    run_phase(tx, phase);
+  } else {
+    tx.astray = true;
+  }
   tx.phases_done = static_cast<std::uint8_t>(tx.phases_done | 1U << bit);
   if (tx.intercepted) return tx.decision;
   Decision d;
@@ -171,6 +175,7 @@ void clear_outcome(TransactionState& tx) {
   tx.pcre_limits_exceeded = false;
   tx.rule_flags_used = false;
   tx.target_removals.clear();
+  tx.astray = false;
   tx.decision = Decision{};
   tx.intercepted = tx.allow_all = tx.allow_request = false;
   tx.matches.clear();
@@ -341,7 +346,8 @@ Decision Transaction::request_body_done(Timestamp now, bool truncated, bool trai
     tx.request.body_done = true;
   }
   if (trailers_may_follow) {
-    tx.before_trailers = {true, tx.tx, tx.rule_matched, tx.matches.size(), tx.dropped_matches, tx.highest_severity};
+    tx.before_trailers = {true, tx.tx, tx.rule_matched, tx.matches.size(), tx.dropped_matches, tx.highest_severity,
+                          tx.astray};
   }
   return phase_result(tx, Phase::RequestBody, now);
 }
@@ -356,6 +362,7 @@ Decision Transaction::request_trailers_done(Timestamp now) {
     while (tx.matches.size() > before.matches) tx.matches.pop_back();
     tx.dropped_matches = before.dropped_matches;
     tx.highest_severity = before.highest_severity;
+    tx.astray = before.astray;
     before.kept = false;
     for (const Variable v : {Variable::FULL_REQUEST, Variable::FULL_REQUEST_LENGTH}) {
       tx.scalar_ready[static_cast<std::size_t>(v)] = false;

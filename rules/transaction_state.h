@@ -171,7 +171,10 @@ struct BeforePhase {
   std::size_t matches = 0;
   std::uint32_t dropped_matches = 0;
   int highest_severity = 255;
+  bool astray = false;
 };
+
+struct Course;  // rules/foregone.h
 
 struct TransactionState {
   explicit TransactionState(Scratch& s, CollectionStore* store_);
@@ -237,6 +240,8 @@ struct TransactionState {
   bool rule_flags_used = false;
   std::vector<const CtlAction*> target_removals;
   std::vector<std::uint64_t> steps_to_run;  // of the current phase
+  const Course* course = nullptr;           // what is foregone in it; null: nothing
+  bool astray = false;                      // from what is foregone, for good
   const Prefilter* filter = nullptr;        // in use, ...
   std::uint8_t filter_number = 0;           // 1 + its place in Prefilters::filters, ...
   MaskTable* masks = nullptr;               // its table, ...
@@ -255,6 +260,17 @@ struct TransactionState {
   static constexpr std::uint8_t kTargetsRemoved = 2;
   // Repeated matches of rules that have one already are recorded up to this many in all.
   static constexpr std::size_t kMaxMatches = 1024;
+
+  // Is a match of the rule, which has just come about, to be recorded? Hostile input can make one rule match very often:
+  // every rule's first match is kept, of the others a bounded number.
+  bool keeps_match(std::size_t rule, bool disruptive) {
+    if (rule_matched[rule] != 0 && !disruptive && matches.size() >= kMaxMatches) {
+      ++dropped_matches;
+      return false;
+    }
+    rule_matched[rule] = 1;
+    return true;
+  }
 
   [[nodiscard]] const Settings& settings() const { return program->settings; }
   [[nodiscard]] const ReLimits& pcre() const { return program->settings.pcre; }

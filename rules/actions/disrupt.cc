@@ -18,15 +18,7 @@ std::span<const std::string_view> tags_of(TransactionState& tx, const Rule& rule
 }
 
 void note(TransactionState& tx, const Rule& rule, bool disruptive) {
-  const auto index = static_cast<std::size_t>(&rule - tx.program->rules.data());
-  // Hostile input can make one rule match very often: every rule's first match is kept, of the others a
-  // bounded number.
-  if (tx.rule_matched[index] != 0 && !disruptive &&
-      tx.matches.size() >= TransactionState::kMaxMatches) {
-    ++tx.dropped_matches;
-    return;
-  }
-  tx.rule_matched[index] = 1;
+  if (!tx.keeps_match(static_cast<std::size_t>(&rule - tx.program->rules.data()), disruptive)) return;
   Match m;
   m.rule_id = rule.id;
   m.phase = rule.phase;

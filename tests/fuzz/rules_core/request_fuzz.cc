@@ -61,6 +61,7 @@ struct Engine {
     options.optimisations.recurring = optimised;
     options.optimisations.numbers = optimised;
     options.optimisations.linear = optimised;
+    options.optimisations.foregone = optimised;
     rules = RuleSet::load({Source::memory("fuzz.conf", kRules)}, options).rules;
     if (rules == nullptr) std::abort();
   }

@@ -120,7 +120,7 @@ constexpr Switch kSwitches[] = {
     {"hyperscan", &Optimisations::hyperscan},   {"transform_cache", &Optimisations::transform_cache},
     {"injection", &Optimisations::injection},     {"levels", &Optimisations::levels},
     {"recurring", &Optimisations::recurring},     {"numbers", &Optimisations::numbers},
-    {"linear", &Optimisations::linear},
+    {"linear", &Optimisations::linear},         {"foregone", &Optimisations::foregone},
 };
 
 Optimisations all_off() {

@@ -1,0 +1,317 @@
+#include "rules/foregone.h"
+
+#include <algorithm>
+#include <span>
+
+#include "rules/ascii.h"
+#include "rules/evaluate.h"
+
+namespace weir::rules {
+
+namespace {
+
+// Names of TX variables that rules set which are not closed.
+class ForeignNames {
+ public:
+  void clear() {
+    names_.clear();
+    beginnings_.clear();
+  }
+  void add(std::string_view name) { names_.insert(lower(name)); }
+  void add(const Macro& name) {
+    if (name.literal()) {
+      add(name.text());
+      return;
+    }
+    // What comes of macros may be anything; before them the name is as written, but for what is escaped.
+    std::string beginning = lower(name.text().substr(0, name.text().find("%{")));
+    const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '\\'; };
+    beginning.erase(std::find_if_not(beginning.begin(), beginning.end(), plain), beginning.end());
+    beginnings_.insert(std::move(beginning));
+  }
+  [[nodiscard]] bool contains(std::string_view name) const {
+    const std::string key = lower(name);
+    return names_.contains(key) || std::any_of(beginnings_.begin(), beginnings_.end(), [&](const std::string& b) {
+      return key.starts_with(b);
+    });
+  }
+
+ private:
+  std::set<std::string> names_, beginnings_;
+};
+
+// Which rules are closed. All that look like it are taken to be, until one reads what another kind of rule sets.
+class Closure {
+ public:
+  explicit Closure(const Program& program) : program_(program) {}
+  void find();
+
+  std::vector<bool> closed;  // by rule
+  ForeignNames foreign;
+
+ private:
+  [[nodiscard]] std::span<const Link> links_of(const Rule& rule) const {
+    return {program_.links.data() + rule.first_link, rule.links};
+  }
+  [[nodiscard]] bool looks_closed(const Rule& rule) const;
+  [[nodiscard]] static bool looks_closed(const Link& link);
+  [[nodiscard]] static bool of_constants(const Macro& macro);
+  [[nodiscard]] bool reads_foreign(const Rule& rule) const;
+  [[nodiscard]] bool reads_foreign(const Macro& macro) const;
+  void gather_foreign();
+
+  const Program& program_;
+};
+
+// Does the macro speak of nothing but single TX variables?
+bool Closure::of_constants(const Macro& macro) {
+  return std::all_of(macro.parts().begin(), macro.parts().end(), [](const Macro::Part& p) {
+    return !p.is_variable || (p.variable == Variable::TX && !p.text.empty());
+  });
+}
+
+bool Closure::looks_closed(const Link& link) {
+  constexpr std::string_view kOperators[] = {"eq", "ge", "gt", "le", "lt", "streq"};
+  if (link.chain != 0 || link.multi_match || !of_constants(link.op_macro)) return false;
+  const bool compares = link.op != nullptr && std::count(std::begin(kOperators), std::end(kOperators), link.op_name) > 0;
+  if (link.op != nullptr && !compares) return false;
+  for (const TargetSpec& t : link.targets) {
+    const bool variable = t.variable == Variable::TX && t.kind == syntax::Selector::Kind::Literal && !t.wildcard;
+    const bool always = link.op == nullptr && t.variable == Variable::REMOTE_ADDR && !t.count;
+    if (t.exclude || (!variable && !always)) return false;
+  }
+  return std::all_of(link.actions.begin(), link.actions.end(), [](const Action& action) {
+    const auto* set = std::get_if<SetVar>(&action);
+    return set != nullptr && set->collection == Written::Tx && set->name.literal() && of_constants(set->value);
+  });
+}
+
+bool Closure::looks_closed(const Rule& rule) const {
+  if (rule.plain_tags.size() != rule.tags.size() || !of_constants(rule.message) || !of_constants(rule.log_data)) {
+    return false;
+  }
+  std::set<std::string> names;  // each once: what a rule sets is read when it has been run
+  for (const Link& link : links_of(rule)) {
+    if (!looks_closed(link)) return false;
+    for (const Action& action : link.actions) {
+      if (!names.insert(lower(std::get<SetVar>(action).name.text())).second) return false;
+    }
+  }
+  return true;
+}
+
+bool Closure::reads_foreign(const Macro& macro) const {
+  return std::any_of(macro.parts().begin(), macro.parts().end(), [&](const Macro::Part& p) {
+    return p.is_variable && foreign.contains(p.text);
+  });
+}
+
+bool Closure::reads_foreign(const Rule& rule) const {
+  if (reads_foreign(rule.message) || reads_foreign(rule.log_data)) return true;
+  for (const Link& link : links_of(rule)) {
+    if (reads_foreign(link.op_macro)) return true;
+    for (const TargetSpec& t : link.targets) {
+      if (t.variable == Variable::TX && foreign.contains(t.key)) return true;
+    }
+    for (const Action& action : link.actions) {
+      const auto& set = std::get<SetVar>(action);
+      const bool counts = set.how == SetVar::How::Add || set.how == SetVar::How::Subtract;
+      if (reads_foreign(set.value) || (counts && foreign.contains(set.name.text()))) return true;
+    }
+  }
+  return false;
+}
+
+void Closure::gather_foreign() {
+  foreign.clear();
+  for (const char* digit : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}) foreign.add(digit);  // captures
+  foreign.add("MSC_PCRE_LIMITS_EXCEEDED");
+  for (std::size_t r = 0; r < closed.size(); ++r) {
+    if (closed[r]) continue;
+    for (const Link& link : links_of(program_.rules[r])) {
+      for (const Action& action : link.actions) {
+        const auto* set = std::get_if<SetVar>(&action);
+        if (set != nullptr && set->collection == Written::Tx) foreign.add(set->name);
+      }
+    }
+  }
+}
+
+void Closure::find() {
+  for (const Rule& rule : program_.rules) closed.push_back(looks_closed(rule));
+  for (bool changed = true; changed;) {
+    gather_foreign();
+    changed = false;
+    for (std::size_t r = 0; r < closed.size(); ++r) {
+      if (!closed[r] || !reads_foreign(program_.rules[r])) continue;
+      closed[r] = false;
+      changed = true;
+    }
+  }
+}
+
+}  // namespace
+
+// Goes through phases as a transaction would of which nothing is known.
+class CourseRecorder {
+ public:
+  CourseRecorder(const Program& program, const Closure& closure, Foregone& out);
+  // After the phases that it has been through. False: a closed rule would end the phase, so that nothing is foregone.
+  bool run(Phase phase);
+
+ private:
+  bool closed_step(std::uint32_t step, const Rule& rule, Course& course, std::size_t& to);
+  bool run_links(const Rule& rule, Course& course);
+  std::string_view keep(std::string_view text) { return *out_.texts_.emplace(text).first; }
+  [[nodiscard]] bool of_client(std::string_view value) const { return value.data() == tx_.client_text.data(); }
+  void note(std::uint32_t step, std::uint32_t rule, std::uint64_t work, Course& course);
+
+  const Program& program_;
+  const Closure& closure_;
+  Foregone& out_;
+  Scratch scratch_;
+  TransactionState tx_;
+};
+
+CourseRecorder::CourseRecorder(const Program& program, const Closure& closure, Foregone& out)
+    : program_(program), closure_(closure), out_(out), tx_(scratch_, nullptr) {
+  tx_.program = &program;
+  tx_.forms.arena = &tx_.arena;
+  tx_.forms.chains = &program.chains;
+  tx_.forms.steps = &program.chain_steps;
+  tx_.forms.work = &tx_.work;
+  tx_.mode = EngineMode::DetectionOnly;  // so that run_links() sees the end of every rule
+  tx_.client_text = "client";
+  tx_.rule_matched.assign(program.rules.size(), 0);
+}
+
+// Runs a rule; what it has set is in `course`. True: all of its links matched.
+bool CourseRecorder::run_links(const Rule& rule, Course& course) {
+  tx_.current_rule = &rule;
+  tx_.matched_vars.clear();
+  for (std::uint32_t i = 0; i < rule.links; ++i) {
+    if (run_link(tx_, rule, i) != LinkResult::Match) return false;
+    for (const Action& action : program_.links[rule.first_link + i].actions) {
+      const auto& set = std::get<SetVar>(action);
+      const VarTable::Var* v = tx_.tx.find(set.name.text(), set.hash);
+      course.sets.push_back({set.name.text(), v == nullptr ? "" : keep(v->value), set.hash, v == nullptr});
+    }
+  }
+  return true;
+}
+
+// Adds a turn, if the rule did anything. `work`: as it was before.
+void CourseRecorder::note(std::uint32_t step, std::uint32_t rule, std::uint64_t work, Course& course) {
+  Course::Turn turn;
+  if (!course.turns.empty()) turn = course.turns.back();
+  const bool matched = !tx_.matched_var.name.empty();
+  if (tx_.work == work && !matched) return;
+  turn.step = step;
+  turn.work += tx_.work - work;
+  turn.sets = static_cast<std::uint32_t>(course.sets.size());
+  for (Match m : tx_.matches) {
+    const bool client = of_client(m.value);
+    for (std::string_view* text : {&m.message, &m.data, &m.target, &m.value}) *text = keep(*text);
+    course.noted.push_back({rule, client, m});
+  }
+  turn.noted = static_cast<std::uint32_t>(course.noted.size());
+  turn.severity = std::min(turn.severity, tx_.highest_severity);
+  if (matched) {
+    turn.matched_by = static_cast<std::uint32_t>(course.turns.size() + 1);
+    turn.matched = {keep(tx_.matched_var.name), keep(tx_.matched_var.value)};
+    turn.of_client = of_client(tx_.matched_var.value);
+  }
+  course.turns.push_back(turn);
+}
+
+bool CourseRecorder::closed_step(std::uint32_t step, const Rule& rule, Course& course, std::size_t& to) {
+  const std::uint64_t work = tx_.work;
+  tx_.matches.clear();
+  tx_.matched_var = {};
+  tx_.highest_severity = 255;
+  const bool match = run_links(rule, course);
+  if (match && rule.disruption != Rule::Disruption::Pass) return false;
+  note(step, static_cast<std::uint32_t>(&rule - program_.rules.data()), work, course);
+  if (match) to = after_match(rule, step, program_.phases[static_cast<std::size_t>(tx_.phase)].size());
+  return true;
+}
+
+bool CourseRecorder::run(Phase phase) {
+  const auto& steps = program_.phases[static_cast<std::size_t>(phase)];
+  Course course;
+  course.open.assign((steps.size() + 63) / 64, 0);
+  tx_.phase = phase;
+  for (std::size_t i = 0; i < steps.size();) {
+    const auto step = static_cast<std::uint32_t>(i++);
+    const Rule& rule = program_.rules[steps[step]];
+    const Link& first = program_.links[rule.first_link];
+    // Whether a rule does anything may be foregone even where what it does is not.
+    const bool asks = first.number && !closure_.foreign.contains(first.targets.front().key);
+    if ((closure_.closed[steps[step]] || asks) && fails_at_once(tx_, rule)) continue;
+    if (!closure_.closed[steps[step]]) {
+      set_bit(course.open.data(), step);
+    } else if (!closed_step(step, rule, course, i)) {
+      return false;
+    }
+  }
+  const VarTable::Var* level = tx_.tx.find(program_.prefilter.level_name, program_.prefilter.level_hash);
+  if (level != nullptr) course.level = leading_integer(level->value);
+  if (out_.course(tx_.phases_done, phase) == nullptr) {
+    out_.courses_.push_back({tx_.phases_done, phase, std::move(course)});
+  }
+  tx_.phases_done = static_cast<std::uint8_t>(tx_.phases_done | 1U << static_cast<unsigned>(phase));
+  return true;
+}
+
+std::size_t Course::follow(TransactionState& tx, std::size_t turn, std::size_t step) const {
+  std::size_t to = turn;
+  while (to < turns.size() && turns[to].step < step) ++to;
+  if (to == turn) return turn;
+  const Turn before = turn == 0 ? Turn{} : turns[turn - 1];
+  const Turn& last = turns[to - 1];
+  for (std::size_t i = before.sets; i < last.sets; ++i) {
+    const Set& s = sets[i];
+    if (s.unset) {
+      tx.tx.unset(s.name, s.hash);
+    } else {
+      tx.tx.set(s.name, s.hash, s.value);
+    }
+  }
+  for (std::size_t i = before.noted; i < last.noted; ++i) {
+    const Noted& n = noted[i];
+    if (!tx.keeps_match(n.rule, false)) continue;
+    tx.matches.push_back(n.match);
+    if (n.of_client) tx.matches.back().value = tx.client_text;
+  }
+  tx.work += last.work - before.work;
+  tx.highest_severity = std::min(tx.highest_severity, last.severity);
+  if (last.matched_by > turn) {  // else another rule may have matched since
+    const Turn& by = turns[last.matched_by - 1];
+    tx.matched_var = {by.matched.name, by.of_client ? tx.client_text : by.matched.value};
+  }
+  return to;
+}
+
+const Course* Foregone::course(std::uint8_t done, Phase phase) const {
+  for (const After& a : courses_) {
+    if (a.done == done && a.phase == phase) return &a.course;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Foregone> find_foregone(const Program& program) {
+  Closure closure(program);
+  closure.find();
+  auto out = std::make_shared<Foregone>(closure.closed);
+  // The ways that transactions take: a request with or without its response, or with its head only.
+  constexpr Phase kAll[] = {Phase::RequestHeaders, Phase::RequestBody, Phase::ResponseHeaders, Phase::ResponseBody};
+  for (std::size_t n = std::size(kAll); n > 0; --n) {
+    CourseRecorder recorder(program, closure, *out);
+    bool whole = true;
+    for (std::size_t i = 0; i < n && whole; ++i) whole = recorder.run(kAll[i]);
+    if (whole) recorder.run(Phase::Logging);
+  }
+  return out;
+}
+
+}  // namespace weir::rules

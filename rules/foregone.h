@@ -1,0 +1,94 @@
+// What is foregone: rules that look at nothing of a message. CRS begins with dozens that give TX variables their
+// defaults, and asks before each group of rules for the level (`SecRule TX:detection_paranoia_level "@lt 2"
+// "…,skipAfter:…"`). They read constants, and TX variables that only rules of their own kind set: what they do is
+// the same in every transaction. It is found out once, at load, by running them; afterwards what came of it is put
+// in place, and they are not looked at.
+//
+// A *closed* rule compares such variables with such values (or always matches, as SecAction does), sets TX variables to such
+// values, and goes on; it may jump. A *course* is the way through a phase: what the closed rules on it do, rule by
+// rule, and which other steps lie on it. A transaction *strays* from it where another rule jumps over a closed one,
+// where ctl: removes one, and where a phase is left before its end. From then on its rules are run one by one.
+//
+// Invariants: between any two rules that are run TX, the matches, MATCHED_VAR, HIGHEST_SEVERITY and the work are
+// what they would be had the closed rules been run. With a trace or a profile all rules are run. Tested by
+// tests/unit/rules_core/foregone_test.cc and differential_test.cc.
+//
+// Made at load, then immutable; shared by threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "rules/transaction_state.h"
+
+namespace weir::rules {
+
+struct Course {
+  struct Set {
+    std::string_view name, value;
+    std::uint32_t hash = 0;  // fold_hash(name)
+    bool unset = false;
+  };
+  struct Noted {
+    std::uint32_t rule = 0;
+    bool of_client = false;  // its value is REMOTE_ADDR, as SecAction's is
+    Match match;
+  };
+  // A rule that does something. Sums are those of the course up to and with it.
+  struct Turn {
+    std::uint32_t step = 0;
+    std::uint32_t sets = 0, noted = 0;
+    std::uint64_t work = 0;
+    int severity = 255;            // the highest
+    std::uint32_t matched_by = 0;  // 1 + the turn of the last match; 0: none yet
+    MatchedVar matched;            // its own last match
+    bool of_client = false;        // of which the value is REMOTE_ADDR
+  };
+  std::vector<std::uint64_t> open;  // bits: steps on the way that are to be run
+  std::vector<Turn> turns;          // by step
+  std::vector<Set> sets;
+  std::vector<Noted> noted;
+  std::optional<std::int64_t> level;  // Prefilters::level_name at the end
+
+  // Is there room for all that it sets? A hostile request may have filled TX.
+  [[nodiscard]] bool fits(const TransactionState& tx) const {
+    return tx.tx.all().size() + sets.size() <= VarTable::kMaxVariables;
+  }
+  // Does a jump from before `turn` to `step` leave something out?
+  [[nodiscard]] bool left_by(std::size_t turn, std::size_t step) const {
+    return turn < turns.size() && turns[turn].step < step;
+  }
+  // Puts what the turns from `turn` to those before `step` do in place; returns the first that is left.
+  std::size_t follow(TransactionState& tx, std::size_t turn, std::size_t step) const;
+};
+
+class Foregone {
+ public:
+  explicit Foregone(std::vector<bool> closed) : closed_(std::move(closed)) {}
+  // Null: nothing is known of a transaction that has run exactly the phases `done` (TransactionState::phases_done).
+  [[nodiscard]] const Course* course(std::uint8_t done, Phase phase) const;
+  [[nodiscard]] bool closed(std::uint32_t rule) const { return closed_[rule]; }
+
+ private:
+  friend class CourseRecorder;
+  struct After {
+    std::uint8_t done = 0;
+    Phase phase{};
+    Course course;
+  };
+  std::vector<bool> closed_;  // by rule
+  std::vector<After> courses_;
+  std::set<std::string, std::less<>> texts_;  // what the courses' views are of, if not of the program
+};
+
+// `program` is compiled and outlives the result.
+std::shared_ptr<const Foregone> find_foregone(const Program& program);
+
+}  // namespace weir::rules

@@ -1,0 +1,225 @@
+// What is foregone (rules/foregone.h) is as if every rule had been run: rules that look at nothing of a message between
+// others that jump over them, remove them, end the phase or set what they read.
+
+#include "rules/foregone.h"
+
+#include <random>
+
+#include "rules/program.h"
+#include "tests/unit/rules_core/waf.h"
+
+namespace weir::rules::testing {
+namespace {
+
+LoadOptions with_foregone(bool on, bool prefilter = true) {
+  LoadOptions options;
+  options.optimisations.foregone = on;
+  options.optimisations.prefilter = prefilter;
+  return options;
+}
+
+// Everything that rules leave behind.
+std::string state_of(Waf& waf) {
+  std::string out;
+  for (const Match& m : waf.transaction().matches()) {
+    out += std::to_string(m.rule_id) + "|" + std::string(m.message) + "|" + std::string(m.data) + "|" + std::string(m.target) +
+           "|" + std::string(m.value) + "|" + std::string(m.file) + ":" + std::to_string(m.line);
+    for (const std::string_view tag : m.tags) out += "|" + std::string(tag);
+    out += "\n";
+  }
+  const Decision& d = waf.transaction().decision();
+  out += std::to_string(static_cast<int>(d.kind)) + " by " + std::to_string(d.rule_id) + "\n";
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "all", "level", "score", "0"}) {
+    out += std::string(name) + "=" + waf.tx(name) + " ";
+  }
+  return out + waf.var("MATCHED_VAR_NAME") + "=" + waf.var("MATCHED_VAR") + " " + waf.var("HIGHEST_SEVERITY");
+}
+
+// The same rules with what is foregone put in place, and with every rule run.
+class Pair {
+ public:
+  explicit Pair(const std::string& rules, bool prefilter = true)
+      : fast(rules, with_foregone(true, prefilter)), plain(rules, with_foregone(false, prefilter)) {}
+  void same(const Request& r) {
+    fast.run(r);
+    plain.run(r);
+    EXPECT_EQ(state_of(fast), state_of(plain)) << r.target;
+  }
+  void same_everywhere() {
+    for (const char* target : {"/", "/?q=jump", "/?q=remove", "/?q=deny", "/?q=off", "/?q=allow", "/?q=phase", "/?q=set",
+                               "/?q=untarget", "/?q=many", "/?q=level", "/?q=detect"}) {
+      same(get(target));
+      same(form(std::string(target).substr(target[1] == '\0' ? 1 : 2)));
+    }
+  }
+  // The rule is not looked at in a transaction that stays on its course.
+  bool closed(std::uint64_t id) const {
+    const Program& p = fast.rules()->program();
+    for (std::uint32_t r = 0; r < p.rules.size(); ++r) {
+      if (p.rules[r].id == id) return p.foregone->closed(r);
+    }
+    return false;
+  }
+  Waf fast, plain;
+};
+
+const std::string kRules = R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.a=1,setvar:tx.score=0,setvar:'tx.b=%{tx.a}2'"
+SecRule &TX:a "@eq 0" "id:2,phase:1,nolog,pass,setvar:tx.a=9"
+SecRule &TX:c "@eq 0" "id:3,phase:1,log,pass,msg:'c is %{tx.b}',tag:'one',severity:5,setvar:tx.c=5"
+SecRule ARGS:q "@streq jump" "id:4,phase:1,pass,capture,setvar:tx.score=+2,skipAfter:THERE"
+SecRule ARGS:q "@streq remove" "id:5,phase:1,pass,ctl:ruleRemoveById=7"
+SecRule ARGS:q "@streq untarget" "id:6,phase:1,pass,ctl:ruleRemoveTargetById=8;TX:a"
+SecRule TX:a "@eq 1" "id:7,phase:1,pass,severity:3,setvar:tx.d=%{tx.c},setvar:tx.score=+1"
+SecRule TX:a|TX:b "@ge 1" "id:8,phase:1,pass,chain,setvar:tx.e=+1"
+SecRule TX:c "@lt 5" "setvar:tx.f=1"
+SecMarker THERE
+SecRule ARGS:q "@streq deny" "id:9,phase:1,deny"
+SecRule ARGS:q "@streq off" "id:10,phase:1,pass,ctl:ruleEngine=Off"
+SecRule ARGS:q "@streq detect" "id:11,phase:1,pass,ctl:ruleEngine=DetectionOnly"
+SecRule ARGS:q "@streq allow" "id:12,phase:1,allow"
+SecRule ARGS:q "@streq phase" "id:13,phase:1,allow:phase"
+SecAction "id:14,phase:1,nolog,pass,setvar:!tx.d"
+SecRule TX:a "@lt 2" "id:20,phase:2,nolog,pass,skipAfter:LEVEL"
+SecRule ARGS "@contains e" "id:21,phase:2,pass,setvar:tx.all=+7"
+SecMarker LEVEL
+SecRule ARGS "@rx (a)" "id:22,phase:2,pass,capture,severity:2,setvar:tx.score=+5,setvar:tx.%{MATCHED_VAR}_x=1"
+SecRule TX:c "@gt 4" "id:23,phase:2,pass,skip:1,setvar:tx.e=-3"
+SecAction "id:24,phase:2,pass,setvar:tx.f=3"
+SecRule TX:score "@ge 5" "id:25,phase:2,pass,log,msg:'%{tx.score}',setvar:tx.all=%{tx.score}"
+SecRule TX:b "@streq 12" "id:26,phase:2,pass,setvar:tx.score=0"
+SecRule TX:f "!@eq 3" "id:27,phase:4,pass,log,setvar:tx.f=4"
+SecRule TX:f "@eq 4" "id:28,phase:5,pass,log,setvar:tx.f=5"
+)conf";
+
+TEST(Foregone, IsAsIfEveryRuleHadBeenRun) {
+  for (const bool prefilter : {true, false}) {
+    Pair pair(kRules, prefilter);
+    LOADED(pair.fast);
+    LOADED(pair.plain);
+    pair.same_everywhere();
+  }
+}
+
+TEST(Foregone, WorkIsCountedAlike) {
+  Pair pair(kRules, false);
+  LOADED(pair.fast);
+  ASSERT_NE(pair.fast.rules()->program().foregone->course(0, Phase::RequestHeaders), nullptr);
+  for (const char* target : {"/", "/?q=many", "/?q=jump"}) {
+    pair.same(get(target));
+    EXPECT_EQ(pair.fast.transaction().work(), pair.plain.transaction().work()) << target;
+  }
+}
+
+TEST(Foregone, ClosedRulesReadWhatOnlyTheirKindSets) {
+  Pair pair(R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.a=1,setvar:tx.b=1,setvar:tx.c=0"
+SecRule ARGS "@rx x" "id:2,phase:1,pass,setvar:tx.b=2"
+SecRule ARGS "@rx x" "id:3,phase:1,pass,setvar:tx.counter_%{MATCHED_VAR}=2"
+SecRule TX:a "@eq 1" "id:4,phase:1,pass,setvar:tx.c=+1"
+SecRule TX:b "@eq 1" "id:5,phase:1,pass,setvar:tx.d=1"
+SecRule TX:d "@eq 1" "id:6,phase:1,pass"
+SecRule TX:counter_1 "@eq 1" "id:7,phase:1,pass"
+SecRule TX:0 "@eq 1" "id:8,phase:1,pass"
+SecRule TX:a "@eq 1" "id:9,phase:1,pass,setvar:'tx.c=%{tx.b}'"
+SecRule TX:a "@eq 1" "id:10,phase:1,pass,msg:'%{REMOTE_ADDR}'"
+SecRule TX:a "@eq 1" "id:11,phase:1,pass,setenv:x=1"
+SecRule TX:/a/ "@eq 1" "id:12,phase:1,pass"
+SecRule TX:a "@rx 1" "id:13,phase:1,pass"
+SecRule TX:a "@eq %{tx.a}" "id:14,phase:1,pass,setvar:tx.e=+1,setvar:!tx.f"
+SecRule TX:a "@eq 2" "id:15,phase:1,deny"
+)conf");
+  LOADED(pair.fast);
+  std::vector<std::uint64_t> closed;
+  for (std::uint64_t id = 1; id <= 15; ++id) {
+    if (pair.closed(id)) closed.push_back(id);
+  }
+  // 4 adds to what 9 sets, which is not foregone.
+  EXPECT_EQ(closed, (std::vector<std::uint64_t>{1, 14, 15}));
+  pair.same(get("/?a=x"));
+  pair.same(get("/"));
+}
+
+TEST(Foregone, ATransactionStraysForGood) {
+  Pair pair(R"conf(
+SecRule ARGS:q "@streq jump" "id:1,phase:1,pass,nolog,skipAfter:THERE"
+SecAction "id:2,phase:1,nolog,pass,setvar:tx.a=1"
+SecMarker THERE
+SecRule TX:a "@eq 1" "id:3,phase:2,pass,setvar:tx.b=1"
+SecRule &TX:a "@eq 0" "id:4,phase:2,pass,setvar:tx.c=1"
+)conf");
+  LOADED(pair.fast);
+  EXPECT_TRUE(pair.closed(2) && pair.closed(3) && pair.closed(4));
+  for (int i = 0; i < 2; ++i) {
+    pair.same(get("/?q=jump"));
+    EXPECT_EQ(pair.fast.tx("c"), "1");
+    EXPECT_EQ(pair.fast.tx("b"), "(none)");
+    pair.same(get("/"));
+    EXPECT_EQ(pair.fast.tx("b"), "1");
+    EXPECT_EQ(pair.fast.tx("c"), "(none)");
+  }
+}
+
+TEST(Foregone, AClosedRuleThatWouldDenyIsRun) {
+  Pair pair(R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.a=1"
+SecRule TX:a "@eq 1" "id:2,phase:1,deny,status:451"
+)conf");
+  LOADED(pair.fast);
+  pair.same(get("/"));
+  EXPECT_EQ(pair.fast.transaction().decision().status, 451);
+}
+
+TEST(Foregone, PhasesMayBeLeftOutOrComeAgain) {
+  Pair pair(kRules);
+  LOADED(pair.fast);
+  const Timestamp now{1'700'000'000'000'000'000};
+  for (const int way : {0, 1, 2, 3}) {
+    for (Waf* waf : {&pair.fast, &pair.plain}) {
+      waf->begin(now);
+      Transaction& tx = waf->transaction();
+      tx.request_line("GET", "/?q=many", "HTTP/1.1");
+      if (way != 1) tx.request_headers_done(now);
+      if (way != 0) tx.request_body_done(now, false, true);
+      if (way == 3) {
+        tx.request_header("X", "y");
+        tx.request_trailers_done(now);
+      }
+      tx.finish(now);
+    }
+    EXPECT_EQ(state_of(pair.fast), state_of(pair.plain)) << way;
+  }
+}
+
+// Rules made at random of the words above.
+TEST(Foregone, RandomRules) {
+  std::mt19937 random(4);
+  const auto one_of = [&](std::initializer_list<const char*> list) {
+    return std::string(*(list.begin() + static_cast<std::ptrdiff_t>(random() % list.size())));
+  };
+  std::size_t closed = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::string rules;
+    for (int id = 1; id <= 30; ++id) {
+      const std::string action = "\"id:" + std::to_string(id) + ",phase:" + one_of({"1", "2", "2", "5"}) + ",pass," +
+                                 one_of({"nolog", "log", "severity:4", "skip:1", "skip:2", "t:none"}) + ",setvar:" +
+                                 one_of({"tx.a=1", "tx.b=%{tx.a}", "tx.c=+1", "tx.d=-1", "!tx.e", "tx.e=+%{tx.c}"}) + "\"\n";
+      const std::string test = one_of({"@eq 0", "@ge 1", "@lt 2", "!@eq 1", "@gt %{tx.a}"});
+      switch (random() % 4) {
+        case 0: rules += "SecAction " + action; break;
+        case 1: rules += "SecRule ARGS \"@rx " + one_of({"a", "b", "many", "x"}) + "\" \"id:" + std::to_string(id) + ",phase:" +
+                         one_of({"1", "2"}) + ",pass," + one_of({"skip:1", "skip:3", "t:none", "setvar:tx.f=1", "allow:phase"}) + "\"\n"; break;
+        default: rules += "SecRule " + one_of({"", "&"}) + "TX:" + one_of({"a", "b", "c", "d", "e", "f"}) + " \"" + test + "\" " + action;
+      }
+    }
+    Pair pair(rules);
+    LOADED(pair.fast);
+    for (std::uint64_t id = 1; id <= 30; ++id) closed += pair.closed(id) ? 1 : 0;
+    for (const char* target : {"/", "/?q=a", "/?q=many", "/?q=b&r=x"}) pair.same(get(target));
+    ASSERT_FALSE(HasFailure()) << rules;
+  }
+  EXPECT_GT(closed, 300U);
+}
+
+}  // namespace
+}  // namespace weir::rules::testing
