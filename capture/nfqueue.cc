@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t kVerdictBytes = 256 * 1024;
 constexpr std::size_t kLongestPacket = 0xffff;
 constexpr int kSendTries = 100;
+constexpr std::uint32_t kMostLost = 1U << 31U;  // ids between two packets; more: it is an older one
 constexpr std::uint8_t kTcp = 6;
 constexpr std::size_t kTcpHeader = 20;
 constexpr std::size_t kTcpChecksumAt = 16;
@@ -121,7 +122,14 @@ Result<Received> NfqueuePort::receive(std::span<Packet> out, Duration wait) {
   Received received;
   const std::size_t most = std::min({out.size(), kBatch, free_.size()});
   if (most == 0) return received;  // everything is held: the caller must settle something
-  const int n = fetch(most, wait);
+  const std::optional<QueueCounters> kernel = began_ ? std::nullopt : read_queue_counters(options_.queue);
+  int n = fetch(most, kernel ? Duration{0} : wait);
+  if (n == 0 && kernel) {
+    // Nothing is there to be read, and yet packets may wait: their ends say no more until they are settled.
+    begin_after(kernel->last_id, kernel->waiting > 0);
+    if (const Result<void> sent = flush(); !sent) return fail(sent.error().message);
+    n = fetch(most, wait);
+  }
   if (n < 0) return fail("queue " + std::to_string(options_.queue) + ": " + std::generic_category().message(errno));
   if (n == 0) return received;
   const Timestamp now = options_.clock();
@@ -178,22 +186,26 @@ void NfqueuePort::take(std::uint32_t index, std::size_t length, std::span<Packet
   }
 }
 
-void NfqueuePort::arrived(const QueuedPacket& packet) {
-  if (!began_) {
-    began_ = true;
-    if (packet.id > 1) {
-      // Whatever waits from before had another reader, who is gone.
-      make_room(0);
-      if (options_.stale == Fate::Drop) {
-        verdicts_.drop_up_to(packet.id - 1);
-      } else {
-        verdicts_.accept_up_to(packet.id - 1);
-      }
-    }
-  } else if (packet.id != last_id_ + 1) {
-    lost_ += packet.id - last_id_ - 1;
+// Whatever waits from before, up to `last`, had another reader, who is gone.
+void NfqueuePort::begin_after(std::uint32_t last, bool any_wait) {
+  began_ = true;
+  last_id_ = last;
+  if (!any_wait) return;
+  make_room(0);
+  if (options_.stale == Fate::Drop) {
+    verdicts_.drop_up_to(last);
+  } else {
+    verdicts_.accept_up_to(last);
   }
-  last_id_ = packet.id;
+}
+
+void NfqueuePort::arrived(const QueuedPacket& packet) {
+  if (!began_) begin_after(packet.id - 1, packet.id > 1);
+  const std::uint32_t ahead = packet.id - last_id_;
+  if (ahead - 1 < kMostLost) {
+    lost_ += ahead - 1;
+    last_id_ = packet.id;
+  }
   if (packet.bridge_in != 0 && packet.mac) {
     IpAddress source;
     IpAddress destination;

@@ -85,6 +85,7 @@ struct QueueCounters {
 [[nodiscard]] std::optional<QueueCounters> read_queue_counters(std::uint16_t queue);
 
 class NfqueuePort final : public PacketPort {
+  std::uint32_t last_id = 0;      // of the newest packet
  public:
   // `socket` must outlive the port.
   static Result<std::unique_ptr<NfqueuePort>> open(const NfqueueOptions& options, const NfqueueSocket& socket);
@@ -129,6 +130,7 @@ class NfqueuePort final : public PacketPort {
   // Makes room for one more message; sends what is there if there is none.
   void make_room(std::size_t payload);
   void done(std::uint32_t slot);
+  void begin_after(std::uint32_t last, bool any_wait);
   // Of a connection that may be another one's, if the packet goes on.
   void forget_bytes(Bytes packet, bool any);
   [[nodiscard]] std::optional<std::uint32_t> mark_of(const Slot& slot);

@@ -125,7 +125,7 @@ std::optional<QueueCounters> parse_queue_counters(std::string_view table, std::u
   while (!table.empty()) {
     std::string_view line = table.substr(0, table.find('\n'));
     table.remove_prefix(std::min(table.size(), line.size() + 1));
-    std::array<std::uint64_t, 7> columns{};
+    std::array<std::uint64_t, 8> columns{};
     std::size_t found = 0;
     for (; found < columns.size(); ++found) {
       line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
@@ -133,7 +133,7 @@ std::optional<QueueCounters> parse_queue_counters(std::string_view table, std::u
       if (error != std::errc{}) break;
       line.remove_prefix(static_cast<std::size_t>(end - line.data()));
     }
-    if (found == columns.size() && columns[0] == queue) return QueueCounters{columns[2], columns[5], columns[6]};
+    if (found == columns.size() && columns[0] == queue) return QueueCounters{columns[2], columns[5], columns[6], static_cast<std::uint32_t>(columns[7])};
   }
   return std::nullopt;
 }

@@ -326,7 +326,8 @@ void Supervisor::watch() {
 void Supervisor::wait() {
   std::vector<pollfd> ready{{signals_.get(), POLLIN, 0}};
   for (const Slot& slot : slots_) {
-    if (slot.mailbox) ready.push_back({slot.mailbox->descriptor(), POLLIN, 0});
+    // One that is gone is readable all the while that its worker takes to die.
+    if (slot.mailbox && !slot.mailbox->gone()) ready.push_back({slot.mailbox->descriptor(), POLLIN, 0});
   }
   if (control_) ready.push_back({control_->descriptor(), POLLIN, 0});
   ::poll(ready.data(), ready.size(), kTick);

@@ -190,6 +190,7 @@ TEST(QueueTable, IsReadByColumn) {
   EXPECT_EQ(counters->waiting, 12U);
   EXPECT_EQ(counters->queue_full, 3U);
   EXPECT_EQ(counters->socket_full, 4U);
+  EXPECT_EQ(counters->last_id, 1234U);
   EXPECT_FALSE(parse_queue_counters(table, 1));
   EXPECT_FALSE(parse_queue_counters("7 1 2\n\n x y", 7));
   EXPECT_FALSE(parse_queue_counters("", 7));
