@@ -103,7 +103,10 @@ ExitCode run_run(const RunOptions& options) {
   Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer), std::move(audit), std::move(shape),
                         std::move(control));
   exit = supervisor.run();
-  if (supervisor.busy()) ::_exit(static_cast<int>(exit));
+  if (supervisor.busy()) {
+    supervisor.hurry();
+    ::_exit(static_cast<int>(exit));
+  }
   return exit;
 }
 

@@ -21,6 +21,8 @@ class Scanning {
   // Gives up what it was at, as soon as it can. Never waits: whoever has the packets would stand still for as long
   // as a thread of the lowest priority needs for one database.
   void start(std::shared_ptr<const Loaded> loaded);
+  // Before this process ends: a thread of the lowest priority is slow to die too, and who waits for the process waits for it.
+  void hurry() const;
   [[nodiscard]] bool busy() const { return thread_.joinable() && !done_.load(std::memory_order_acquire); }
   // True once after each start that came to its end. To be called now and then: it begins what had to wait.
   bool finished();
@@ -32,6 +34,7 @@ class Scanning {
   std::shared_ptr<const Loaded> next_;  // when the thread is done with what it gave up
   std::atomic<bool> stop_{false};
   std::atomic<bool> done_{false};
+  std::atomic<int> number_{0};  // of the thread; 0: there is none yet
   std::thread thread_;
 };
 

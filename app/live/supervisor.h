@@ -52,6 +52,8 @@ class Supervisor {
 
  private:
   struct Slot {
+  // … which then does not keep the process.
+  void hurry() const { scanning_.hurry(); }
     const WorkerInput* input = nullptr;
     std::unique_ptr<EventRing> ring, audit_ring;
     std::optional<SharedMemory> memory;
