@@ -63,6 +63,7 @@ constexpr const char* kRunExamples =
     "\n"
     "Examples:\n"
     "  weir check -c weir.yaml && weir run -c weir.yaml\n"
+    "  weir run --replace -c weir.yaml     # another version, or what a reload cannot change\n"
     "\n"
     "Exit status: 0 stopped as asked, 2 something is wrong with the configuration or the rules, 3 a queue, an\n"
     "interface or a file cannot be had, 70 a bug of Weir's";
@@ -502,6 +503,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   CLI::App* run = app.add_subcommand("run", "inspect live traffic, in the wire or on a mirror port");
   run->footer(kRunExamples);
   run->add_option("-c,--config", raw.run.config, "the configuration file (default: /etc/weir/weir.yaml)")->type_name("FILE");
+  run->add_flag("--replace", raw.run.replace, "take the place, and the queues, of the weir run that listens on the same control socket");
   add_color_option(*run, raw);
   CLI::App* inspect = app.add_subcommand("inspect", "judge the HTTP transactions of captures");
   inspect->footer(kInspectExamples);

@@ -77,6 +77,7 @@ struct CheckOptions {
 
 struct RunOptions {
   std::string config;
+  bool replace = false;  // the weir run that listens on the same control socket
   ColorChoice color = ColorChoice::Auto;
 };
 

@@ -60,18 +60,23 @@ class NfqueueSocket {
  public:
   // Errors: no right to, the queue is another's, the kernel cannot.
   static Result<std::unique_ptr<NfqueueSocket>> open(const NfqueueOptions& options);
+  // One that another process has bound, and set up as it wanted; takes the descriptor.
+  static std::unique_ptr<NfqueueSocket> take_over(int descriptor, std::uint16_t queue);
   NfqueueSocket(const NfqueueSocket&) = delete;
   NfqueueSocket& operator=(const NfqueueSocket&) = delete;
   ~NfqueueSocket();
   [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] std::uint16_t queue() const { return queue_; }
   // As the kernel granted it.
   [[nodiscard]] std::uint64_t buffer() const { return buffer_; }
 
  private:
-  explicit NfqueueSocket(int descriptor) : descriptor_(descriptor) {}
+  NfqueueSocket(int descriptor, std::uint16_t queue) : descriptor_(descriptor), queue_(queue) {}
   Result<void> configure(const NfqueueOptions& options);
+  void learn_buffer();
 
   int descriptor_;
+  std::uint16_t queue_;
   std::uint64_t buffer_ = 0;
 };
 
@@ -80,12 +85,12 @@ struct QueueCounters {
   std::uint64_t waiting = 0;
   std::uint64_t queue_full = 0;   // dropped: queue_length
   std::uint64_t socket_full = 0;  // dropped: socket_buffer
+  std::uint32_t last_id = 0;      // of the newest packet
 };
 [[nodiscard]] std::optional<QueueCounters> parse_queue_counters(std::string_view table, std::uint16_t queue);
 [[nodiscard]] std::optional<QueueCounters> read_queue_counters(std::uint16_t queue);
 
 class NfqueuePort final : public PacketPort {
-  std::uint32_t last_id = 0;      // of the newest packet
  public:
   // `socket` must outlive the port.
   static Result<std::unique_ptr<NfqueuePort>> open(const NfqueueOptions& options, const NfqueueSocket& socket);
@@ -125,12 +130,12 @@ class NfqueuePort final : public PacketPort {
   [[nodiscard]] std::uint8_t* memory_of(std::uint32_t slot) const { return memory_ + slot * kSlotBytes; }
   int fetch(std::size_t most, Duration wait);
   void take(std::uint32_t slot, std::size_t length, std::span<Packet> out, std::size_t& count, Timestamp now);
+  void begin_after(std::uint32_t last, bool any_wait);
   void arrived(const QueuedPacket& packet);
   void verdict(Slot& slot, Fate fate);
   // Makes room for one more message; sends what is there if there is none.
   void make_room(std::size_t payload);
   void done(std::uint32_t slot);
-  void begin_after(std::uint32_t last, bool any_wait);
   // Of a connection that may be another one's, if the packet goes on.
   void forget_bytes(Bytes packet, bool any);
   [[nodiscard]] std::optional<std::uint32_t> mark_of(const Slot& slot);

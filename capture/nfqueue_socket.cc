@@ -58,9 +58,23 @@ int ask(int descriptor, const nlmsghdr* message) {
 Result<std::unique_ptr<NfqueueSocket>> NfqueueSocket::open(const NfqueueOptions& options) {
   const int descriptor = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
   if (descriptor < 0) return fail(sentence(options.queue, errno));
-  std::unique_ptr<NfqueueSocket> socket(new NfqueueSocket(descriptor));
+  std::unique_ptr<NfqueueSocket> socket(new NfqueueSocket(descriptor, options.queue));
   if (const Result<void> done = socket->configure(options); !done) return fail(done.error().message);
   return socket;
+}
+
+std::unique_ptr<NfqueueSocket> NfqueueSocket::take_over(int descriptor, std::uint16_t queue) {
+  std::unique_ptr<NfqueueSocket> socket(new NfqueueSocket(descriptor, queue));
+  socket->learn_buffer();
+  return socket;
+}
+
+void NfqueueSocket::learn_buffer() {
+  int granted = 0;
+  socklen_t length = sizeof granted;
+  if (::getsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &granted, &length) == 0) {
+    buffer_ = static_cast<std::uint64_t>(granted);
+  }
 }
 
 NfqueueSocket::~NfqueueSocket() { ::close(descriptor_); }
@@ -79,11 +93,7 @@ Result<void> NfqueueSocket::configure(const NfqueueOptions& options) {
   if (::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof wanted) != 0) {
     ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
   }
-  int granted = 0;
-  socklen_t length = sizeof granted;
-  if (::getsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &granted, &length) == 0) {
-    buffer_ = static_cast<std::uint64_t>(granted);
-  }
+  learn_buffer();
 
   std::array<char, 256> buffer{};
   const auto begin = [&] {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "app/commands/audit.h"
 #include "app/commands/commands.h"
@@ -15,6 +16,7 @@
 #include "app/live/event_writer.h"
 #include "app/live/inputs.h"
 #include "app/live/loader.h"
+#include "app/live/predecessor.h"
 #include "app/live/supervisor.h"
 #include "app/report/report.h"
 #include "rules/program.h"
@@ -69,6 +71,31 @@ ExitCode open_audit(const Loaded& loaded, std::unique_ptr<AuditWriter>& writer, 
   return ExitCode::Fine;
 }
 
+// Null, and said: there is nobody to replace.
+ExitCode find_predecessor(const Config& config, std::unique_ptr<Predecessor>& predecessor, std::vector<GivenQueue>& given) {
+  if (config.control.empty() || config.geneve) {
+    complain(config.file + (config.geneve ? ": behind a gateway load balancer nobody is replaced: see drain in docs/CONFIG.md"
+                                          : ": --replace finds the other one by `control`, which is not there"));
+    return ExitCode::Usage;
+  }
+  auto found = Predecessor::find(config.control);
+  if (found && *found) {
+    auto queues = (*found)->queues();
+    if (!queues) {
+      complain(queues.error().message);
+      return ExitCode::Environment;
+    }
+    given = std::move(*queues);
+    predecessor = std::move(*found);
+  } else if (found) {
+    complain("nobody listens on " + config.control + ": there is nobody to replace");
+  } else {
+    complain(found.error().message);
+    return ExitCode::Environment;
+  }
+  return ExitCode::Fine;
+}
+
 }  // namespace
 
 ExitCode run_run(const RunOptions& options) {
@@ -86,13 +113,18 @@ ExitCode run_run(const RunOptions& options) {
   std::unique_ptr<AuditWriter> audit;
   AuditShape shape;
   if (const ExitCode opened = open_audit(*loaded, audit, shape); opened != ExitCode::Fine) return opened;
-  auto inputs = Inputs::open(loaded->config);
+  std::unique_ptr<Predecessor> predecessor;
+  std::vector<GivenQueue> given;
+  if (options.replace) {
+    if (const ExitCode found = find_predecessor(loaded->config, predecessor, given); found != ExitCode::Fine) return found;
+  }
+  auto inputs = Inputs::open(loaded->config, std::move(given));
   if (!inputs) {
     complain(inputs.error().message);
     return ExitCode::Environment;
   }
   std::optional<Control> control;
-  if (!loaded->config.control.empty()) {
+  if (!loaded->config.control.empty() && !predecessor) {
     auto made = Control::listen(loaded->config.control);
     if (!made) {
       complain(made.error().message);
@@ -101,7 +133,7 @@ ExitCode run_run(const RunOptions& options) {
     control.emplace(std::move(*made));
   }
   Supervisor supervisor(std::move(loaded), std::move(*inputs), std::move(*writer), std::move(audit), std::move(shape),
-                        std::move(control));
+                        std::move(control), std::move(predecessor));
   exit = supervisor.run();
   if (supervisor.busy()) {
     supervisor.hurry();

@@ -472,7 +472,7 @@ Fields limits() {
                    d.config.control = path;
                    return path.size() < 108 ? std::string() : std::string("must have at most 107 bytes");
                  }},
-       "", "Socket that `weir run` makes for `weir bypass`; only its user may use it. Without it, none."},
+       "", "Socket that `weir run` makes for `weir bypass` and `weir run --replace`; only its user may use it. Without it, none."},
   };
 }
 

@@ -38,6 +38,27 @@ int connected(const sockaddr_un& name) {
   return -1;
 }
 
+bool reply(int peer, const Answer& answer) {
+  std::string text = answer.text.substr(0, kMostAnswer);
+  const std::size_t bytes = answer.descriptors.size() * sizeof(int);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> control{};
+  if (bytes > kMostDescriptors * sizeof(int)) return false;
+  iovec part{text.data(), text.size()};
+  msghdr out{};
+  out.msg_iov = &part;
+  out.msg_iovlen = 1;
+  if (bytes > 0) {
+    out.msg_control = control.data();
+    out.msg_controllen = CMSG_SPACE(bytes);
+    cmsghdr* c = CMSG_FIRSTHDR(&out);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(bytes);
+    std::memcpy(CMSG_DATA(c), answer.descriptors.data(), bytes);
+  }
+  return ::sendmsg(peer, &out, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 }  // namespace
 
 Control::Control(Descriptor listener, std::string path)
@@ -49,8 +70,11 @@ Control::Control(Control&& other) noexcept
       path_(std::exchange(other.path_, {})),
       owner_(other.owner_) {}
 
-Control::~Control() {
+Control::~Control() { withdraw(); }
+
+void Control::withdraw() {
   if (!path_.empty() && owner_ == ::getpid()) ::unlink(path_.c_str());
+  path_.clear();
 }
 
 void Control::let_go() {
@@ -79,7 +103,7 @@ Result<Control> Control::listen(const std::string& path) {
   return control;
 }
 
-void Control::serve(const std::function<std::string(std::string_view request)>& answer) {
+void Control::serve(const std::function<Answer(std::string_view request)>& answer) {
   for (std::size_t i = 0; i < kMostPeers; ++i) {
     Descriptor peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!peer.valid()) break;
@@ -94,11 +118,20 @@ void Control::serve(const std::function<std::string(std::string_view request)>& 
       continue;
     }
     if (n > 0) {
-      const std::string said = answer({request.data(), static_cast<std::size_t>(n)}).substr(0, kMostAnswer);
-      static_cast<void>(::send(peers_[i].get(), said.data(), said.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+      const Answer said = answer({request.data(), static_cast<std::size_t>(n)});
+      if (reply(peers_[i].get(), said) && said.keep) {
+        ++i;
+        continue;
+      }
     }
     peers_.erase(peers_.begin() + static_cast<std::ptrdiff_t>(i));
   }
+}
+
+Result<Descriptor> connect_to(const std::string& path) {
+  const auto name = named(path);
+  if (!name) return Unexpected(Error{name.error()});
+  return Descriptor(connected(*name));
 }
 
 Result<std::string> ask(const std::string& path, std::string_view request, Duration wait) {

@@ -16,6 +16,15 @@
 
 namespace weir::app {
 
+// With one answer, at most.
+inline constexpr std::size_t kMostDescriptors = 64;
+
+struct Answer {
+  std::string text;
+  std::vector<int> descriptors{};  // of which the peer gets its own
+  bool keep = false;               // the peer may ask again; it notices when this process lets go of it
+};
+
 class Control {
  public:
   // What an earlier Weir left at `path` is replaced; one that still listens is an error.
@@ -26,9 +35,11 @@ class Control {
   ~Control();
 
   // Answers what has come by now; never waits.
-  void serve(const std::function<std::string(std::string_view request)>& answer);
+  void serve(const std::function<Answer(std::string_view request)>& answer);
   // Readable when somebody connects. Requests of those who are slow are found at the next serve().
   [[nodiscard]] int descriptor() const { return listener_.get(); }
+  // Another one may listen at the path; who is connected stays so.
+  void withdraw();
   // In a process that was forked: the socket stays the other's.
   void let_go();
 
@@ -41,6 +52,8 @@ class Control {
   pid_t owner_;
 };
 
+// Not valid: nobody listens at `path`.
+[[nodiscard]] Result<Descriptor> connect_to(const std::string& path);
 // Sends `request` to the Weir that listens at `path` and gives its answer.
 [[nodiscard]] Result<std::string> ask(const std::string& path, std::string_view request, Duration wait);
 

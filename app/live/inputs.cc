@@ -46,6 +46,13 @@ std::shared_ptr<capture::UploadRanges> open_uploads(const Config& config) {
   return std::move(*opened);
 }
 
+Result<std::unique_ptr<capture::NfqueueSocket>> queue_of(const capture::NfqueueOptions& options, std::vector<GivenQueue>& given) {
+  for (GivenQueue& one : given) {
+    if (one.number == options.queue && one.socket.valid()) return capture::NfqueueSocket::take_over(one.socket.release(), one.number);
+  }
+  return capture::NfqueueSocket::open(options);
+}
+
 void add_gateway(const Config& config, const std::shared_ptr<GatewayGroup>& group, std::vector<WorkerInput>& workers) {
   for (std::size_t i = 0; i < group->ports.size(); ++i) {
     WorkerInput input;
@@ -96,7 +103,7 @@ base::SipKey random_key() {
   return {words[0], words[1]};
 }
 
-Result<Inputs> Inputs::open(const Config& config) {
+Result<Inputs> Inputs::open(const Config& config, std::vector<GivenQueue> given) {
   Inputs inputs;
   std::string wrong;
   if (config.nfqueue) {
@@ -104,7 +111,7 @@ Result<Inputs> Inputs::open(const Config& config) {
     for (const std::uint32_t queue : config.nfqueue->queues) {
       capture::NfqueueOptions options = nfqueue_options(*config.nfqueue, queue, config.limits.fragments.packets);
       options.uploads = uploads;
-      auto socket = capture::NfqueueSocket::open(options);
+      auto socket = queue_of(options, given);
       if (!socket) {
         wrong += (wrong.empty() ? "" : "; ") + socket.error().message;
         continue;

@@ -9,6 +9,7 @@
 
 #include "app/config/config.h"
 #include "app/live/gateway_input.h"
+#include "app/live/predecessor.h"
 #include "capture/nfqueue.h"
 #include "engine/inspect/options.h"
 #include "engine/port.h"
@@ -26,8 +27,11 @@ struct WorkerInput {
 
 class Inputs {
  public:
-  // Every mistake of the environment in one error. That uploads cannot be released is none: it is said, once.
-  static Result<Inputs> open(const Config& config);
+  // Every mistake of the environment in one error. That uploads cannot be released is none: it is said, once. `given`:
+  // queues that need not be bound.
+  static Result<Inputs> open(const Config& config, std::vector<GivenQueue> given = {});
+  // What another `weir run` may be given.
+  [[nodiscard]] const std::vector<std::unique_ptr<capture::NfqueueSocket>>& queues() const { return queues_; }
   [[nodiscard]] const std::vector<WorkerInput>& workers() const { return workers_; }
   // The supervisor's hold on the sockets: from now on they close with their workers.
   void let_go() { queues_.clear(); }

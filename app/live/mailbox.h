@@ -20,6 +20,8 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() { reset(); }
   void reset();
+  // Whoever takes it closes it.
+  [[nodiscard]] int release() { return std::exchange(number_, -1); }
   [[nodiscard]] int get() const { return number_; }
   [[nodiscard]] bool valid() const { return number_ >= 0; }
 

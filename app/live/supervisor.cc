@@ -27,6 +27,7 @@ namespace {
 
 constexpr int kTick = 100;                                   // ms
 constexpr std::int64_t kStopWithin = seconds(10).ns;
+constexpr Duration kLeaveWithin = seconds(15);               // more than kStopWithin
 constexpr std::int64_t kHelperWithin = seconds(2).ns;
 constexpr std::int64_t kStartWithin = seconds(60).ns;        // memory is reserved then, and nothing is late yet
 constexpr std::int64_t kReloadWithin = seconds(300).ns;
@@ -79,13 +80,15 @@ Descriptor in_memory_file(const std::string& text) {
 }  // namespace
 
 Supervisor::Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer,
-                       std::unique_ptr<AuditWriter> audit, AuditShape shape, std::optional<Control> control)
+                       std::unique_ptr<AuditWriter> audit, AuditShape shape, std::optional<Control> control,
+                       std::unique_ptr<Predecessor> predecessor)
     : loaded_(std::move(loaded)),
       inputs_(std::move(inputs)),
       writer_(std::move(writer)),
       audit_(std::move(audit)),
       shape_(std::move(shape)),
-      control_(std::move(control)) {}
+      control_(std::move(control)),
+      predecessor_(std::move(predecessor)) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -131,6 +134,10 @@ ExitCode Supervisor::run() {
   began_ = monotonic_now();
   next_stats_ = began_ + loaded_->config.stats_interval.ns;
   warm_rules();
+  if (const Result<void> taken = take_its_place(); !taken) {
+    complain(taken.error().message);
+    return ExitCode::Environment;
+  }
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!fork_worker(i, false)) begin_stop();
   }
@@ -145,10 +152,22 @@ ExitCode Supervisor::run() {
   scanning_.start(loaded_);
   const ExitCode exit = loop();
   end_helper();
+  control_.reset();  // whoever takes this one's place begins now
   if (audit_) audit_->stop();
   stats_record();
   writer_->stop();
   return exit;
+}
+
+// Nothing is left to be done but to fork: packets wait in the queues meanwhile.
+Result<void> Supervisor::take_its_place() {
+  if (!predecessor_) return {};
+  if (const Result<void> left = predecessor_->leave(kLeaveWithin); !left) return left;
+  predecessor_.reset();
+  auto control = Control::listen(loaded_->config.control);
+  if (!control) return fail(control.error().message);
+  control_.emplace(std::move(*control));
+  return {};
 }
 
 // --- workers ---

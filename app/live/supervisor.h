@@ -30,6 +30,7 @@
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
 #include "app/live/poisoned_flows.h"
+#include "app/live/predecessor.h"
 #include "app/live/progress.h"
 #include "app/live/scanning.h"
 #include "app/live/shared_store.h"
@@ -39,9 +40,11 @@ namespace weir::app {
 
 class Supervisor {
  public:
-  // `audit` may be null: no audit log is wanted. So may `control`.
+  // `audit` may be null: no audit log is wanted. So may `control`. `predecessor`: whose place is taken when everything is
+  // ready, or null.
   Supervisor(std::shared_ptr<const Loaded> loaded, Inputs inputs, std::unique_ptr<EventWriter> writer,
-             std::unique_ptr<AuditWriter> audit, AuditShape shape, std::optional<Control> control);
+             std::unique_ptr<AuditWriter> audit, AuditShape shape, std::optional<Control> control,
+             std::unique_ptr<Predecessor> predecessor = nullptr);
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
@@ -49,11 +52,11 @@ class Supervisor {
   ExitCode run();
   // A thread still compiles, for which nobody waits: leave with _exit().
   [[nodiscard]] bool busy() const { return scanning_.busy() || loader_.busy(); }
+  // … which then does not keep the process.
+  void hurry() const { scanning_.hurry(); }
 
  private:
   struct Slot {
-  // … which then does not keep the process.
-  void hurry() const { scanning_.hurry(); }
     const WorkerInput* input = nullptr;
     std::unique_ptr<EventRing> ring, audit_ring;
     std::optional<SharedMemory> memory;
@@ -71,6 +74,7 @@ class Supervisor {
   };
 
   Result<void> prepare();
+  Result<void> take_its_place();
   void warm_rules() const;
   bool fork_worker(std::size_t index, bool replaces);
   [[noreturn]] void be_worker(std::size_t index, bool replaces, Mailbox mailbox, pid_t supervisor);
@@ -95,7 +99,8 @@ class Supervisor {
   void stats_record();
   void stats_line();
   // The operator
-  std::string asked(std::string_view request);
+  Answer asked(std::string_view request);
+  [[nodiscard]] Answer give_queues() const;
   void set_bypass(bool on);
   void let_go_in_child();
   // End
@@ -113,6 +118,7 @@ class Supervisor {
   std::unique_ptr<AuditWriter> audit_;
   AuditShape shape_;
   std::optional<Control> control_;
+  std::unique_ptr<Predecessor> predecessor_;
   std::unique_ptr<SharedStore> store_;  // null: each worker has its own
   std::vector<Slot> slots_;
   Descriptor signals_;

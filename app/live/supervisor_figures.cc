@@ -83,15 +83,33 @@ void Supervisor::stats_line() {
 
 // --- the operator ---
 
-std::string Supervisor::asked(std::string_view request) {
+Answer Supervisor::asked(std::string_view request) {
+  if (request == "queues") return give_queues();
+  if (request == "leave") {
+    complain("another weir run takes the place of this one");
+    control_->withdraw();
+    begin_stop();
+    return {"leaving\n", {}, true};
+  }
   if (request == "bypass on" || request == "bypass off") {
     set_bypass(request == "bypass on");
   } else if (request != "bypass show") {
-    return "this Weir does not know what is asked\n";
+    return {"this Weir does not know what is asked\n"};
   }
   const std::uint64_t packets = sums().of("bypass.packets") + (pulse_ ? pulse_->flags().stood_in.load() : 0);
-  return std::string("bypass is ") + (bypass_ ? "on" : "off") + "; " + std::to_string(packets) +
-         " packets have passed without inspection\n";
+  return {std::string("bypass is ") + (bypass_ ? "on" : "off") + "; " + std::to_string(packets) +
+          " packets have passed without inspection\n"};
+}
+
+// As they are: while anybody has them, packets wait in them.
+Answer Supervisor::give_queues() const {
+  Answer out{"queues", {}, true};
+  for (const auto& queue : inputs_.queues()) {
+    if (out.descriptors.size() == kMostDescriptors) break;
+    out.text += " " + std::to_string(queue->queue());
+    out.descriptors.push_back(queue->descriptor());
+  }
+  return out;
 }
 
 // Workers look at it each time that they come round; so does whoever stands in for them.

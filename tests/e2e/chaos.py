@@ -2,7 +2,7 @@
 """What goes wrong with `weir run` under load, and whether it goes as docs/OPERATIONS.md says.
 
   chaos.py WEIR [WHAT...]      WHAT: kill, stop, reload, disk, flows, half-open, handshake, buffers, transactions,
-                               transaction-memory, kills, reloads, restart, poison, poison-passed, rehearse-CAUSE (all, if none)
+                               transaction-memory, kills, reloads, restart, replace, poison, poison-passed, rehearse-CAUSE (all, if none)
 
 WEIR_CHAOS_TIMES says how often kills and reloads happen (20).
 
@@ -113,6 +113,7 @@ SecRule REQUEST_URI "!@beginsWith /slow" "id:2,phase:2,pass,nolog,skipAfter:END"
 class Scenario:
     """One thing that goes wrong. `limits`: what the configuration has besides; `path`, `connections`: wrk's."""
     path, connections, more, seconds, watchdog = "/small.txt", 32, "", SECONDS, WATCHDOG
+    grace = "0s"  # without it for what began before Weir did, whoever is forgotten meets the policy at once
 
     def __init__(self, run):
         self.run = run
@@ -213,7 +214,7 @@ class Kills(Scenario):
 class Reloads(Reload):
     """R9."""
     name = f"SIGHUP, {TIMES} times"
-    seconds = SECONDS + TIMES // 2
+    seconds = SECONDS + TIMES
     times = TIMES
 
 
@@ -231,6 +232,34 @@ class Restart(Scenario):
             yield f"traffic stood still for {self.run.gap():.2f} s"
         if self.run.open and self.run.wrk["errors"]:
             yield "open, and connections were lost"
+
+
+class Replace(Scenario):
+    """R10: another program in the same place, which is given the queues when it is ready."""
+    watchdog, grace = 5, "60s"
+    name, policy = "weir run --replace", "begins when everything is loaded; packets wait for it; within midstream_grace nobody notices"
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.more = f"control: {run.work}/control\n"
+
+    def happen(self):
+        old = self.run.weir
+        self.run.weir = wire.Weir(self.run.lab, self.run.program, self.run.work, self.run.configuration(), name="weir2", events=old.events, more=("--replace",))
+        self.status = old.process.wait(20)
+        self.run.lab.processes.remove(old.process)
+
+    def judge(self):
+        if self.status != 0:
+            yield f"the old one left with {self.status}"
+        if self.run.gap() > 2:
+            yield f"traffic stood still for {self.run.gap():.2f} s"
+        if self.run.count("port.lost"):
+            yield f"port.lost {self.run.count('port.lost')}"
+        if self.run.wrk["errors"] or self.run.probe["kept"]["failures"] or self.run.probe["new"]["failures"]:
+            yield "somebody noticed"
+        if self.run.completed:
+            yield f"{self.run.completed} attacks completed"
 
 
 class Poison(Scenario):
@@ -416,7 +445,7 @@ def rehearsals():
 
 SCENARIOS = {"kill": Kill, "stop": Stop, "reload": Reload, "disk": Disk, "flows": Flows, "half-open": HalfOpen,
              "handshake": Handshake, "buffers": Buffers, "transactions": Transactions,
-             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, "poison": Poison,
+             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, "replace": Replace, "poison": Poison,
              "poison-passed": PoisonPassed, **dict(rehearsals())}
 
 
@@ -433,8 +462,7 @@ class Run:
         self.book = self.work / "book"
 
     def configuration(self):
-        # Without grace for what began before Weir did: whoever is forgotten meets the policy at once.
-        return (f"mode: block\nmidstream_grace: 0s\non_failure: {'open' if self.open else 'closed'}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
+        return (f"mode: block\nmidstream_grace: {self.scenario.grace}\non_failure: {'open' if self.open else 'closed'}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
                 f"watchdog: {self.scenario.watchdog}s\ninputs: {{nfqueue: {{queues: {QUEUES}}}}}\n" + self.scenario.more)
 
     def run(self):

@@ -197,7 +197,7 @@ class Wire(unittest.TestCase):
     def configuration(cls, mode):
         (cls.work / "count.conf").write_text(COUNTING)
         (cls.work / "unread.conf").write_text(UNREAD)
-        return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\n"
+        return (f"mode: {mode}\non_failure: open\nbodies: {{request_without_files: 8MiB}}\ncache: {ROOT}/build/rule-cache\nstats_interval: 1s\ncontrol: {cls.work}/control\n"
                 f"inputs: {{nfqueue: {{queues: {QUEUES}{cls.pins.input() if cls.pins else ''}}}}}\nrelease: {{responses: true, requests: true}}\n"
                 f"audit: {{file: {cls.work}/audit.log, directory: {cls.work}/audit, format: json, parts: ABHZ}}\n"
                 f"client_address: {{proxy_protocol: accept, header: x-forwarded-for, trusted: [{cls.lab.client4}, '{cls.lab.client6}']}}\n"
@@ -481,6 +481,22 @@ class Wire(unittest.TestCase):
         self.lab.processes.remove(load)
         self.assertNotIn("Socket errors", out)
         self.assertNotIn("Non-2xx", out)
+
+    def test_5_replaced_under_load(self):
+        """weir run --replace: requests and connections that are under way notice nothing."""
+        load = self.lab.start("client", "wrk", "-t1", "-c8", "-d4", "-H", "Host: lab.test",
+                              url(self.lab.server4, servers.PORTS["nginx"], "/small.txt"), stdout=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        old = self.weir
+        type(self).weir = wire.Weir(self.lab, WEIR, self.work, self.configuration("block"), "weir2", events=old.events, more=("--replace",))
+        self.assertEqual(old.process.wait(20), 0, old.log.read_text())
+        self.lab.processes.remove(old.process)
+        out, _ = load.communicate(timeout=30)
+        self.lab.processes.remove(load)
+        self.assertNotIn("Socket errors", out)
+        self.assertNotIn("Non-2xx", out)
+        self.exchange(self.lab.server4, [("replaced", [raw_message("replaced", f"/?id={ATTACK}")])])
+        self.assertNotIn(" replaced", self.book.read_text())
 
     def test_6_a_stopped_worker_is_replaced(self):
         os.kill(self.weir.workers()[0], signal.SIGSTOP)

@@ -141,13 +141,13 @@ class Pins:
 class Weir:
     """`weir run` in the lab, from a configuration text, until stop()."""
 
-    def __init__(self, lab, program, work, text, name="weir", events=None, where="weir"):
+    def __init__(self, lab, program, work, text, name="weir", events=None, where="weir", more=()):
         self.lab, self.work, self.name = lab, work, name
         self.config = work / f"{name}.yaml"
         self.log = work / f"{name}.log"
         self.events = events or work / f"{name}.jsonl"
         self.config.write_text(text + f"events: {{file: {self.events}, flow: true}}\n")
-        self.process = lab.start(where, str(program), "run", "-c", str(self.config), stderr=open(self.log, "w"))
+        self.process = lab.start(where, str(program), "run", *more, "-c", str(self.config), stderr=open(self.log, "w"))
         self.wait_for("running:")
 
     def wait_for(self, words, seconds=30):

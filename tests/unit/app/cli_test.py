@@ -208,6 +208,13 @@ class GoodInput(Case):
                                                  "inputs: {mirror: {interfaces: [a], filter: 'tcp prot 80'}}\n").encode())
         self.expect(run("check", "-c", elsewhere), 2, "no directory", "inputs.mirror.filter")
 
+    def test_run_replaces_nobody_whom_it_cannot_find(self):
+        lone = self.file("lone.yaml", f"cache: {work}/cache\ninputs: {{nfqueue: {{queues: 0}}}}\nrules: [rules.conf]\n".encode())
+        self.expect(run("run", "--replace", "-c", lone), 2, "by `control`, which is not there")
+        gateway = self.file("gateway.yaml", (f"cache: {work}/cache\ncontrol: {work}/control\nrules: [rules.conf]\n"
+                                             "inputs: {geneve: {sources: [127.0.0.1/32]}}\n").encode())
+        self.expect(run("run", "--replace", "-c", gateway), 2, "behind a gateway load balancer nobody is replaced")
+
     def test_inspect_with_a_configuration(self):
         """Of the demo's requests some belong to a site that blocks, with a rule of its own."""
         more = self.file("more.conf", (RULES.replace("SecRuleEngine On", "") +

@@ -34,6 +34,7 @@
 #include "app/live/live_sink.h"
 #include "app/live/loader.h"
 #include "app/live/mailbox.h"
+#include "app/live/predecessor.h"
 #include "app/live/scanning.h"
 #include "app/live/stop_signal.h"
 #include "tests/unit/app/file_checks.h"
@@ -236,7 +237,7 @@ class ControlSocket : public Writer {
   // Serves until `asker` is done, as the supervisor does between other things.
   static void serve_while(Control& control, std::thread& asker, std::atomic<bool>& done) {
     while (!done) {
-      control.serve([](std::string_view request) { return "heard " + std::string(request); });
+      control.serve([](std::string_view request) { return Answer{"heard " + std::string(request)}; });
       ::usleep(1'000);
     }
     asker.join();
@@ -256,7 +257,7 @@ TEST_F(ControlSocket, AnswersWhoeverAsksAndKeepsTheSilentOutOfTheWay) {
     std::snprintf(name.sun_path, sizeof name.sun_path, "%s", path().c_str());
     silent.emplace_back(::socket(AF_UNIX, SOCK_SEQPACKET, 0));
     ASSERT_EQ(::connect(silent.back().get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
-    control->serve([](std::string_view) { return std::string("nobody spoke"); });
+    control->serve([](std::string_view) { return Answer{"nobody spoke"}; });
   }
   std::atomic<bool> done{false};
   std::string heard;
@@ -267,6 +268,49 @@ TEST_F(ControlSocket, AnswersWhoeverAsksAndKeepsTheSilentOutOfTheWay) {
   });
   serve_while(*control, asker, done);
   EXPECT_EQ(heard, "heard bypass on");
+}
+
+TEST_F(ControlSocket, GivesQueuesAwayAndTellsWhenItIsLeft) {
+  std::optional<Control> control(std::move(*Control::listen(path())));
+  Descriptor file(::memfd_create("x", 0));
+  ASSERT_EQ(::write(file.get(), "queue", 5), 5);
+  std::atomic<bool> left{false}, asked_to_leave{false};
+  std::string problem;
+  std::vector<GivenQueue> given;
+  std::thread next([&] {
+    auto found = Predecessor::find(path());
+    auto queues = found && *found ? (*found)->queues() : fail("nobody");
+    if (!queues) {
+      problem = queues.error().message;
+    } else {
+      given = std::move(*queues);
+      const auto gone = (*found)->leave(seconds(5));
+      if (!gone) problem = gone.error().message;
+    }
+    left = true;
+  });
+  const auto answer = [&](std::string_view request) {
+    if (request == "queues") return Answer{"queues 7 12", {file.get(), file.get()}, true};
+    asked_to_leave = request == "leave";
+    return Answer{"leaving\n", {}, true};
+  };
+  for (int i = 0; i < 5'000 && !asked_to_leave && !left; ++i, ::usleep(1'000)) control->serve(answer);
+  control->withdraw();
+  EXPECT_TRUE(Control::listen(path())) << "its successor may";
+  ::usleep(50'000);
+  EXPECT_FALSE(left) << "its workers are not gone yet";
+  control.reset();
+  next.join();
+  EXPECT_EQ(problem, "");
+  ASSERT_EQ(given.size(), 2U);
+  EXPECT_EQ(given[0].number, 7);
+  EXPECT_EQ(given[1].number, 12);
+  char text[8] = {};
+  EXPECT_EQ(::pread(given[1].socket.get(), text, 5, 0), 5);
+  EXPECT_STREQ(text, "queue");
+  const auto nobody = Predecessor::find((directory_ / "none").string());
+  ASSERT_TRUE(nobody);
+  EXPECT_EQ(*nobody, nullptr);
 }
 
 TEST_F(ControlSocket, IsOfOneWeirAndGoesWithIt) {
