@@ -427,7 +427,9 @@ class Wire(unittest.TestCase):
                 os.kill(worker, number)
         out, _ = load.communicate(timeout=30)
         self.lab.processes.remove(load)
-        self.assertNotIn("Socket errors", out)
+        # SIGSEGV may meet a worker with a packet in hand: that connection is reset, whoever is at fault.
+        lost = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", out)))
+        self.assertLessEqual(lost, self.weir.log.read_text().count("meets failures.poisoned"), out)
         self.assertNotIn("Non-2xx", out)
         self.assertGreaterEqual(self.weir.log.read_text().count("another takes its place"), 4)
         # Whoever took its place judges.
