@@ -82,10 +82,11 @@ constexpr std::array<std::uint32_t, 10> kDigitHashes = [] {
 void LinkRun::set_captures(const Captures& captures) {
   for (std::size_t i = 0; i < 10; ++i) {
     const std::string_view name = kDigits.substr(i, 1);
+    const auto known = static_cast<std::uint16_t>(KnownNames::kFirstDigit + i);
     if (i < captures.count) {
-      tx_.tx.set(name, kDigitHashes[i], captures.groups[i]);
+      tx_.tx.set(name, kDigitHashes[i], captures.groups[i], known);
     } else if (!tx_.program->v3()) {  // trap 9: ModSecurity 3 leaves old groups
-      tx_.tx.unset(name, kDigitHashes[i]);
+      tx_.tx.unset(name, kDigitHashes[i], known);
     }
   }
 }
@@ -244,7 +245,7 @@ bool fails_at_once(const TransactionState& tx, const Rule& rule) {
   const Link& link = tx.program->links.data()[rule.first_link];
   if (!link.number || tx.trace != nullptr) return false;
   const TargetSpec& t = link.targets.front();
-  const VarTable::Var* v = tx.tx.find(t.key, t.hash);
+  const VarTable::Var* v = tx.tx.find(t.key, t.hash, t.known);
   if (t.count) return link.number->holds(v == nullptr ? "0" : "1") == link.negated;
   return v == nullptr || link.number->holds(v->value) == link.negated;
 }

@@ -73,7 +73,7 @@ bool Closure::of_constants(const Macro& macro) {
 bool Closure::looks_closed(const Link& link) {
   constexpr std::string_view kOperators[] = {"eq", "ge", "gt", "le", "lt", "streq"};
   if (link.chain != 0 || link.multi_match || !of_constants(link.op_macro)) return false;
-  const bool compares = link.op != nullptr && std::count(std::begin(kOperators), std::end(kOperators), link.op_name) > 0;
+  const bool compares = std::count(std::begin(kOperators), std::end(kOperators), link.op_name) > 0;
   if (link.op != nullptr && !compares) return false;
   for (const TargetSpec& t : link.targets) {
     const bool variable = t.variable == Variable::TX && t.kind == syntax::Selector::Kind::Literal && !t.wildcard;
@@ -182,6 +182,7 @@ CourseRecorder::CourseRecorder(const Program& program, const Closure& closure, F
   tx_.forms.work = &tx_.work;
   tx_.mode = EngineMode::DetectionOnly;  // so that run_links() sees the end of every rule
   tx_.client_text = "client";
+  tx_.tx.clear(&program.tx_names);
   tx_.rule_matched.assign(program.rules.size(), 0);
 }
 
@@ -193,8 +194,8 @@ bool CourseRecorder::run_links(const Rule& rule, Course& course) {
     if (run_link(tx_, rule, i) != LinkResult::Match) return false;
     for (const Action& action : program_.links[rule.first_link + i].actions) {
       const auto& set = std::get<SetVar>(action);
-      const VarTable::Var* v = tx_.tx.find(set.name.text(), set.hash);
-      course.sets.push_back({set.name.text(), v == nullptr ? "" : keep(v->value), set.hash, v == nullptr});
+      const VarTable::Var* v = tx_.tx.find(set.name.text(), set.hash, set.known);
+      course.sets.push_back({set.name.text(), v == nullptr ? "" : keep(v->value), set.hash, set.known, v == nullptr});
     }
   }
   return true;
@@ -272,9 +273,9 @@ std::size_t Course::follow(TransactionState& tx, std::size_t turn, std::size_t s
   for (std::size_t i = before.sets; i < last.sets; ++i) {
     const Set& s = sets[i];
     if (s.unset) {
-      tx.tx.unset(s.name, s.hash);
+      tx.tx.unset(s.name, s.hash, s.known);
     } else {
-      tx.tx.set(s.name, s.hash, s.value);
+      tx.tx.set(s.name, s.hash, s.value, s.known);
     }
   }
   for (std::size_t i = before.noted; i < last.noted; ++i) {

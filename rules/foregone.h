@@ -4,9 +4,9 @@
 // the same in every transaction. It is found out once, at load, by running them; afterwards what came of it is put
 // in place, and they are not looked at.
 //
-// A *closed* rule compares such variables with such values (or always matches, as SecAction does), sets TX variables to such
-// values, and goes on; it may jump. A *course* is the way through a phase: what the closed rules on it do, rule by
-// rule, and which other steps lie on it. A transaction *strays* from it where another rule jumps over a closed one,
+// A *closed* rule compares such variables with such values (or always matches, as SecAction does), sets TX variables
+// to such values, and goes on; it may jump. A *course* is the way through a phase: what the closed rules on it do,
+// rule by rule, and which other steps lie on it. A transaction *strays* from it where another rule jumps over a closed one,
 // where ctl: removes one, and where a phase is left before its end. From then on its rules are run one by one.
 //
 // Invariants: between any two rules that are run TX, the matches, MATCHED_VAR, HIGHEST_SEVERITY and the work are
@@ -33,7 +33,8 @@ namespace weir::rules {
 struct Course {
   struct Set {
     std::string_view name, value;
-    std::uint32_t hash = 0;  // fold_hash(name)
+    std::uint32_t hash = 0;   // fold_hash(name)
+    std::uint16_t known = 0;  // Program::tx_names
     bool unset = false;
   };
   struct Noted {

@@ -1,8 +1,10 @@
 #include "rules/macro.h"
 
 #include <algorithm>
+#include <span>
 
 #include "rules/ascii.h"
+#include "rules/collections.h"
 #include "rules/transaction_state.h"
 #include "rules/variables.h"
 
@@ -45,12 +47,18 @@ Macro Macro::compile(std::string_view text) {
   return m;
 }
 
+void Macro::number(KnownNames& names) {
+  for (Part& p : parts_) {
+    if (p.is_variable && p.variable == Variable::TX && !p.text.empty()) p.known = names.add(p.text);
+  }
+}
+
 std::string_view Macro::expand(TransactionState& tx) const {
   if (!has_variables_) return text_;
   const auto value = [&](const Part& p) -> std::string_view {
     if (!p.is_variable) return p.text;
     if (!p.variable) return {};
-    return first_value(tx, *p.variable, !p.text.empty(), p.text, p.key_hash)
+    return first_value(tx, *p.variable, !p.text.empty(), p.text, p.key_hash, p.known)
         .value_or(std::string_view());
   };
   if (parts_.size() == 1) return value(parts_.front()).substr(0, kMaxExpansion);
@@ -58,7 +66,12 @@ std::string_view Macro::expand(TransactionState& tx) const {
   // Values are made first: making one may use the same string (FULL_REQUEST).
   std::string_view views[16];
   const std::size_t n = std::min<std::size_t>(parts_.size(), 16);
-  for (std::size_t i = 0; i < n; ++i) views[i] = value(parts_[i]);
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    views[i] = value(parts_[i]);
+    length += views[i].size();
+  }
+  if (n == parts_.size() && length <= kMaxExpansion) return tx.join(std::span(views, n));
   s.clear();
   for (std::size_t i = 0; i < parts_.size() && s.size() < kMaxExpansion; ++i) {
     if (i < n) {

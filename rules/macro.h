@@ -15,12 +15,15 @@
 
 namespace weir::rules {
 
+class KnownNames;
 struct TransactionState;
 
 class Macro {
  public:
   Macro() = default;
   static Macro compile(std::string_view text);
+  // Gives the TX variables in it their numbers among `names`, which every transaction's TX is told of.
+  void number(KnownNames& names);
 
   [[nodiscard]] bool empty() const { return parts_.empty(); }
   // True if the text has no macro in it: text() is the whole value.
@@ -41,6 +44,7 @@ class Macro {
     bool is_variable = false;
     std::string lower_key;
     std::uint32_t key_hash = 0;  // fold_hash(lower_key)
+    std::uint16_t known = 0;     // number(); 0: none
   };
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/verdict.h"
+#include "rules/collections.h"
 #include "rules/diagnostic.h"
 #include "rules/macro.h"
 #include "rules/match_re.h"
@@ -35,6 +36,8 @@ struct TargetSpec {
   syntax::Selector::Kind kind = syntax::Selector::Kind::None;
   std::string key;                // literal or xpath, as written; of a regex its pattern
   std::uint32_t hash = 0;         // fold_hash(key)
+  std::uint16_t known = 0;        // of a literal key of TX: Program::tx_names
+  Bits takes_known;               // of a regex of TX, if it is plain text: the names of tx_names that it takes
   std::string full_name;          // of a literal key of what rules write: name_of() a member that is spelled so
   std::shared_ptr<const Regex> regex;
   std::shared_ptr<const PlainText> plain;  // the same, if it is no more than text; null: it is more
@@ -56,6 +59,7 @@ struct SetVar {
   Written collection = Written::Tx;
   Macro name;                // without the collection
   std::uint32_t hash = 0;    // of a literal name
+  std::uint16_t known = 0;   // of a literal name of TX: Program::tx_names
   enum class How : std::uint8_t { Assign, Add, Subtract, Unset } how = How::Assign;
   Macro value;               // without the sign of Add and Subtract
 };
@@ -161,6 +165,7 @@ class Program {
   std::shared_ptr<const GeoDatabase> geo;  // SecGeoLookupDb
   std::shared_ptr<const Regex> relevant_status;  // SecAuditLogRelevantStatus; null: none
   Prefilters prefilter;
+  KnownNames tx_names;
   std::shared_ptr<const Foregone> foregone;  // null: every rule is run
   std::array<bool, 256> reads{};  // by Variable: some target or macro reads it
   bool idle = false;  // no rules, no bodies, no audit log: nothing of a message is looked at

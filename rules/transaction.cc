@@ -214,7 +214,7 @@ std::string_view TransactionState::number(std::int64_t n) {
   return arena.copy({buffer, static_cast<std::size_t>(end - buffer)});
 }
 
-std::string_view TransactionState::join(std::initializer_list<std::string_view> parts) {
+std::string_view TransactionState::join(std::span<const std::string_view> parts) {
   std::size_t n = 0;
   for (const std::string_view p : parts) n += p.size();
   char* out = n == 0 ? nullptr : arena.allocate(n);
@@ -265,7 +265,7 @@ void Transaction::begin(std::shared_ptr<const RuleSet> rules, const Peers& peers
   clear_response(tx.response);
   tx.scalar_ready.reset();
   tx.before_trailers.kept = false;
-  tx.tx.clear();
+  tx.tx.clear(&tx.program->tx_names);
   tx.env.clear();
   tx.geo.clear();
   for (OpenCollection& c : tx.collections) {

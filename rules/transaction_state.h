@@ -261,8 +261,8 @@ struct TransactionState {
   // Repeated matches of rules that have one already are recorded up to this many in all.
   static constexpr std::size_t kMaxMatches = 1024;
 
-  // Is a match of the rule, which has just come about, to be recorded? Hostile input can make one rule match very often:
-  // every rule's first match is kept, of the others a bounded number.
+  // Is a match of the rule, which has just come about, to be recorded? Hostile input can make one rule match very
+  // often: every rule's first match is kept, of the others a bounded number.
   bool keeps_match(std::size_t rule, bool disruptive) {
     if (rule_matched[rule] != 0 && !disruptive && matches.size() >= kMaxMatches) {
       ++dropped_matches;
@@ -277,7 +277,10 @@ struct TransactionState {
   // A decimal number in the arena.
   [[nodiscard]] std::string_view number(std::int64_t n);
   // a + b in the arena; empty if memory is out.
-  [[nodiscard]] std::string_view join(std::initializer_list<std::string_view> parts);
+  [[nodiscard]] std::string_view join(std::span<const std::string_view> parts);
+  [[nodiscard]] std::string_view join(std::initializer_list<std::string_view> parts) {
+    return join(std::span(parts.begin(), parts.size()));
+  }
 };
 
 struct Transaction::State : TransactionState {

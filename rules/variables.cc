@@ -71,14 +71,15 @@ void collect_written(TransactionState& tx, const TargetSpec& t, TargetList& out)
   const VarTable* table = written_table(tx, t.variable);
   if (table == nullptr) return;
   if (t.kind == syntax::Selector::Kind::Literal) {
-    const VarTable::Var* v = table->find(t.key, t.hash);
+    const VarTable::Var* v = table->find(t.key, t.hash, t.known);
     if (v == nullptr) return;
     out.push_back(keyed(t.variable, v->name, v->value));
     if (v->name == t.key) out.back().full_name = t.full_name;
     return;
   }
+  tx.work += table->all().size();
   for (const VarTable::Var& v : table->all()) {
-    ++tx.work;
+    if (v.known != 0 && !t.takes_known.empty() && !bit_of(t.takes_known.data(), v.known)) continue;
     if (v.live && t.takes(v.name, tx.scratch.re, tx.pcre())) {
       out.push_back(keyed(t.variable, v.name, v.value));
     }
@@ -281,13 +282,14 @@ void collect(TransactionState& tx, const TargetSpec& target, const ReadRef* aske
 }
 
 std::optional<std::string_view> first_value(TransactionState& tx, Variable variable, bool has_key,
-                                            std::string_view key, std::uint32_t hash) {
+                                            std::string_view key, std::uint32_t hash,
+                                            std::uint16_t known) {
   if (variable == Variable::RULE) return rule_value(tx, key);
   if (is_written(variable)) {
     const VarTable* table = written_table(tx, variable);
     if (table == nullptr) return std::nullopt;
     if (has_key) {
-      const VarTable::Var* v = table->find(key, hash);
+      const VarTable::Var* v = table->find(key, hash, known);
       return v == nullptr ? std::nullopt : std::optional<std::string_view>(v->value);
     }
     for (const VarTable::Var& v : table->all()) {

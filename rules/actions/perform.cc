@@ -32,29 +32,30 @@ std::int64_t add_saturating(std::int64_t a, std::int64_t b) {
 struct Name {
   std::string_view text;
   std::uint32_t hash;
+  std::uint16_t known;
 };
 
-Name variable_key(TransactionState& tx, const Macro& macro, std::uint32_t hash) {
-  if (macro.literal()) return {macro.text(), hash};
+Name variable_key(TransactionState& tx, const Macro& macro, std::uint32_t hash, std::uint16_t known = 0) {
+  if (macro.literal()) return {macro.text(), hash, known};
   const std::string_view text = escape_name(tx, macro.expand(tx));
-  return {text, fold_hash(text)};
+  return {text, fold_hash(text), 0};
 }
 
 std::string_view set_tx(TransactionState& tx, const SetVar& a, const Name& name) {
   if (a.how == SetVar::How::Unset) {
-    tx.tx.unset(name.text, name.hash);
+    tx.tx.unset(name.text, name.hash, name.known);
     return {};
   }
   std::string_view value = a.value.expand(tx);
   if (a.how != SetVar::How::Assign) {
-    const VarTable::Var* old = tx.tx.find(name.text, name.hash);
+    const VarTable::Var* old = tx.tx.find(name.text, name.hash, name.known);
     const std::int64_t base = old == nullptr ? 0 : leading_integer(old->value);
     const std::int64_t amount = unsigned_amount(value);
     std::int64_t sum = add_saturating(base, a.how == SetVar::How::Add ? amount : -amount);
     if (sum < 0 && !tx.program->v3()) sum = 0;  // trap 15: counters never go below zero
     value = tx.number(sum);
   }
-  tx.tx.set(name.text, name.hash, value);
+  tx.tx.set(name.text, name.hash, value, name.known);
   return value;
 }
 
@@ -81,7 +82,7 @@ std::string_view set_persistent(TransactionState& tx, const SetVar& a, const Nam
 }
 
 void set_variable(TransactionState& tx, const Rule& rule, std::uint32_t link, const SetVar& a) {
-  const Name name = variable_key(tx, a.name, a.hash);
+  const Name name = variable_key(tx, a.name, a.hash, a.known);
   tx.work += name.text.size();
   const std::string_view value =
       a.collection == Written::Tx ? set_tx(tx, a, name) : set_persistent(tx, a, name);
