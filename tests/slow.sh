@@ -117,6 +117,7 @@ scale() {
 evasions() {
   build dev
   python3 tests/e2e/evasions.py build/dev/app/weir --table || [ $? -eq 77 ]
+  python3 tests/e2e/evasions.py build/dev/app/weir --beside || [ $? -eq 77 ]
 }
 
 suites() {

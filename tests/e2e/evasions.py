@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """A raw-packet attacker against real servers on a real kernel, behind Weir: evasion/ has the cases.
 
-  evasions.py WEIR [--table] [--only REGEX] [--keep]
+  evasions.py WEIR [--table] [--beside] [--only REGEX] [--keep]
   evasions.py --coverage      no traffic: is every requirement covered?
 
 Each case is played three times: without Weir (would the server have taken the attack?), behind Weir with the shipped
 firewall rules (connection tracking puts fragments together), and, but for HTTP, behind Weir with rules that need no
 connection tracking (fragments come to Weir as they are). Behind Weir its harmless twin is played too and must be
 answered, and what is a matter of HTTP once more in segments of 13 bytes. The servers write down every request that they complete: each must be one that Weir's events say it let
-pass, word for word, and none may be an attack. --table writes docs/EVASIONS.md. Exit status 77, with a sentence, where
+pass, word for word, and none may be an attack. --table writes docs/EVASIONS.md. --beside: another site on the same addresses only
+detects, so that Weir knows at the end of a header section only what it may refuse. Exit status 77, with a sentence, where
 namespaces or queues are not to be had.
 """
 import argparse
@@ -290,8 +291,8 @@ def join(results, book, records):
 
 
 class Campaign:
-    def __init__(self, weir, chosen, keep):
-        self.weir, self.chosen, self.keep = weir, chosen, keep
+    def __init__(self, weir, chosen, keep, beside=False):
+        self.weir, self.chosen, self.keep, self.beside = weir, chosen, keep, beside
         self.passes = {}
         self.strays = []
         self.servers = []
@@ -338,7 +339,8 @@ class Campaign:
             else:
                 lab.firewall("up", "routed", "--queues", QUEUES)
             grace = "0s" if name == "tracked" else "60s"
-            weir = wire.Weir(lab, self.weir, work, f"mode: block\nrules: [{rules}]\nmidstream_grace: {grace}\nrelease: {{responses: true, requests: true}}\n"
+            sites = "sites: [{name: watched, hosts: [watched.test], mode: detect}]\n" if self.beside else ""
+            weir = wire.Weir(lab, self.weir, work, f"mode: block\n{sites}rules: [{rules}]\nmidstream_grace: {grace}\nrelease: {{responses: true, requests: true}}\n"
                              f"inputs: {{nfqueue: {{queues: {QUEUES}{pins.input()}}}}}\n", name)
             if name == "tracked" and pins.directory:
                 lab.firewall("uploads", pins.directory)
@@ -442,6 +444,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("weir", nargs="?")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--beside", action="store_true")
     parser.add_argument("--only")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--verbose", action="store_true")
@@ -452,7 +455,7 @@ def main():
         return 0
     look_around()
     chosen = [c for c in cases.CASES if not options.only or re.search(options.only, c.name)]
-    campaign = Campaign(os.path.abspath(options.weir), chosen, options.keep)
+    campaign = Campaign(os.path.abspath(options.weir), chosen, options.keep, options.beside)
     campaign.run()
     if options.verbose:
         print("\n".join(table(campaign)))
