@@ -138,7 +138,7 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
                             tx_.program->optimisations.linear,
                             tx_.program->geo.get(),
                             geo ? &*geo : nullptr,
-                            tx_.program->optimisations.injection ? &tx_.scratch.words : nullptr};
+                            tx_.program->optimisations.injection};
     std::optional<ProfileSpan> span;
     if (tx_.profile != nullptr) {
       span.emplace(*tx_.profile,

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "rules/foregone.h"
+#include "rules/operators/sqli_filter.h"
 #include "rules/scanners.h"
 #include "rules/transforms/effect.h"
 #include "rules/variables.h"
@@ -86,7 +87,7 @@ void Scan::ask_words(std::string_view text, std::uint64_t* items, std::size_t fi
   for (std::size_t w = first; w <= last; ++w) any |= items[w] & sqli[w];
   if (any == 0) return;
   tx_.work += text.size();
-  if (operators::may_be_sqli(text, tx_.scratch.words)) return;
+  if (operators::may_be_sqli(text)) return;
   for (std::size_t w = first; w <= last; ++w) items[w] &= ~sqli[w];
 }
 

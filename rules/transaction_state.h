@@ -16,7 +16,6 @@
 #include "rules/explain.h"
 #include "rules/match_hs.h"
 #include "rules/match_re.h"
-#include "rules/operators/sqli_filter.h"
 #include "rules/profile.h"
 #include "rules/program.h"
 #include "rules/store.h"
@@ -81,7 +80,6 @@ struct Scratch::State {
   HsScratch hs;
   std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
   const Scanners* fits = nullptr;         // ... and these scanners of it
-  operators::WordTypes words;
   static constexpr std::size_t kTexts = 8;  // forms of a value that are told apart while it is scanned
   std::vector<std::uint64_t> hits, possible, free;  // while a value is scanned: items
   std::vector<std::uint64_t> found;                 // the same for each of kTexts

@@ -5,30 +5,32 @@
 
 #include "rules/operators/factories.h"
 #include "rules/operators/sqli_filter.h"
+#include "rules/operators/sqli_words.h"
 
-// libinjection ships no header in Debian; these are its entry points, unchanged since 3.0.
+// libinjection ships no header in Debian; these are its entry points, unchanged since 3.0, with the names that
+// rules/libinjection.cmake gives them.
 extern "C" {
-int libinjection_sqli(const char* input, std::size_t length, char fingerprint[8]);
-int libinjection_xss(const char* input, std::size_t length);
-const char* libinjection_version(void);
+int weir_libinjection_sqli(const char* input, std::size_t length, char fingerprint[8]);
+int weir_libinjection_xss(const char* input, std::size_t length);
+const char* weir_libinjection_version(void);
 }
 
 namespace weir::rules::operators {
 
 SqliVerdict detect_sqli(std::string_view value) {
   SqliVerdict verdict;
-  verdict.found = libinjection_sqli(value.empty() ? "" : value.data(), value.size(),
-                                    verdict.fingerprint.data()) != 0;
+  verdict.found = weir_libinjection_sqli(value.empty() ? "" : value.data(), value.size(),
+                                         verdict.fingerprint.data()) != 0;
   verdict.fingerprint.back() = '\0';
   return verdict;
 }
 
 bool detect_xss(std::string_view value) {
-  return libinjection_xss(value.empty() ? "" : value.data(), value.size()) != 0;
+  return weir_libinjection_xss(value.empty() ? "" : value.data(), value.size()) != 0;
 }
 
 std::string_view libinjection_release() {
-  return libinjection_version();
+  return weir_libinjection_version();
 }
 
 namespace {
@@ -38,7 +40,7 @@ class DetectSqli final : public Operator {
   // TX:0 is the fingerprint (trap 11).
   bool match(std::string_view value, OperatorContext& context) const override {
     add_work(context, value.size());
-    if (context.words != nullptr && !may_be_sqli(value, *context.words)) return false;
+    if (context.filters_sqli && !may_be_sqli(value)) return false;
     const SqliVerdict verdict = detect_sqli(value);
     if (!verdict.found) return false;
     if (context.captures != nullptr) {
@@ -69,6 +71,7 @@ class DetectXss final : public Operator {
 }  // namespace
 
 Made make_detect_sqli(const OperatorSpec&, OperatorFiles&) {
+  (void)SqlWords::instance();  // made now, not for a request
   return std::unique_ptr<Operator>(new DetectSqli());
 }
 Made make_detect_xss(const OperatorSpec&, OperatorFiles&) {

@@ -21,9 +21,6 @@ namespace weir::rules {
 
 class GeoDatabase;  // rules/operators/geo.h
 struct GeoRecord;
-namespace operators {
-class WordTypes;  // rules/operators/sqli_filter.h
-}
 
 // What capture puts into TX:0 … TX:9. Views into the value, the rule set, or the arena.
 struct Captures {
@@ -44,7 +41,7 @@ struct OperatorContext {
   bool linear = false;               // what backtracks is asked in linear time first (Regex::earliest)
   const GeoDatabase* geo = nullptr;  // SecGeoLookupDb; null: @geoLookup never matches
   GeoRecord* geo_record = nullptr;   // filled by @geoLookup where it matches
-  operators::WordTypes* words = nullptr;  // the worker's; null: libinjection is always asked
+  bool filters_sqli = false;          // libinjection is asked only about what could be SQL injection
 };
 
 // A comparison with a number that is known at load.

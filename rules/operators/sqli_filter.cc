@@ -1,240 +1,328 @@
 #include "rules/operators/sqli_filter.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cstring>
 
-#include "rules/ascii.h"
-
-// libinjection ships no header in Debian; unchanged since 3.0. The state is used for fingerprints
-// only.
-extern "C" char libinjection_sqli_lookup_word(void* state, int lookup_type, const char* word,
-                                              std::size_t length);
+#include "rules/operators/sqli_reader.h"
+#include "rules/operators/sqli_words.h"
 
 namespace weir::rules::operators {
 
 namespace {
 
-constexpr int kLookUpWord = 1;
-// Longer values are left to libinjection, which looks at the first few words only.
-constexpr std::size_t kLongestValue = 512;
-// So many bare words from the beginning on, and the rest is not looked at: libinjection stops at the
-// fifth.
-constexpr unsigned kEnoughWords = 8;
+using sqli::Reader;
+using sqli::Token;
 
-enum class Kind : std::uint8_t {
-  Other,      // quotes, parentheses, …: left to libinjection
-  Word,       // a letter, an underscore, a byte above ASCII
-  Digit,
-  Dot,
-  Space,
-  Separator,  // commas and the like, each a token of its own
-  Operator,
-  At,         // begins a variable
-};
-
-constexpr std::array<Kind, 256> kKinds = [] {
-  std::array<Kind, 256> kinds{};
-  for (unsigned b = 0; b < 256; ++b) {
-    const bool letter = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z');
-    if (letter || b == '_' || (b >= 0x80 && b != 0xa0)) kinds[b] = Kind::Word;
-    if (b >= '0' && b <= '9') kinds[b] = Kind::Digit;
-  }
-  kinds['.'] = Kind::Dot;
-  kinds[' '] = Kind::Space;
-  for (const char c : {',', '?'})
-    kinds[static_cast<std::uint8_t>(c)] = Kind::Separator;
-  for (const char c : {'-', ':', '=', '+', '/', '%', '<', '>'})
-    kinds[static_cast<std::uint8_t>(c)] = Kind::Operator;
-  kinds['@'] = Kind::At;
-  return kinds;
-}();
-
-Kind kind_of(char c) {
-  return kKinds[static_cast<std::uint8_t>(c)];
-}
-
-// The first words of keywords like GROUP BY, as far as both words alone are harmless.
-bool begins_keyword(std::string_view word) {
-  constexpr std::string_view kFirst[] = {"current", "full",  "group",    "if",    "left",
-                                         "lock",    "natural", "next",   "order", "previous",
-                                         "right",   "sounds", "waitfor", "with"};
-  return std::any_of(std::begin(kFirst), std::end(kFirst),
-                     [&](std::string_view first) { return fold_equal(first, word); });
-}
-
-// An underscore and a digit, as in names that are numbered: no keyword has that.
-bool has_number(std::string_view word) {
-  for (std::size_t i = 1; i < word.size(); ++i) {
-    if (word[i - 1] == '_' && kind_of(word[i]) == Kind::Digit) return true;
-  }
-  return false;
-}
-
-// Goes through a value's words as libinjection does, or over more of them where its way is not worth
-// following.
-class Walk {
+// Puts tokens together until a fingerprint is left, exactly as libinjection does.
+class Folding {
  public:
-  Walk(std::string_view value, WordTypes& types) : value_(value), types_(types) {}
+  Folding(const Reader& reader, const SqlWords& words) : reader_(reader), words_(words) {}
 
-  bool may_be_sqli();
+  // How many tokens there are in the end.
+  std::size_t run();
+  [[nodiscard]] const Token& token(std::size_t i) const { return tokens_[i]; }
+  // Is it left to libinjection?
+  [[nodiscard]] bool gave_up() const { return gave_up_ || reader_.gave_up(); }
+  // What was not looked at.
+  [[nodiscard]] std::string_view rest() const { return reader_.rest(); }
 
  private:
-  bool word(std::size_t at, std::size_t end);
-  bool number(std::size_t at, std::size_t end);
-  bool run(std::size_t at, std::size_t end);
+  static constexpr std::size_t kMost = 5;  // in a fingerprint; one more is looked at
+  bool plain_words();
+  bool plain_word(std::string_view word, std::size_t dot);
+  bool begin();
+  void read(std::size_t wanted);
+  bool begins_anew();
+  bool fold_two();
+  bool fold_three();
+  bool merge(Token& a, const Token& b);
+  bool from_start(std::size_t fewer);
+  bool without_second();
+  bool give_up();
 
-  std::string_view value_;
-  WordTypes& types_;
+  Reader reader_;
+  const SqlWords& words_;
+  std::array<Token, kMost + 2> tokens_{};
+  std::size_t count_ = 0;  // tokens read and not put together
+  std::size_t left_ = 0;   // those in front, with which nothing more is to be done
+  bool more_ = true;       // in the value
+  bool gave_up_ = false;
 };
 
-// From `at` on, which is a letter: a word, or several where a keyword stands before a dot.
-bool Walk::word(std::size_t at, std::size_t end) {
-  const std::size_t last = std::min(end, at + WordTypes::kLongest + 1);
-  for (std::size_t dot = at + 1; dot < last; ++dot) {
-    if (value_[dot] != '.') continue;
-    const std::string_view before = value_.substr(at, dot - at);
-    if (!types_.ends_at_dot(before)) continue;
-    return types_.matters(before) || run(dot, end);
+// Words one after another with which nothing is to be done. True if the fingerprint is known from them.
+bool Folding::plain_words() {
+  while (count_ <= kMost) {
+    std::size_t dot = 0;
+    const std::string_view word = reader_.plain_word(dot);
+    if (word.empty() || !plain_word(word, dot)) break;
+    reader_.take_plain_word(word);
+    ++count_;
   }
-  return types_.matters(value_.substr(at, end - at));
+  // Where fold_two() would be now.
+  left_ = count_ < 2 ? 0 : count_ - 2;
+  return count_ > kMost || reader_.at_end();
 }
 
-// From `at` on, which is a digit. A number may go on with letters (0x1f, 1e5, 1d); where it ends a
-// word may begin at once.
-bool Walk::number(std::size_t at, std::size_t end) {
-  while (at < end && kind_of(value_[at]) == Kind::Digit)
-    ++at;
-  if (at == end) return false;
-  if (value_[at] == '.') return run(at, end);
-  constexpr std::string_view kOfNumbers = "0123456789abcdefABCDEFxX";
-  constexpr unsigned kMostBeginnings = 4;
-  unsigned beginnings = 0;
-  for (; at < end; ++at) {
-    const Kind kind = kind_of(value_[at]);
-    if (kind == Kind::Dot) return run(at, end);
-    if (kind == Kind::Word) {
-      if (++beginnings > kMostBeginnings || word(at, end)) return true;
+// Makes the next token of `word`, if nothing is to be done with it and the one before.
+bool Folding::plain_word(std::string_view word, std::size_t dot) {
+  constexpr std::uint32_t kNothingDone = types(TokenType::None, TokenType::Bare, TokenType::Keyword, TokenType::Function,
+                                               TokenType::Expression, TokenType::Union, TokenType::Group,
+                                               TokenType::Tsql, TokenType::Variable, TokenType::Number);
+  constexpr SqlWord::Marks kOfPhrases = SqlWord::kBegins | SqlWord::kGoesOn;
+  Token& t = tokens_[count_];
+  t = {word.data(), TokenType::Bare, static_cast<std::uint8_t>(std::min(word.size(), SqlWord::kLongest)), 0};
+  const SqlWord* const found = words_.find(word.substr(0, dot));
+  if (found == nullptr) return true;
+  // With dots it is a name; in front of them a keyword would be a word.
+  if (dot < word.size()) return !found->is_keyword() && (found->marks & SqlWord::kDots) == 0;
+  if (!(types(found->type) & kNothingDone) || (found->marks & ~kOfPhrases) != 0) return false;
+  if ((found->marks & SqlWord::kGoesOn) != 0 && count_ > 0 && tokens_[count_ - 1].marked(SqlWord::kBegins)) return false;
+  if (found->is_keyword()) t.type = found->type;
+  t.marks = found->marks;
+  return true;
+}
+
+// What stands at the beginning and says nothing.
+bool Folding::begin() {
+  Token& t = tokens_[0];
+  while (true) {
+    if (!reader_.next(t)) return false;
+    if (!t.is(types(TokenType::Open, TokenType::SqlType)) && !t.unary()) break;
+  }
+  count_ = 1;
+  return true;
+}
+
+// Until there are `wanted` tokens that something is to be done with.
+void Folding::read(std::size_t wanted) {
+  while (more_ && count_ <= kMost && count_ - left_ < wanted) {
+    more_ = reader_.next(tokens_[count_]);
+    if (more_) ++count_;
+  }
+}
+
+std::size_t Folding::run() {
+  if (plain_words()) return std::min(count_, kMost);
+  if (count_ == 0 && !begin()) return 0;
+  while (true) {
+    if (count_ >= kMost && begins_anew()) {
+      left_ = 0;
+      count_ = count_ > kMost ? 2 : 1;
     }
-    if (kOfNumbers.find(value_[at]) == std::string_view::npos) return false;
-  }
-  return false;
-}
-
-// Bytes without a blank or an operator among them.
-bool Walk::run(std::size_t at, std::size_t end) {
-  while (at < end && value_[at] == '.')
-    ++at;
-  if (at == end) return false;
-  return kind_of(value_[at]) == Kind::Digit ? number(at, end) : word(at, end);
-}
-
-bool Walk::may_be_sqli() {
-  unsigned words = 0;  // bare ones since the beginning
-  bool only_words = true;
-  bool variables = false;
-  bool operators = false;
-  for (std::size_t i = 0; i < value_.size();) {
-    const Kind kind = kind_of(value_[i]);
-    if (kind == Kind::Other) return true;
-    if (kind == Kind::Space) {
-      ++i;
+    if (!more_ || left_ >= kMost) {
+      left_ = count_;
+      break;
+    }
+    read(2);
+    if (count_ - left_ < 2) {
+      left_ = count_;
       continue;
     }
-    if (kind == Kind::Separator || kind == Kind::Operator || kind == Kind::At) {
-      if (value_.substr(i, 2) == "--") return true;  // a comment
-      variables = variables || kind == Kind::At;
-      operators = operators || kind == Kind::Operator;
-      if (variables && operators) return true;
-      only_words = false;
-      ++i;
+    if (fold_two()) continue;
+    read(3);
+    if (count_ - left_ < 3) {
+      left_ = count_;
       continue;
     }
-    std::size_t end = i + 1;
-    bool plain = kind == Kind::Word;
-    for (; end < value_.size(); ++end) {
-      const Kind k = kind_of(value_[end]);
-      if (k != Kind::Word && k != Kind::Digit && k != Kind::Dot) break;
-      plain = plain && k != Kind::Dot;
-    }
-    // What `plain` is has no dot, and begins with a letter: one word.
-    if (plain ? types_.matters(value_.substr(i, end - i)) : run(i, end)) return true;
-    only_words = only_words && plain;
-    i = end;
-    if (only_words && ++words >= kEnoughWords) {
-      // What follows matters only if the value may also be read as inside of quotes.
-      return std::any_of(value_.begin() + static_cast<std::ptrdiff_t>(i), value_.end(),
-                         [](char c) { return c == '\'' || c == '"' || c == '`'; });
-    }
+    if (fold_three()) continue;
+    ++left_;
   }
-  return false;
+  return std::min(left_, kMost);
 }
 
-// Up to eight bytes, in order, with zeroes behind them.
-std::uint64_t eight(const char* p, std::size_t n) {
-  const auto load = [](const char* from, auto type) {
-    std::memcpy(&type, from, sizeof type);
-    return static_cast<std::uint64_t>(type);
+// Calculations with parentheses are as good as their first number.
+bool Folding::begins_anew() {
+  const auto are = [this](std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t d, std::uint32_t e) {
+    return tokens_[0].is(a) && tokens_[1].is(b) && tokens_[2].is(c) && tokens_[3].is(d) && tokens_[4].is(e);
   };
-  if constexpr (std::endian::native == std::endian::little) {
-    if (n >= 8) return load(p, std::uint64_t{});
-    if (n >= 4) return load(p, std::uint32_t{}) | load(p + n - 4, std::uint32_t{}) << (8 * (n - 4));
+  constexpr std::uint32_t kNumber = types(TokenType::Number);
+  constexpr std::uint32_t kBare = types(TokenType::Bare);
+  constexpr std::uint32_t kOperator = types(TokenType::Operator);
+  constexpr std::uint32_t kComma = types(TokenType::Comma);
+  constexpr std::uint32_t kOpen = types(TokenType::Open);
+  constexpr std::uint32_t kClose = types(TokenType::Close);
+  if (!tokens_[0].is(kNumber | kBare)) return false;
+  if (!are(kNumber, kOperator | kComma, kOpen, kNumber, kClose) &&
+      !are(kBare, kOperator, kOpen, kBare | kNumber, kClose) && !are(kNumber, kClose, kComma, kOpen, kNumber) &&
+      !are(kBare, kClose, kOperator, kOpen, kBare)) {
+    return false;
   }
-  std::uint64_t w = 0;
-  for (std::size_t i = 0; i < std::min<std::size_t>(n, 8); ++i) {
-    w |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(p[i])) << (8 * i);
-  }
-  return w;
+  if (count_ > kMost) tokens_[1] = tokens_[kMost];
+  return true;
 }
 
-// REQUIRES: word.size() <= 32.
-std::array<std::uint64_t, 4> padded(std::string_view word) {
-  std::array<std::uint64_t, 4> key{};
-  std::size_t i = 0;
-  for (std::size_t at = 0; at < word.size(); at += 8, ++i) {
-    key[i] = eight(word.data() + at, word.size() - at);
+// All that is left is to be looked at once more, less so many tokens.
+bool Folding::from_start(std::size_t fewer) {
+  count_ -= fewer;
+  left_ = 0;
+  return true;
+}
+
+bool Folding::give_up() {
+  gave_up_ = true;
+  more_ = false;
+  return true;
+}
+
+bool Folding::without_second() {
+  tokens_[left_ + 1] = tokens_[left_ + 2];
+  return from_start(1);
+}
+
+// Two words that are a phrase together.
+bool Folding::merge(Token& a, const Token& b) {
+  constexpr std::uint32_t kWords = types(TokenType::Keyword, TokenType::Bare, TokenType::Operator, TokenType::Union,
+                                         TokenType::Function, TokenType::Expression, TokenType::Tsql, TokenType::SqlType);
+  if (!a.is(kWords) || !b.is(kWords | types(TokenType::Logic))) return false;
+  const std::size_t length = std::size_t{a.length} + 1 + b.length;
+  if (length > SqlWord::kLongest) return false;
+  std::array<char, SqlWord::kLongest + 1> both{};
+  std::memcpy(both.data(), a.text, a.length);
+  both[a.length] = ' ';
+  std::memcpy(both.data() + a.length + 1, b.text, b.length);
+  const SqlWord* const phrase = words_.find({both.data(), length});
+  if (phrase == nullptr || phrase->type == TokenType::None) return false;
+  a = {phrase->text.data(), phrase->type, static_cast<std::uint8_t>(length), phrase->marks};
+  --count_;
+  if (left_ > 0) --left_;
+  return true;
+}
+
+// What the next two tokens are together. True if there is something to be done from the start.
+bool Folding::fold_two() {
+  Token& a = tokens_[left_];
+  const Token& b = tokens_[left_ + 1];
+  if (a.is(types(TokenType::Operator, TokenType::Logic)) && (b.unary() || b.type == TokenType::SqlType)) {
+    return from_start(1);
   }
-  return key;
+  if (a.type == TokenType::Open && b.unary()) {
+    --count_;
+    if (left_ > 0) --left_;
+    return true;
+  }
+  if (a.marked(SqlWord::kBegins) && b.marked(SqlWord::kGoesOn) && merge(a, b)) return true;
+  switch (a.type) {
+    case TokenType::Semicolon:
+      if (b.type == TokenType::Semicolon) {
+        --count_;
+        return true;
+      }
+      return b.type == TokenType::Function && give_up();  // IF is told from functions that begin so
+    case TokenType::Collate: return b.type == TokenType::Bare && give_up();  // a name with '_' becomes a type
+    case TokenType::Bare:
+    case TokenType::Variable:
+      if (b.type != TokenType::Open) break;
+      if (a.marked(SqlWord::kNames)) {
+        a.type = TokenType::Function;
+        return true;
+      }
+      return a.type == TokenType::Variable && give_up();  // @user is such a name too
+    case TokenType::Keyword:
+      if (a.marked(SqlWord::kIn)) {
+        a.type = b.type == TokenType::Open ? TokenType::Operator : TokenType::Bare;
+        return true;
+      }
+      break;
+    case TokenType::Operator:
+      if (a.marked(SqlWord::kLike) && b.type == TokenType::Open) a.type = TokenType::Function;
+      break;
+    case TokenType::SqlType:
+      if (b.is(types(TokenType::Bare, TokenType::Number, TokenType::SqlType, TokenType::Open, TokenType::Function,
+                     TokenType::Variable))) {
+        a = b;
+        return from_start(1);
+      }
+      break;
+    case TokenType::Open:
+    case TokenType::Close:
+      if (b.type == a.type) return from_start(1);
+      break;
+    default: break;
+  }
+  return false;
+}
+
+// The same of the next three.
+bool Folding::fold_three() {
+  constexpr std::uint32_t kNames = types(TokenType::Bare, TokenType::Number);
+  constexpr std::uint32_t kValues = kNames | types(TokenType::Variable);
+  Token& a = tokens_[left_];
+  const Token& b = tokens_[left_ + 1];
+  const Token& c = tokens_[left_ + 2];
+  switch (a.type) {
+    case TokenType::Bare:
+    case TokenType::Number:
+    case TokenType::Variable:
+      if (b.type == TokenType::Operator) {
+        if (c.is(a.type == TokenType::Variable ? kValues : kNames)) return from_start(2);
+        if (b.marked(SqlWord::kCast) && c.type == TokenType::SqlType) return from_start(2);
+      }
+      if (b.type == TokenType::Comma && c.is(kValues)) return from_start(2);
+      if (a.type == TokenType::Bare && b.type == TokenType::Dot && c.type == TokenType::Bare) return from_start(2);
+      break;
+    case TokenType::Operator:
+      if (b.type != TokenType::Open && c.type == TokenType::Operator) return from_start(2);
+      break;
+    case TokenType::Logic:
+      if (c.type == TokenType::Logic) return from_start(2);
+      break;
+    case TokenType::Keyword:
+    case TokenType::Expression:
+    case TokenType::Group:
+      if (b.unary() && c.is(kValues | types(TokenType::Function))) return without_second();
+      if (b.unary() && c.type == TokenType::Open && a.type != TokenType::Keyword) return without_second();
+      if (a.type == TokenType::Expression && b.type == TokenType::Dot && c.type == TokenType::Bare) {
+        return without_second();
+      }
+      break;
+    case TokenType::Comma:
+      if (!b.unary()) break;
+      if (c.is(types(TokenType::Open, TokenType::Function))) return without_second();
+      if (c.is(kValues)) {
+        tokens_[left_ + 1] = c;
+        return from_start(3);
+      }
+      break;
+    case TokenType::Function:
+      if (a.marked(SqlWord::kUser) && b.type == TokenType::Open && c.type != TokenType::Close) a.type = TokenType::Bare;
+      break;
+    default: break;
+  }
+  return false;
+}
+
+bool has_quotes(std::string_view text) {
+  return text.find('\'') != std::string_view::npos || text.find('"') != std::string_view::npos;
 }
 
 }  // namespace
 
-std::uint8_t WordTypes::look_up(std::string_view word) {
-  if (word.empty() || word.size() > kLongest) return kKnown;
-  if (entries_.empty()) entries_.resize(kEntries);
-  const std::array<std::uint64_t, 4> key = padded(word);
-  std::uint64_t h = (key[0] ^ (key[1] * 0x9e3779b97f4a7c15ULL)) + key[2] * 0xd6e8feb86659fd93ULL + key[3];
-  h *= 0x9e3779b97f4a7c15ULL;
-  Entry& e = entries_[static_cast<std::size_t>(h >> 40) % kEntries];
-  constexpr unsigned kShift = 56;  // the last byte
-  constexpr std::uint64_t kText = (std::uint64_t{1} << kShift) - 1;
-  if (e.words[0] == key[0] && e.words[1] == key[1] && e.words[2] == key[2] &&
-      (e.words[3] & kText) == key[3] && e.words[3] >> kShift != 0) {
-    return static_cast<std::uint8_t>(e.words[3] >> kShift);
+bool may_be_sqli(std::string_view value) {
+  const SqlWords& words = SqlWords::instance();
+  const Reader reader(value, words);
+  if (reader.is_one_word()) return false;
+  Folding folding(reader, words);
+  const std::size_t count = folding.run();
+  if (folding.gave_up()) return true;
+  if (count > 1) {  // one token alone is no fingerprint
+    std::uint32_t packed = 0;
+    for (std::size_t i = 0; i < count; ++i) packed = SqlWords::packed(packed, folding.token(i).type);
+    if (words.is_fingerprint(packed)) return true;
   }
-  const char type = has_number(word) ? '\0'
-                                     : libinjection_sqli_lookup_word(nullptr, kLookUpWord,
-                                                                     word.data(), word.size());
-  const bool harmless = type == '\0' || type == 'n' || type == 'f' || type == '1';
-  std::uint8_t known = kKnown;
-  if (!harmless || begins_keyword(word)) known |= kMatters;
-  if (type != '\0' && type != 'n') known |= kKeyword;
-  e.words = key;
-  e.words[3] |= std::uint64_t{known} << kShift;
-  return known;
+  // Quotes that were read are given up at.
+  const std::string_view rest = folding.rest();
+  return !rest.empty() && has_quotes(rest);
 }
 
-bool WordTypes::matters(std::string_view word) {
-  return (look_up(word) & kMatters) != 0;
-}
-
-bool WordTypes::ends_at_dot(std::string_view word) {
-  return (look_up(word) & kKeyword) != 0;
-}
-
-bool may_be_sqli(std::string_view value, WordTypes& types) {
-  if (value.size() > kLongestValue) return true;
-  return Walk(value, types).may_be_sqli();
+std::optional<std::string> sqli_fingerprint(std::string_view value) {
+  const SqlWords& words = SqlWords::instance();
+  Folding folding(Reader(value, words), words);
+  const std::size_t count = folding.run();
+  if (folding.gave_up()) return std::nullopt;
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) out += kTokenLetters[static_cast<std::size_t>(folding.token(i).type)];
+  return out;
 }
 
 }  // namespace weir::rules::operators
