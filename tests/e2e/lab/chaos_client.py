@@ -42,7 +42,8 @@ class Asker(threading.Thread):
             if not part:
                 raise ConnectionError("closed")
             body += part
-        return int(head.split()[1])
+        # nginx ends a connection after 1,000 requests, and says so.
+        return int(head.split()[1]), b"\r\nconnection: close" in head.lower()
 
     def run(self):
         s = None
@@ -50,9 +51,9 @@ class Asker(threading.Thread):
             try:
                 if s is None:
                     s = socket.create_connection((self.host, self.port), timeout=PATIENCE)
-                status = self.ask(s)
+                status, last = self.ask(s)
                 self.answers.append([time.monotonic(), status])
-                if not self.keep:
+                if last or not self.keep:
                     s.close()
                     s = None
             except (OSError, ValueError, IndexError):
