@@ -10,40 +10,36 @@ namespace weir::rules {
 
 namespace {
 
-// Names of TX variables that rules set which are not closed.
+// Names of TX variables that rules set which are not closed, of those that the rule set speaks of.
 class ForeignNames {
  public:
+  explicit ForeignNames(const KnownNames& names) : names_(names) { clear(); }
   void clear() {
-    names_.clear();
-    beginnings_.clear();
+    foreign_.assign(names_.last() + 1, false);
+    foreign_[0] = true;  // a name without a number
   }
-  void add(std::string_view name) { names_.insert(lower(name)); }
-  void add(const Macro& name) {
-    if (name.literal()) {
-      add(name.text());
-      return;
-    }
-    // What comes of macros may be anything; before them the name is as written, but for what is escaped.
-    std::string beginning = lower(name.text().substr(0, name.text().find("%{")));
+  void add(std::uint16_t number) { foreign_[number] = true; }
+  void add(std::string_view name) { add(names_.find(name, fold_hash(name))); }
+  // What comes of macros may be anything; before them the name is as written, but for what is escaped.
+  void add_beginning(std::string_view name) {
     const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '\\'; };
-    beginning.erase(std::find_if_not(beginning.begin(), beginning.end(), plain), beginning.end());
-    beginnings_.insert(std::move(beginning));
+    const std::string_view text = name.substr(0, name.find("%{"));
+    const auto length = std::find_if_not(text.begin(), text.end(), plain) - text.begin();
+    for (std::size_t i = 1; i < foreign_.size(); ++i) {
+      if (fold_starts_with(names_.name(i), text.substr(0, static_cast<std::size_t>(length)))) foreign_[i] = true;
+    }
   }
-  [[nodiscard]] bool contains(std::string_view name) const {
-    const std::string key = lower(name);
-    return names_.contains(key) || std::any_of(beginnings_.begin(), beginnings_.end(), [&](const std::string& b) {
-      return key.starts_with(b);
-    });
-  }
+  [[nodiscard]] bool contains(std::uint16_t number) const { return foreign_[number]; }
 
  private:
-  std::set<std::string> names_, beginnings_;
+  const KnownNames& names_;
+  std::vector<bool> foreign_;  // by number
 };
 
 // Which rules are closed. All that look like it are taken to be, until one reads what another kind of rule sets.
 class Closure {
  public:
-  explicit Closure(const Program& program) : program_(program) {}
+  explicit Closure(const Program& program) : foreign(program.tx_names), program_(program) {}
   void find();
 
   std::vector<bool> closed;  // by rule
@@ -90,11 +86,13 @@ bool Closure::looks_closed(const Rule& rule) const {
   if (rule.plain_tags.size() != rule.tags.size() || !of_constants(rule.message) || !of_constants(rule.log_data)) {
     return false;
   }
-  std::set<std::string> names;  // each once: what a rule sets is read when it has been run
+  std::vector<std::uint16_t> names;  // each once: what a rule sets is read when it has been run
   for (const Link& link : links_of(rule)) {
     if (!looks_closed(link)) return false;
     for (const Action& action : link.actions) {
-      if (!names.insert(lower(std::get<SetVar>(action).name.text())).second) return false;
+      const std::uint16_t name = std::get<SetVar>(action).known;
+      if (name == 0 || std::count(names.begin(), names.end(), name) > 0) return false;
+      names.push_back(name);
     }
   }
   return true;
@@ -102,7 +100,7 @@ bool Closure::looks_closed(const Rule& rule) const {
 
 bool Closure::reads_foreign(const Macro& macro) const {
   return std::any_of(macro.parts().begin(), macro.parts().end(), [&](const Macro::Part& p) {
-    return p.is_variable && foreign.contains(p.text);
+    return p.is_variable && foreign.contains(p.known);
   });
 }
 
@@ -111,12 +109,12 @@ bool Closure::reads_foreign(const Rule& rule) const {
   for (const Link& link : links_of(rule)) {
     if (reads_foreign(link.op_macro)) return true;
     for (const TargetSpec& t : link.targets) {
-      if (t.variable == Variable::TX && foreign.contains(t.key)) return true;
+      if (t.variable == Variable::TX && foreign.contains(t.known)) return true;
     }
     for (const Action& action : link.actions) {
       const auto& set = std::get<SetVar>(action);
       const bool counts = set.how == SetVar::How::Add || set.how == SetVar::How::Subtract;
-      if (reads_foreign(set.value) || (counts && foreign.contains(set.name.text()))) return true;
+      if (reads_foreign(set.value) || (counts && foreign.contains(set.known))) return true;
     }
   }
   return false;
@@ -124,14 +122,19 @@ bool Closure::reads_foreign(const Rule& rule) const {
 
 void Closure::gather_foreign() {
   foreign.clear();
-  for (const char* digit : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}) foreign.add(digit);  // captures
+  for (std::uint16_t i = 0; i < 10; ++i) foreign.add(static_cast<std::uint16_t>(KnownNames::kFirstDigit + i));
   foreign.add("MSC_PCRE_LIMITS_EXCEEDED");
   for (std::size_t r = 0; r < closed.size(); ++r) {
     if (closed[r]) continue;
     for (const Link& link : links_of(program_.rules[r])) {
       for (const Action& action : link.actions) {
         const auto* set = std::get_if<SetVar>(&action);
-        if (set != nullptr && set->collection == Written::Tx) foreign.add(set->name);
+        if (set == nullptr || set->collection != Written::Tx) continue;
+        if (set->name.literal()) {
+          foreign.add(set->known);
+        } else {
+          foreign.add_beginning(set->name.text());
+        }
       }
     }
   }
@@ -247,7 +250,7 @@ bool CourseRecorder::run(Phase phase) {
     const Rule& rule = program_.rules[steps[step]];
     const Link& first = program_.links[rule.first_link];
     // Whether a rule does anything may be foregone even where what it does is not.
-    const bool asks = first.number && !closure_.foreign.contains(first.targets.front().key);
+    const bool asks = first.number && !closure_.foreign.contains(first.targets.front().known);
     if ((closure_.closed[steps[step]] || asks) && fails_at_once(tx_, rule)) continue;
     if (!closure_.closed[steps[step]]) {
       set_bit(course.open.data(), step);
