@@ -37,6 +37,8 @@ class LinkRun {
   // Applies the operator to one form of a value, of which `item` is the item (or ReadRef::kNone).
   // False: stop, the transaction is intercepted.
   bool test(const TargetValue& target, std::string_view text, std::uint32_t item);
+  // Does the operator, which there is, say yes? What it captures is in the scratch.
+  bool holds(std::string_view text, std::string_view argument, bool& limit_exceeded, GeoRecord* geo);
   bool test_target(TargetValue& target);
   bool test_every_step(TargetValue& target);
   bool matched(const TargetValue& target, std::string_view text);
@@ -118,34 +120,39 @@ bool LinkRun::matched(const TargetValue& target, std::string_view text) {
   return !link_.last || !conclude(tx_, rule_);
 }
 
+bool LinkRun::holds(std::string_view text, std::string_view argument, bool& limit_exceeded, GeoRecord* geo) {
+  OperatorContext context{tx_.scratch.re,
+                          tx_.arena,
+                          argument,
+                          link_.capture ? &tx_.scratch.captures : nullptr,
+                          tx_.pcre(),
+                          &limit_exceeded,
+                          &tx_.work,
+                          tx_.program->optimisations.linear,
+                          tx_.program->geo.get(),
+                          geo,
+                          tx_.program->optimisations.injection};
+  std::optional<ProfileSpan> span;
+  if (tx_.profile != nullptr) {
+    span.emplace(*tx_.profile, tx_.profile->link(static_cast<std::size_t>(&link_ - tx_.program->links.data())));
+  }
+  return link_.op->match(text, context);
+}
+
 bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32_t item) {
   ++tx_.work;
-  Captures captures;
+  Captures& captures = tx_.scratch.captures;
+  captures.count = 0;
   bool limit_exceeded = false;
   const std::string_view argument =
       link_.op_has_macros ? link_.op_macro.expand(tx_) : std::string_view(link_.op_argument);
   bool result = true;
-  if (link_.op != nullptr) {
-    std::optional<GeoRecord> geo;
-    if (link_.looks_up_geo) geo.emplace();
-    OperatorContext context{tx_.scratch.re,
-                            tx_.arena,
-                            argument,
-                            link_.capture ? &captures : nullptr,
-                            tx_.pcre(),
-                            &limit_exceeded,
-                            &tx_.work,
-                            tx_.program->optimisations.linear,
-                            tx_.program->geo.get(),
-                            geo ? &*geo : nullptr,
-                            tx_.program->optimisations.injection};
-    std::optional<ProfileSpan> span;
-    if (tx_.profile != nullptr) {
-      span.emplace(*tx_.profile,
-                   tx_.profile->link(static_cast<std::size_t>(&link_ - tx_.program->links.data())));
-    }
-    result = link_.op->match(text, context);
-    if (result && geo) set_geo(tx_, *geo);
+  if (link_.looks_up_geo) {
+    GeoRecord geo;
+    result = holds(text, argument, limit_exceeded, &geo);
+    if (result) set_geo(tx_, geo);
+  } else if (link_.op != nullptr) {
+    result = holds(text, argument, limit_exceeded, nullptr);
   }
   if (limit_exceeded) {
     tx_.pcre_limits_exceeded = true;

@@ -58,7 +58,11 @@ std::string_view Macro::expand(TransactionState& tx) const {
   const auto value = [&](const Part& p) -> std::string_view {
     if (!p.is_variable) return p.text;
     if (!p.variable) return {};
-    return first_value(tx, *p.variable, !p.text.empty(), p.text, p.key_hash, p.known)
+    if (p.known != 0) {
+      const VarTable::Var* v = tx.tx.find(p.text, p.key_hash, p.known);
+      return v == nullptr ? std::string_view() : v->value;
+    }
+    return first_value(tx, *p.variable, !p.text.empty(), p.text, p.key_hash)
         .value_or(std::string_view());
   };
   if (parts_.size() == 1) return value(parts_.front()).substr(0, kMaxExpansion);

@@ -84,6 +84,7 @@ struct Scratch::State {
   std::vector<std::uint64_t> hits, possible, free;  // while a value is scanned: items
   std::vector<std::uint64_t> found;                 // the same for each of kTexts
   TargetList targets;                     // of the link that is evaluated
+  Captures captures;                      // the same; of its last value
   LiveMembers live;                       // of the phase that is run
   std::string text;                       // for building strings
 

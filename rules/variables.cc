@@ -282,14 +282,13 @@ void collect(TransactionState& tx, const TargetSpec& target, const ReadRef* aske
 }
 
 std::optional<std::string_view> first_value(TransactionState& tx, Variable variable, bool has_key,
-                                            std::string_view key, std::uint32_t hash,
-                                            std::uint16_t known) {
+                                            std::string_view key, std::uint32_t hash) {
   if (variable == Variable::RULE) return rule_value(tx, key);
   if (is_written(variable)) {
     const VarTable* table = written_table(tx, variable);
     if (table == nullptr) return std::nullopt;
     if (has_key) {
-      const VarTable::Var* v = table->find(key, hash, known);
+      const VarTable::Var* v = table->find(key, hash);
       return v == nullptr ? std::nullopt : std::optional<std::string_view>(v->value);
     }
     for (const VarTable::Var& v : table->all()) {

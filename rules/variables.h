@@ -14,10 +14,9 @@ namespace weir::rules {
 // are left out; null: none are.
 void collect(TransactionState& tx, const TargetSpec& target, const ReadRef* asked, TargetList& out);
 
-// The first value, as macros use it. `key` with its fold_hash and, of TX, its number (collections.h); has_key false: the whole collection.
+// The first value, as macros use it. `key` with its fold_hash; has_key false: the whole collection.
 std::optional<std::string_view> first_value(TransactionState& tx, Variable variable, bool has_key,
-                                            std::string_view key, std::uint32_t hash,
-                                            std::uint16_t known = 0);
+                                            std::string_view key, std::uint32_t hash);
 
 // MATCHED_VAR_NAME: "ARGS:id", key escaped as ModSecurity 2 does it.
 std::string_view name_of(TransactionState& tx, const TargetValue& value);
