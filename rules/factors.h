@@ -27,6 +27,10 @@ struct Piece {
   std::string text;
   Edge left = Edge::Open, right = Edge::Open;
 
+  // Pieces shorter than that are looked for by themselves, which costs as much again for each length.
+  static constexpr std::size_t kLong = 4;
+  [[nodiscard]] bool is_short() const { return text.size() < kLong; }
+
   friend bool operator==(const Piece&, const Piece&) = default;
   friend bool operator<(const Piece& a, const Piece& b);
 };

@@ -19,7 +19,7 @@ class PieceScanner {
  public:
   // Windows of this many bytes; a piece has one of them. Short windows (2 and 3) are looked for
   // only where the caller says so.
-  static constexpr std::size_t kWindow = 4;
+  static constexpr std::size_t kWindow = Piece::kLong;
 
   // A piece, and where its rarest window begins. The choice is most of what building costs: it is made once where
   // several scanners look for the same piece.
@@ -33,9 +33,10 @@ class PieceScanner {
   void build(std::span<const Choice> pieces);
   void build(const std::vector<Piece>& pieces);
 
-  // Calls found(piece number) for each occurrence, in no particular order; may repeat itself.
-  template <class Found>
-  void scan(std::string_view text, bool short_ones, Found found) const;
+  // Calls found(piece number) for each occurrence of a piece for which matters(piece number) says true, in no
+  // particular order; may repeat itself.
+  template <class Matters, class Found>
+  void scan(std::string_view text, bool short_ones, Matters matters, Found found) const;
 
   [[nodiscard]] bool empty() const { return pieces_.empty(); }
   [[nodiscard]] std::size_t bytes() const;
@@ -67,8 +68,8 @@ class PieceScanner {
   static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
   static std::uint32_t folded(const char* p, std::size_t n);
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
-  template <class Found>
-  void look(const Bucket& bucket, std::string_view text, std::size_t at, Found& found) const;
+  template <class Matters, class Found>
+  void look(const Bucket& bucket, std::string_view text, std::size_t at, Matters& matters, Found& found) const;
   static constexpr std::size_t kBlock = 64;    // places that are looked at together
   static constexpr std::size_t kBeyond = 24;   // so many bytes behind them are read
   // A text, with the blocks at its end, behind which nothing may be read, once more.
@@ -86,8 +87,8 @@ class PieceScanner {
     std::size_t end_at_ = 0;
     std::array<char, kBlock + 2 * kBeyond> end_;  // NOLINT: filled as far as it is read
   };
-  template <class Found>
-  void scan_windows(std::size_t length, const Blocks& blocks, Found& found) const;
+  template <class Matters, class Found>
+  void scan_windows(std::size_t length, const Blocks& blocks, Matters& matters, Found& found) const;
   // Of `n` places from `p` on, at most kBlock: those whose window may be one of the table's, by bits. Reads kBeyond
   // bytes more.
   [[nodiscard]] static std::uint64_t candidates(const Table& table, std::size_t length, const char* p, std::size_t n);
@@ -107,18 +108,18 @@ inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
   return (w | 0x20202020U) & (0xffffffffU >> (8 * (4 - n)));
 }
 
-template <class Found>
-void PieceScanner::look(const Bucket& bucket, std::string_view text, std::size_t at, Found& found) const {
+template <class Matters, class Found>
+void PieceScanner::look(const Bucket& bucket, std::string_view text, std::size_t at, Matters& matters, Found& found) const {
   for (std::uint32_t i = bucket.first; i < bucket.first + bucket.count; ++i) {
-    const Place& place = places_[i];
-    if (place.offset <= at && occurs(pieces_[place.piece], text, at - place.offset)) {
+    const Place& place = places_.data()[i];
+    if (place.offset <= at && matters(place.piece) && occurs(pieces_.data()[place.piece], text, at - place.offset)) {
       found(place.piece);
     }
   }
 }
 
-template <class Found>
-void PieceScanner::scan_windows(std::size_t length, const Blocks& blocks, Found& found) const {
+template <class Matters, class Found>
+void PieceScanner::scan_windows(std::size_t length, const Blocks& blocks, Matters& matters, Found& found) const {
   const Table& table = tables_[kWindow - length];
   const std::string_view text = blocks.text();
   if (table.bits.empty() || text.size() < length) return;
@@ -134,19 +135,19 @@ void PieceScanner::scan_windows(std::size_t length, const Blocks& blocks, Found&
         last = window;
         bucket = table.find(window);
       }
-      if (bucket != nullptr) look(*bucket, text, place, found);
+      if (bucket != nullptr) look(*bucket, text, place, matters, found);
     }
   }
 }
 
-template <class Found>
-void PieceScanner::scan(std::string_view text, bool short_ones, Found found) const {
+template <class Matters, class Found>
+void PieceScanner::scan(std::string_view text, bool short_ones, Matters matters, Found found) const {
   if (text.empty()) return;
   const Blocks blocks(text);
-  scan_windows(4, blocks, found);
+  scan_windows(4, blocks, matters, found);
   if (!short_ones) return;
-  scan_windows(3, blocks, found);
-  scan_windows(2, blocks, found);
+  scan_windows(3, blocks, matters, found);
+  scan_windows(2, blocks, matters, found);
 }
 
 }  // namespace weir::rules

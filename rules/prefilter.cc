@@ -1,15 +1,24 @@
 #include "rules/prefilter.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <map>
 #include <utility>
 
+#include "rules/transforms/detail.h"
 #include "rules/transforms/effect.h"
 
 namespace weir::rules {
 
 namespace {
+
+bool any_of_both(const std::uint64_t* a, const std::uint64_t* b, std::size_t words) {
+  for (std::size_t w = 0; w < words; ++w) {
+    if ((a[w] & b[w]) != 0) return true;
+  }
+  return false;
+}
 
 bool any_in(const std::uint64_t* words, const ItemRange& range) {
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
@@ -27,7 +36,7 @@ void Prefilter::split(const std::vector<Need>& needs, std::vector<ChainNeed> Cha
     for (const Need& need : needs) {
       for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) {
         const std::uint64_t bits = need.items[w] & chain.range.mask(w);
-        if (bits != 0) (chain.*to).push_back({need.mask, static_cast<std::uint32_t>(w), bits});
+        if (bits != 0) (chain.*to).push_back({need.mask, static_cast<std::uint32_t>(w), bits, need.by_short[w] & bits});
       }
     }
   }
@@ -45,6 +54,7 @@ void merge(const std::vector<Prefilter::ChainNeed>& chain, std::vector<Prefilter
       all.push_back(need);
     } else {
       same->items |= need.items;
+      same->by_short |= need.by_short;
     }
   }
 }
@@ -75,7 +85,9 @@ void Prefilter::gather_decodings() {
     for (auto t = chain.path.begin(); t != at; ++t) {
       if (*t != Transform::RemoveWhitespace) d.before |= std::uint64_t{1} << static_cast<unsigned>(*t);
     }
-    for (auto t = at + 1; t != chain.path.end(); ++t) {
+    const bool packs = chain.path.back() == Transform::RemoveWhitespace;
+    d.packs = d.packs || packs;
+    for (auto t = at + 1; t != chain.path.end() - (packs ? 1 : 0); ++t) {
       if (std::find(d.after.begin(), d.after.end(), *t) == d.after.end()) d.after.push_back(*t);
     }
     merge(chain.needs, d.needs);
@@ -91,7 +103,7 @@ bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_vi
   for (ClassMask before = 0; before != decoded;) {
     before = decoded;
     for (const Transform t : d.after) {
-      if (!may_change(t, decoded)) continue;
+      if (!may_change(t, decoded) || (!changes && !text.empty() && leaves(t, text, decoded))) continue;
       changes = true;
       decoded |= outcome(t, decoded);
     }
@@ -104,18 +116,22 @@ bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_vi
   for (std::size_t w = 0; w < words_; ++w) any |= left[w];
   if (any == 0 || changes || text.empty()) return any == 0;
   // What they need none of is found as well.
+  std::uint64_t by_short = 0;
   std::copy_n(left, words_, scratch);
   for (const ChainNeed& need : d.texts) {
-    if ((need.mask & decoded) == 0) scratch[need.word] &= ~need.items;
+    if ((need.mask & decoded) != 0) continue;
+    scratch[need.word] &= ~need.items;
+    by_short |= left[need.word] & need.by_short;
   }
-  for (std::size_t w = 0; w < words_; ++w) {
-    if ((left[w] & scratch[w]) != 0) return false;
-  }
-  find_pieces(text, true, scratch);
-  for (std::size_t w = 0; w < words_; ++w) {
-    if ((left[w] & scratch[w]) != 0) return false;
-  }
-  return true;
+  if (any_of_both(left, scratch, words_)) return false;
+  find_pieces(text, by_short != 0, left, scratch);
+  if (any_of_both(left, scratch, words_)) return false;
+  if (!d.packs || !may_change(Transform::RemoveWhitespace, decoded)) return true;
+  std::array<char, sizeof(Glimpse::begins)> packed;  // NOLINT: filled as far as it is read
+  const auto end = std::remove_copy_if(text.begin(), text.end(), packed.begin(),
+                                       [](char c) { return detail::is_blank(static_cast<std::uint8_t>(c)); });
+  find_pieces({packed.data(), static_cast<std::size_t>(end - packed.begin())}, by_short != 0, left, scratch);
+  return !any_of_both(left, scratch, words_);
 }
 
 void Prefilter::build(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
@@ -139,15 +155,17 @@ void Prefilter::build(const std::vector<const Item*>& items, std::span<const Pie
   items_ = items.size();
   words_ = (items_ + 63) / 64;
   everything_.assign(words_, 0);
-  short_.assign(words_, 0);
   sqli_.assign(words_, 0);
   by_length_.assign(kLengths * words_, 0);
-  std::map<ClassMask, Bits> needs;
-  std::map<ClassMask, Bits> texts;
-  const auto add = [&](std::map<ClassMask, Bits>& to, ClassMask mask, std::size_t item) {
-    Bits& bits = to[mask];
-    bits.resize(words_);
-    set_bit(bits.data(), item);
+  std::map<ClassMask, Need> needs;
+  std::map<ClassMask, Need> texts;
+  const auto add = [&](std::map<ClassMask, Need>& to, ClassMask mask, std::size_t item, bool by_short) {
+    Need& need = to[mask];
+    need.mask = mask;
+    need.items.resize(words_);
+    need.by_short.resize(words_);
+    set_bit(need.items.data(), item);
+    if (by_short) set_bit(need.by_short.data(), item);
   };
   for (std::uint32_t i = 0; i < items_; ++i) {
     const Requirement& r = *items[i]->requirement;
@@ -161,15 +179,13 @@ void Prefilter::build(const std::vector<const Item*>& items, std::span<const Pie
     }
     if (use.classes) {
       for (const ClassMask mask : r.bytes)
-        add(needs, mask, i);
+        add(needs, mask, i, false);
     }
     if (!use.pieces) continue;
-    for (const Requirement::Text& t : r.texts) add(texts, t.unless, i);
+    for (const Requirement::Text& t : r.texts) add(texts, t.unless, i, t.has_short());
   }
-  for (auto& [mask, bits] : needs)
-    needs_.push_back({mask, std::move(bits)});
-  for (auto& [mask, bits] : texts)
-    texts_.push_back({mask, std::move(bits)});
+  for (auto& [mask, need] : needs) needs_.push_back(std::move(need));
+  for (auto& [mask, need] : texts) texts_.push_back(std::move(need));
   split(needs_, &Chain::needs);
   split(texts_, &Chain::texts);
   gather_decodings();
@@ -197,17 +213,24 @@ void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<co
   for (std::uint32_t i = 0; i < items.size(); ++i) {
     for (const std::uint32_t piece : *items[i]->pieces) {
       piece_items_[next[piece]++] = i;
-      if (pieces[piece].piece->text.size() < PieceScanner::kWindow) set_bit(short_.data(), i);
     }
   }
   pieces_.build(own);
 }
 
-void Prefilter::find_pieces(std::string_view text, bool short_ones, std::uint64_t* hits) const {
-  pieces_.scan(text, short_ones, [&](std::uint32_t piece) {
-    for (std::uint32_t i = first_item_[piece]; i < first_item_[piece + 1]; ++i) {
-      set_bit(hits, piece_items_[i]);
+void Prefilter::find_pieces(std::string_view text, bool short_ones, const std::uint64_t* possible,
+                            std::uint64_t* hits) const {
+  const std::uint32_t* const first = first_item_.data();
+  const std::uint32_t* const items = piece_items_.data();
+  const auto matters = [&](std::uint32_t piece) {
+    if (possible == nullptr) return true;
+    for (std::uint32_t i = first[piece]; i < first[piece + 1]; ++i) {
+      if (bit_of(possible, items[i])) return true;
     }
+    return false;
+  };
+  pieces_.scan(text, short_ones, matters, [&](std::uint32_t piece) {
+    for (std::uint32_t i = first[piece]; i < first[piece + 1]; ++i) set_bit(hits, items[i]);
   });
 }
 
@@ -245,12 +268,16 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
   v.wanted = &asked;
   possible_items(mask, v.possible);
   for (std::size_t w = 0; w < words_; ++w)
-    v.free[w] = v.possible[w] &= asked[w];
+    v.by_short[w] = v.free[w] = v.possible[w] &= asked[w];
+  // One need of text that long pieces speak for is enough.
   for (const Need& text : texts_) {
     if ((text.mask & mask) != 0) continue;
-    for (std::size_t w = 0; w < words_; ++w)
+    for (std::size_t w = 0; w < words_; ++w) {
       v.free[w] &= ~text.items[w];
+      v.by_short[w] &= ~text.items[w] | text.by_short[w];
+    }
   }
+  for (std::size_t w = 0; w < words_; ++w) v.by_short[w] &= ~v.free[w];
   v.changes = 0;
   v.checks = v.other_checks = 0;
   v.least_decoded.fill(kLengths - 1);
@@ -286,8 +313,8 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
   }
 }
 
-void Prefilter::judge_changed(std::size_t index, ClassMask mask, std::uint64_t* possible,
-                              std::uint64_t* free) const {
+void Prefilter::judge_changed(std::size_t index, ClassMask mask, std::uint64_t* possible, std::uint64_t* free,
+                              std::uint64_t* by_short) const {
   const Chain& chain = chains_.data()[index];
   for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) {
     possible[w] = chain.range.mask(w);
@@ -296,11 +323,14 @@ void Prefilter::judge_changed(std::size_t index, ClassMask mask, std::uint64_t* 
     if ((need.mask & mask) == 0) possible[need.word] &= ~need.items;
   }
   for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) {
-    free[w] = possible[w];
+    by_short[w] = free[w] = possible[w];
   }
   for (const ChainNeed& text : chain.texts) {
-    if ((text.mask & mask) == 0) free[text.word] &= ~text.items;
+    if ((text.mask & mask) != 0) continue;
+    free[text.word] &= ~text.items;
+    by_short[text.word] &= ~text.items | text.by_short;
   }
+  for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) by_short[w] &= ~free[w];
 }
 
 std::size_t Prefilter::resized(const Chain& chain, std::uint64_t altering, std::string_view value,
@@ -334,20 +364,21 @@ void MaskTable::prepare(const Prefilter& prefilter) {
   const std::size_t words = prefilter.words();
   const std::size_t chains = prefilter.chains();
   const std::size_t each =
-      sizeof(Prefilter::Verdict) + 2 * words * 8 + chains * sizeof(Prefilter::Verdict::Changed);
+      sizeof(Prefilter::Verdict) + 3 * words * 8 + chains * sizeof(Prefilter::Verdict::Changed);
   std::size_t size = 1024;
   while (size > 16 && size * each > kMostBytes)
     size /= 2;
   verdicts_.assign(size, {});
   filled_.assign(size, false);
   second_.assign(size / 2, false);
-  words_.assign((size * 2 + 1) * words, 0);
+  words_.assign((size * 3 + 1) * words, 0);
   changes_.assign(size * chains, {});
   for (std::size_t i = 0; i < size; ++i) {
-    std::uint64_t* at = words_.data() + i * 2 * words;
+    std::uint64_t* at = words_.data() + i * 3 * words;
     Prefilter::Verdict& v = verdicts_[i];
     v.possible = at;
     v.free = at + words;
+    v.by_short = at + 2 * words;
     v.changed = changes_.data() + i * chains;
   }
 }
@@ -366,7 +397,7 @@ const Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMa
   }
   second_[set] = !second_[set];
   const std::size_t at = 2 * set + (second_[set] ? 1 : 0);
-  prefilter.judge(mask, wanted, verdicts_[at], words_.data() + verdicts_.size() * 2 * prefilter.words());
+  prefilter.judge(mask, wanted, verdicts_[at], words_.data() + verdicts_.size() * 3 * prefilter.words());
   filled_[at] = true;
   return verdicts_[at];
 }

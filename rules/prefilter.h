@@ -119,10 +119,8 @@ class Prefilter {
     return &by_length_[std::min(length, kLengths - 1) * words_];
   }
   // Adds the items to `hits` that one of the pieces in `text` speaks for. `short_ones`: also of pieces
-  // that are shorter than most, which costs as much again.
-  void find_pieces(std::string_view text, bool short_ones, std::uint64_t* hits) const;
-  // Items that have short pieces.
-  [[nodiscard]] const std::uint64_t* with_short_pieces() const { return short_.data(); }
+  // that are shorter than most, which costs as much again; `possible`: no others than these need be added (null: all).
+  void find_pieces(std::string_view text, bool short_ones, const std::uint64_t* possible, std::uint64_t* hits) const;
   // Items that what may_be_sqli() (operators/sqli_filter.h) says of a text rules out.
   [[nodiscard]] const std::uint64_t* sqli() const { return sqli_.data(); }
   // May transformations that leave a value as it is be told so (Optimisations::unchanged)?
@@ -135,6 +133,7 @@ class Prefilter {
     ClassMask mask = 0;
     std::uint32_t word = 0;
     std::uint64_t items = 0;
+    std::uint64_t by_short = 0;  // of a need of text: those of the items that short pieces may speak for
   };
 
   static constexpr std::size_t kDecodings = 2;  // kinds of decoding()
@@ -153,7 +152,8 @@ class Prefilter {
     const Wanted* wanted = nullptr;
     std::array<std::uint8_t, kDecodings> least_decoded{};  // shorter results match none of decoding()'s items
     std::uint64_t* possible = nullptr;  // items that the classes do not rule out, as if nothing changed
-    std::uint64_t* free = nullptr;      // of them, those that need no piece of text
+    std::uint64_t* free = nullptr;      // of them, those that need no piece of text, ...
+    std::uint64_t* by_short = nullptr;  // ... and those that are known only when short pieces have been looked for
     Changed* changed = nullptr;  // chains that may change the value, if an item of theirs is possible either way
     std::uint32_t changes = 0;
     std::uint64_t checks = 0;  // of all of them
@@ -162,9 +162,9 @@ class Prefilter {
   // `verdict` has room as in MaskTable, `scratch` for words().
   void judge(ClassMask mask, const Wanted& asked, Verdict& verdict, std::uint64_t* scratch) const;
   // The same for the items of one chain, after it has changed the value to one of these classes:
-  // only their bits in `possible` and `free` are set.
-  void judge_changed(std::size_t chain, ClassMask mask, std::uint64_t* possible,
-                     std::uint64_t* free) const;
+  // only their bits in `possible`, `free` and `by_short` are set.
+  void judge_changed(std::size_t chain, ClassMask mask, std::uint64_t* possible, std::uint64_t* free,
+                     std::uint64_t* by_short) const;
   // A bound of the value's length after `chain`, of whose transformations only `altering` (bits by
   // Transform) change it as it is.
   // `decoded` keeps, from one chain of the value to the next, how much of it is base64; begins as
@@ -183,6 +183,7 @@ class Prefilter {
     Bits items;                    // theirs; empty: there are none
     std::uint64_t before = 0;      // what they do before, bits by Transform, but for removeWhitespace
     std::vector<Transform> after;  // what any of them does then; none makes the result longer
+    bool packs = false;            // some do removeWhitespace behind all that
     std::vector<ChainNeed> needs, texts;  // of the items
   };
   // The second kind removes white space before.
@@ -217,6 +218,7 @@ class Prefilter {
   struct Need {
     ClassMask mask = 0;
     Bits items;
+    Bits by_short;  // as ChainNeed's
   };
   // A transformation with a bound other than its input's length; `before`: those on the way to it, bits by
   // Transform.
@@ -251,7 +253,6 @@ class Prefilter {
   Bits everything_;
   bool trust_effects_ = true;
   PieceScanner pieces_;
-  Bits short_;
   Bits sqli_;
   std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_
   std::vector<std::uint32_t> piece_items_;

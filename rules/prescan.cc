@@ -40,10 +40,11 @@ class Scan {
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
   // A text that chains have made of the value, and what it holds.
   struct Seen {
-    std::string_view text;
-    ClassMask mask = 0;
-    std::uint8_t looked = 0;       // kLong, kShort: which pieces were looked for
-    std::uint64_t* found = nullptr;  // items that they speak for
+    const char* data;
+    std::size_t size;
+    ClassMask mask;
+    std::uint64_t* found;  // items that pieces in it speak for
+    std::uint8_t looked;   // kLong, kShort: which pieces were looked for
   };
   static constexpr std::uint8_t kLong = 1, kShort = 2;
   Seen& seen(Form& form);
@@ -53,7 +54,7 @@ class Scan {
   const Prefilter::Wanted& wanted_;
   std::size_t words_;
   static constexpr std::size_t kMostSeen = Scratch::State::kTexts;
-  std::array<Seen, kMostSeen> seen_;
+  std::array<Seen, kMostSeen> seen_;  // NOLINT: filled as far as seen_count_ says
   std::size_t seen_count_ = 0;
 };
 
@@ -62,17 +63,16 @@ void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
   std::uint64_t texts = 0;
   std::uint64_t texts_short = 0;
   const std::uint64_t* fitting = prefilter_.fitting(text.size());
-  const std::uint64_t* with_short = prefilter_.with_short_pieces();
   for (std::size_t w = 0; w < words_; ++w) {
     const std::uint64_t possible = v.possible[w] & fitting[w];
     left |= possible;
     texts |= possible & ~v.free[w];
-    texts_short |= possible & ~v.free[w] & with_short[w];
+    texts_short |= possible & v.by_short[w];
     out[w] = 0;
   }
   if (left == 0) return;
   if (texts != 0) {
-    prefilter_.find_pieces(text, texts_short != 0, out);
+    prefilter_.find_pieces(text, texts_short != 0, v.possible, out);
     tx_.work += text.size();
   }
   for (std::size_t w = 0; w < words_; ++w) {
@@ -95,11 +95,11 @@ void Scan::ask_words(std::string_view text, std::uint64_t* items, std::size_t fi
 Scan::Seen& Scan::seen(Form& form) {
   const std::string_view text = form.text;
   for (std::size_t i = 0; i < seen_count_; ++i) {
-    if (seen_[i].text.data() == text.data() && seen_[i].text.size() == text.size()) return seen_[i];
+    if (seen_[i].data == text.data() && seen_[i].size == text.size()) return seen_[i];
   }
   const std::size_t at = seen_count_ < kMostSeen ? seen_count_++ : kMostSeen - 1;
   tx_.work += text.size();
-  seen_[at] = {text, FormContext::mask_of(form), 0, tx_.scratch.found.data() + at * words_};
+  seen_[at] = {text.data(), text.size(), FormContext::mask_of(form), tx_.scratch.found.data() + at * words_, 0};
   std::fill_n(seen_[at].found, words_, std::uint64_t{0});
   return seen_[at];
 }
@@ -118,21 +118,21 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
   const ItemRange& range = prefilter_.items_of(chain);
   std::uint64_t* const possible = tx_.scratch.possible.data();
   std::uint64_t* const free = tx_.scratch.free.data();
+  std::uint64_t* const by_short = tx_.scratch.by_short.data();
   Seen& s = seen(form);
-  prefilter_.judge_changed(chain, s.mask, possible, free);
+  prefilter_.judge_changed(chain, s.mask, possible, free, by_short);
   const std::uint64_t* fitting = prefilter_.fitting(text.size());
-  const std::uint64_t* with_short = prefilter_.with_short_pieces();
   const std::uint64_t* wanted = wanted_.data();
   std::uint64_t texts = 0;
   std::uint64_t texts_short = 0;
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
     possible[w] &= wanted[w] & fitting[w];
     texts |= possible[w] & ~free[w];
-    texts_short |= possible[w] & ~free[w] & with_short[w];
+    texts_short |= possible[w] & by_short[w];
   }
   const std::uint8_t look_for = texts == 0 ? 0 : texts_short == 0 ? kLong : kLong | kShort;
   if ((look_for & ~s.looked) != 0) {
-    prefilter_.find_pieces(text, texts_short != 0, s.found);
+    prefilter_.find_pieces(text, texts_short != 0, nullptr, s.found);
     s.looked = static_cast<std::uint8_t>(s.looked | look_for);
     tx_.work += text.size();
   }
@@ -155,7 +155,7 @@ bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
   if (may_change(c.last, may)) may |= outcome(c.last, may);
   std::uint64_t* const possible = tx_.scratch.possible.data();
   const std::uint64_t* const wanted = wanted_.data();
-  prefilter_.judge_changed(c.chain, may, possible, tx_.scratch.free.data());
+  prefilter_.judge_changed(c.chain, may, possible, tx_.scratch.free.data(), tx_.scratch.by_short.data());
   const ItemRange& range = prefilter_.items_of(c.chain);
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
     if ((possible[w] & wanted[w]) != 0) return false;
@@ -169,20 +169,24 @@ unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering
   unsigned out = 0;
   if (!prefilter_.trusts_effects() || (altering & kDecodesBase64) == 0) return out;
   std::optional<Glimpse> decoded;
+  std::size_t reach = 0;  // characters of base64 that the value begins with, as far as they matter
+  const std::size_t enough = base64_length(std::max(v.least_decoded[0], v.least_decoded[1]));
   for (std::size_t kind = 0; kind < Prefilter::kDecodings; ++kind) {
     const Prefilter::Decoding& d = prefilter_.decoding(kind);
     if (d.items.empty()) out |= 1U << kind;
     if (d.items.empty() || (altering & d.before) != 0) continue;
     const bool solid = kind == 1 && (altering & kRemovesBlanks) != 0;
-    if (!decoded || solid) {
-      decoded = decoded_base64(slot.text, solid);
-      tx_.work += decoded->length;
-    }
-    const bool whole = decoded->length <= decoded->begins.size();
-    const std::string_view text(decoded->begins.data(), whole ? decoded->length : 0);
-    if (decoded->length >= v.least_decoded[kind] &&
-        !prefilter_.none_decoded(kind, decoded->mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data())) {
-      continue;
+    if (reach == 0 || solid) reach = base64_reach(slot.text, solid, enough);
+    if (reach >= base64_length(v.least_decoded[kind])) {
+      if (!decoded || solid) {
+        decoded = decoded_base64(slot.text, solid);
+        tx_.work += decoded->length;
+      }
+      const bool whole = decoded->length <= decoded->begins.size();
+      const std::string_view text(decoded->begins.data(), whole ? decoded->length : 0);
+      if (!prefilter_.none_decoded(kind, decoded->mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data())) {
+        continue;
+      }
     }
     out |= 1U << kind;
     for (std::size_t w = 0; w < words_; ++w) hits[w] &= ~d.items[w];
@@ -231,27 +235,25 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
   slot.hits = nullptr;
   slot.entry = nullptr;
   ValueCache& cache = tx_.memory->recurring;
+  ValueCache::Entry* entry = nullptr;
+  const std::uint64_t* hits = tx_.scratch.hits.data();
   // Who watches shall see the same each time.
-  const bool cached = cache.serves(words_) && tx_.trace == nullptr &&
-                      slot.text.size() <= ValueCache::kLongest;
-  const std::uint64_t* wanted = wanted_.data();
-  ValueCache::Entry* entry = cached ? cache.find(slot.text, wanted, kind) : nullptr;
-  if (entry == nullptr) {
-    scan(slot);
-    const std::uint64_t* hits = tx_.scratch.hits.data();
-    if (cached) {
-      entry = &cache.add(slot.text, wanted, kind, hits, words_);
-    } else if (std::all_of(hits, hits + words_, [](std::uint64_t w) { return w == 0; })) {
-      return;
+  if (cache.serves(words_) && tx_.trace == nullptr && slot.text.size() <= ValueCache::kLongest) {
+    const ValueCache::Key key(slot.text, wanted_.data(), kind);
+    entry = cache.find(key);
+    if (entry != nullptr) {
+      tx_.work += slot.text.size();
+    } else {
+      scan(slot);
+      entry = &cache.add(key, hits, words_);
     }
-  } else {
-    tx_.work += slot.text.size();
-  }
-  const std::uint64_t* hits = entry != nullptr ? entry->hits : tx_.scratch.hits.data();
-  if (entry != nullptr) {
     if (entry->none) return;
+    hits = entry->hits;
     slot.entry = entry;
     slot.added = entry->added;
+  } else {
+    scan(slot);
+    if (std::all_of(hits, hits + words_, [](std::uint64_t w) { return w == 0; })) return;
   }
   char* p = tx_.arena.allocate(words_ * 8, 8);
   // Without memory nothing is ruled out; nothing writes through this pointer.
@@ -355,7 +357,7 @@ Scratch::State::Memory& Scratch::State::memory_for(const std::shared_ptr<const R
     of_filter = std::max(of_filter, f.words());
   oldest->recurring.prepare(rules->program().optimisations.recurring, of_filter);
   const std::size_t most = std::max(hits.size(), of_filter);
-  for (auto* bits : {&hits, &possible, &free})
+  for (auto* bits : {&hits, &possible, &free, &by_short})
     bits->resize(most);
   found.resize(kTexts * most);
   return *oldest;

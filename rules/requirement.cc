@@ -25,6 +25,7 @@ std::vector<ByteSet> rare_sets() {
       set_of("'\"`\\$[]{}"),
       ~(plain | set_of("();=+&%?@")),
       ~plain,
+      ~plain | set_of(":/"),
   };
 }
 
@@ -59,13 +60,14 @@ class Reader {
   void regex(const Regex& regex);
 
   Requirement out_;
-  double cost_ = 1;  // of the best text so far
+  double cost_ = 1;  // of the best text so far, ...
+  bool short_ = false;  // ... of whose pieces some are short
 };
 
-// Letters are in almost every value, and digits in many: nothing is gained by asking for them.
+// Letters are in almost every value: nothing is gained by asking for them.
 void Reader::add_bytes(ClassMask mask) {
   mask = folded(mask);
-  if ((mask & (classes::kLower | classes::kDigits)) != 0 || mask == classes::kAll) return;
+  if ((mask & classes::kLower) != 0 || mask == classes::kAll) return;
   if (std::find(out_.bytes.begin(), out_.bytes.end(), mask) == out_.bytes.end()) {
     out_.bytes.push_back(mask);
   }
@@ -79,16 +81,18 @@ void Reader::take(const ByteSet& absent, Factors factors) {
   }
   for (const ByteSet& set : factors.bytes)
     add_bytes(present | classes_of(set));
-  // A text that is not much rarer than one that always holds only costs.
+  // A text that is not much rarer than one that always holds only costs, unless it saves looking for short pieces.
   constexpr double kBetter = 4;
-  if (factors.pieces.empty() || factors.cost * kBetter > cost_) return;
+  if (factors.pieces.empty() || factors.cost > cost_) return;
   Requirement::Text text = text_of(absent, std::move(factors.pieces));
+  if (factors.cost * kBetter > cost_ && (!short_ || text.has_short())) return;
   if ((text.unless & (classes::kLower | classes::kUpper)) != 0) return;
   if (text.pieces.empty()) {
     add_bytes(text.unless);
     return;
   }
   cost_ = factors.cost;
+  short_ = text.has_short();
   out_.texts.push_back(std::move(text));
 }
 
@@ -101,7 +105,7 @@ void Reader::regex(const Regex& regex) {
   take({}, std::move(all));
   constexpr double kRareEnough = 2e-4;
   for (const ByteSet& absent : rare_sets()) {
-    if (cost_ < kRareEnough) break;
+    if (cost_ < kRareEnough && !short_) break;
     if (!absence_matters(*tree, absent)) continue;
     Factors factors = factors_of(*tree, absent);
     const bool possible = factors.possible;

@@ -5,6 +5,7 @@
 // that it is the same for a value and for the value in small letters.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "rules/byte_classes.h"
@@ -18,6 +19,9 @@ struct Requirement {
   struct Text {
     ClassMask unless = 0;
     std::vector<Piece> pieces;  // each at least two bytes long
+    [[nodiscard]] bool has_short() const {
+      return std::any_of(pieces.begin(), pieces.end(), [](const Piece& p) { return p.is_short(); });
+    }
   };
   std::size_t least = 0;         // bytes
   std::vector<ClassMask> bytes;  // of each, one class is in the value

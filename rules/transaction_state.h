@@ -81,7 +81,7 @@ struct Scratch::State {
   std::weak_ptr<const RuleSet> prepared;  // the rule set that `hs` fits ...
   const Scanners* fits = nullptr;         // ... and these scanners of it
   static constexpr std::size_t kTexts = 8;  // forms of a value that are told apart while it is scanned
-  std::vector<std::uint64_t> hits, possible, free;  // while a value is scanned: items
+  std::vector<std::uint64_t> hits, possible, free, by_short;  // while a value is scanned: items
   std::vector<std::uint64_t> found;                 // the same for each of kTexts
   TargetList targets;                     // of the link that is evaluated
   Captures captures;                      // the same; of its last value

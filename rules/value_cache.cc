@@ -37,13 +37,12 @@ std::uint64_t ValueCache::hash_of(std::string_view text, const std::uint64_t* wa
   return h * kMix;
 }
 
-ValueCache::Entry* ValueCache::find(std::string_view text, const std::uint64_t* wanted, Kind kind) {
-  const std::uint64_t hash = hash_of(text, wanted);
-  Entry* const set = set_of(hash, kind);
+ValueCache::Entry* ValueCache::find(const Key& key) {
+  Entry* const set = set_of(key.hash, key.kind);
   for (std::size_t i = 0; i < kWays; ++i) {
     Entry& e = set[i];
-    if (e.hash == hash && e.wanted == wanted && e.length == text.size() &&
-        std::string_view(e.text.data(), e.length) == text) {
+    if (e.hash == key.hash && e.wanted == key.wanted && e.length == key.text.size() &&
+        std::string_view(e.text.data(), e.length) == key.text) {
       e.used = ++clock_;
       return &e;
     }
@@ -51,20 +50,18 @@ ValueCache::Entry* ValueCache::find(std::string_view text, const std::uint64_t* 
   return nullptr;
 }
 
-ValueCache::Entry& ValueCache::add(std::string_view text, const std::uint64_t* wanted, Kind kind,
-                                   const std::uint64_t* hits, std::size_t words) {
-  const std::uint64_t hash = hash_of(text, wanted);
-  Entry* const set = set_of(hash, kind);
+ValueCache::Entry& ValueCache::add(const Key& key, const std::uint64_t* hits, std::size_t words) {
+  Entry* const set = set_of(key.hash, key.kind);
   Entry& e = *std::min_element(set, set + kWays,
                                [](const Entry& a, const Entry& b) { return a.used < b.used; });
-  e.hash = hash;
-  e.wanted = wanted;
-  e.length = static_cast<std::uint32_t>(text.size());
+  e.hash = key.hash;
+  e.wanted = key.wanted;
+  e.length = static_cast<std::uint32_t>(key.text.size());
   e.added = ++additions_;
   e.used = ++clock_;
   e.none = std::all_of(hits, hits + words, [](std::uint64_t w) { return w == 0; });
   std::copy_n(hits, words, e.hits);
-  if (!text.empty()) std::memcpy(e.text.data(), text.data(), text.size());
+  if (!key.text.empty()) std::memcpy(e.text.data(), key.text.data(), key.text.size());
   return e;
 }
 

@@ -43,12 +43,18 @@ class ValueCache {
   // Is a filter with so many words served?
   [[nodiscard]] bool serves(std::size_t words) const { return in_use_ && words <= words_; }
 
-  // What is known of `text` for the items in `wanted` (a filter's, whose address stands for filter
-  // and items); null: nothing.
-  [[nodiscard]] Entry* find(std::string_view text, const std::uint64_t* wanted, Kind kind);
-  // Remembers it; `words` of hits. REQUIRES: text.size() <= kLongest, serves(words).
-  Entry& add(std::string_view text, const std::uint64_t* wanted, Kind kind,
-             const std::uint64_t* hits, std::size_t words);
+  // What is asked for: a text and the items in `wanted` (a filter's, whose address stands for filter and items).
+  struct Key {
+    Key(std::string_view t, const std::uint64_t* w, Kind k) : text(t), wanted(w), kind(k), hash(hash_of(t, w)) {}
+    std::string_view text;
+    const std::uint64_t* wanted;
+    Kind kind;
+    std::uint64_t hash;
+  };
+  // What is known of it; null: nothing.
+  [[nodiscard]] Entry* find(const Key& key);
+  // Remembers it; `words` of hits. REQUIRES: key.text.size() <= kLongest, serves(words).
+  Entry& add(const Key& key, const std::uint64_t* hits, std::size_t words);
 
  private:
   static constexpr std::size_t kSets = 256;  // of each kind

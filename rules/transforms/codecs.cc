@@ -341,4 +341,16 @@ Glimpse decoded_base64(std::string_view value, bool solid) {
   return out.seen;
 }
 
+std::size_t base64_reach(std::string_view value, bool solid, std::size_t most) {
+  std::size_t n = 0;
+  for (auto c = value.begin(); n < most && c != value.end(); ++c) {
+    if (detail::base64_value(*c) != detail::kNotBase64) {
+      ++n;
+    } else if (!solid || !detail::is_blank(static_cast<std::uint8_t>(*c))) {
+      break;
+    }
+  }
+  return n;
+}
+
 }  // namespace weir::rules

@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "rules/transforms/detail.h"
 
 namespace weir::rules {
@@ -30,16 +34,16 @@ bool space_before(std::string_view value, char a, char b, char c) {
   const char* const p = value.data();
   const std::size_t n = value.size();
   std::size_t i = 0;
-  constexpr std::size_t kBlock = 16;  // of fixed length and without a branch: becomes vector code
+#if defined(__SSE2__)
+  constexpr std::size_t kBlock = 16;
+  const auto equal = [](__m128i bytes, char to) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(to)); };
   for (; i + kBlock < n; i += kBlock) {
-    int any = 0;
-    for (std::size_t k = i; k < i + kBlock; ++k) {
-      any |= static_cast<int>(p[k] == ' ') &
-             (static_cast<int>(p[k + 1] == a) | static_cast<int>(p[k + 1] == b) |
-              static_cast<int>(p[k + 1] == c));
-    }
-    if (any != 0) return true;
+    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+    const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i + 1));
+    const __m128i any = _mm_or_si128(_mm_or_si128(equal(next, a), equal(next, b)), equal(next, c));
+    if (_mm_movemask_epi8(_mm_and_si128(equal(here, ' '), any)) != 0) return true;
   }
+#endif
   for (; i + 1 < n; ++i) {
     if (p[i] == ' ' && (p[i + 1] == a || p[i + 1] == b || p[i + 1] == c)) return true;
   }
@@ -62,6 +66,16 @@ bool cmd_line_leaves(std::string_view value, ClassMask present) {
   const char slash = (present & of("/")) != 0 ? '/' : ' ';
   const char parenthesis = (present & of("(")) != 0 ? '(' : ' ';
   return !space_before(value, ' ', slash, parenthesis);
+}
+
+// Is there a percent sign with digits behind it, or, if `uni`, with a u?
+bool url_escape(std::string_view value, bool uni) {
+  for (std::size_t i = value.find('%'); i != std::string_view::npos; i = value.find('%', i + 1)) {
+    const auto at = [&](std::size_t k) { return static_cast<std::uint8_t>(k < value.size() ? value[k] : 0); };
+    if (detail::is_hex(at(i + 1)) && detail::is_hex(at(i + 2))) return true;
+    if (uni && detail::lower(at(i + 1)) == 'u') return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -155,6 +169,9 @@ bool leaves(Transform t, std::string_view value, ClassMask present) {
       return !detail::is_space(static_cast<std::uint8_t>(value.front()));
     case Transform::TrimRight:
       return !detail::is_space(static_cast<std::uint8_t>(value.back()));
+    case Transform::UrlDecode:
+    case Transform::UrlDecodeUni:
+      return (present & of("+")) == 0 && !url_escape(value, t == Transform::UrlDecodeUni);
     default:
       return false;
   }

@@ -37,6 +37,10 @@ struct Glimpse {
 };
 [[nodiscard]] Glimpse decoded_base64(std::string_view value, bool solid);
 
+// The characters that it takes to make `bytes` bytes, and how many of them, at most `most`, the value begins with.
+[[nodiscard]] constexpr std::size_t base64_length(std::size_t bytes) { return (4 * bytes + 2) / 3; }
+[[nodiscard]] std::size_t base64_reach(std::string_view value, bool solid, std::size_t most);
+
 // Classes of bytes that the result may hold, for a value that holds (some of) `present`.
 [[nodiscard]] ClassMask outcome(Transform t, ClassMask present);
 

@@ -32,7 +32,7 @@ bool scanner_agrees(const Requirement& r, std::string_view value) {
     PieceScanner scanner;
     scanner.build(t.pieces);
     bool found = false;
-    scanner.scan(value, true, [&](std::uint32_t) { found = true; });
+    scanner.scan(value, true, [](std::uint32_t) { return true; }, [&](std::uint32_t) { found = true; });
     if (!found) return false;
   }
   return true;

@@ -20,21 +20,21 @@ TEST(ValueCache, KnowsExactlyWhatItWasTold) {
   const std::uint64_t wanted[2] = {1, 2};
   const std::uint64_t hits[2] = {5, 0};
   const std::uint64_t none[2] = {0, 0};
-  EXPECT_EQ(cache.find("abc", wanted, Kind::Head), nullptr);
-  cache.add("abc", wanted, Kind::Head, hits, 2);
-  cache.add("", wanted, Kind::Head, none, 2);
-  ValueCache::Entry* e = cache.find("abc", wanted, Kind::Head);
+  EXPECT_EQ(cache.find({"abc", wanted, Kind::Head}), nullptr);
+  cache.add({"abc", wanted, Kind::Head}, hits, 2);
+  cache.add({"", wanted, Kind::Head}, none, 2);
+  ValueCache::Entry* e = cache.find({"abc", wanted, Kind::Head});
   ASSERT_NE(e, nullptr);
   EXPECT_EQ(e->hits[0], 5U);
   EXPECT_FALSE(e->none);
-  ASSERT_NE(cache.find("", wanted, Kind::Head), nullptr);
-  EXPECT_TRUE(cache.find("", wanted, Kind::Head)->none);
-  EXPECT_EQ(cache.find("abd", wanted, Kind::Head), nullptr);
-  EXPECT_EQ(cache.find("ab", wanted, Kind::Head), nullptr);
-  EXPECT_EQ(cache.find("abc", wanted + 1, Kind::Head), nullptr);
-  EXPECT_EQ(cache.find("abc", wanted, Kind::Argument), nullptr);
+  ASSERT_NE(cache.find({"", wanted, Kind::Head}), nullptr);
+  EXPECT_TRUE(cache.find({"", wanted, Kind::Head})->none);
+  EXPECT_EQ(cache.find({"abd", wanted, Kind::Head}), nullptr);
+  EXPECT_EQ(cache.find({"ab", wanted, Kind::Head}), nullptr);
+  EXPECT_EQ(cache.find({"abc", wanted + 1, Kind::Head}), nullptr);
+  EXPECT_EQ(cache.find({"abc", wanted, Kind::Argument}), nullptr);
   cache.prepare(true, 2);
-  EXPECT_EQ(cache.find("abc", wanted, Kind::Head), nullptr);
+  EXPECT_EQ(cache.find({"abc", wanted, Kind::Head}), nullptr);
   EXPECT_TRUE(cache.serves(1));
   EXPECT_FALSE(cache.serves(3));
   cache.prepare(true, ValueCache::kMostWords + 1);
@@ -59,13 +59,13 @@ TEST(ValueCache, NeverMixesValuesUp) {
     const int which = static_cast<int>(random() % 2);
     const Kind kind = random() % 2 == 0 ? Kind::Head : Kind::Argument;
     const auto key = std::make_pair(text, which * 2 + static_cast<int>(kind));
-    if (const ValueCache::Entry* e = cache.find(text, wanted + which, kind); e != nullptr) {
+    if (const ValueCache::Entry* e = cache.find({text, wanted + which, kind}); e != nullptr) {
       ++found;
       ASSERT_EQ(e->hits[0], added[key]);
       continue;
     }
     const std::uint64_t hits = random();
-    EXPECT_EQ(++stamps[cache.add(text, wanted + which, kind, &hits, 1).added], 1);
+    EXPECT_EQ(++stamps[cache.add({text, wanted + which, kind}, &hits, 1).added], 1);
     added[key] = hits;
   }
   EXPECT_GT(found, 1000U);

@@ -214,7 +214,7 @@ TEST(PieceScan, FindsWhatIsThereAndNothingElse) {
     for (int i = 0; i < 40; ++i) {
       const std::string value = text(random() % 40);
       std::vector<bool> found(pieces.size());
-      scanner.scan(value, true, [&](std::uint32_t p) { found[p] = true; });
+      scanner.scan(value, true, [](std::uint32_t) { return true; }, [&](std::uint32_t p) { found[p] = true; });
       for (std::size_t p = 0; p < pieces.size(); ++p) {
         Requirement one;
         one.texts.push_back({0, {pieces[p]}});
@@ -319,6 +319,29 @@ TEST(ByteClasses, EverySignIsItsOwn) {
   EXPECT_EQ(all, classes::kAll);
   EXPECT_EQ(classes_of("aZ9"), classes::kLower | classes::kUpper | classes::kDigits);
   EXPECT_EQ(lowered(classes::kUpper), classes::kLower);
+}
+
+// Texts of every length up to a few blocks, most of them letters and digits as values are, against byte for byte.
+TEST(ByteClasses, OfATextAreThoseOfItsBytes) {
+  std::mt19937 random(9);
+  for (std::size_t length = 0; length < 70; ++length) {
+    for (int i = 0; i < 400; ++i) {
+      std::string text(length, 'a');
+      for (char& c : text) {
+        c = static_cast<char>(random() % 8 == 0 ? random() : static_cast<unsigned>("azAZ09 .m"[random() % 9]));
+      }
+      ClassMask mask = 0;
+      for (const char c : text) mask |= class_of(c);
+      ASSERT_EQ(classes_of(text), mask) << text;
+    }
+  }
+  for (unsigned b = 0; b < 256; ++b) {
+    for (const std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{15}, std::size_t{16}, std::size_t{19}}) {
+      std::string text(20, 'x');
+      text[at] = static_cast<char>(b);
+      ASSERT_EQ(classes_of(text), class_of('x') | class_of(static_cast<char>(b))) << b << " at " << at;
+    }
+  }
 }
 
 }  // namespace
