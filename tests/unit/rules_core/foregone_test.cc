@@ -70,7 +70,7 @@ SecRule &TX:c "@eq 0" "id:3,phase:1,log,pass,msg:'c is %{tx.b}',tag:'one',severi
 SecRule ARGS:q "@streq jump" "id:4,phase:1,pass,capture,setvar:tx.score=+2,skipAfter:THERE"
 SecRule ARGS:q "@streq remove" "id:5,phase:1,pass,ctl:ruleRemoveById=7"
 SecRule ARGS:q "@streq untarget" "id:6,phase:1,pass,ctl:ruleRemoveTargetById=8;TX:a"
-SecRule TX:a "@eq 1" "id:7,phase:1,pass,severity:3,setvar:tx.d=%{tx.c},setvar:tx.score=+1"
+SecRule TX:a "@eq 1" "id:7,phase:1,pass,severity:3,setvar:tx.d=%{tx.c}"
 SecRule TX:a|TX:b "@ge 1" "id:8,phase:1,pass,chain,setvar:tx.e=+1"
 SecRule TX:c "@lt 5" "setvar:tx.f=1"
 SecMarker THERE
@@ -83,8 +83,8 @@ SecAction "id:14,phase:1,nolog,pass,setvar:!tx.d"
 SecRule TX:a "@lt 2" "id:20,phase:2,nolog,pass,skipAfter:LEVEL"
 SecRule ARGS "@contains e" "id:21,phase:2,pass,setvar:tx.all=+7"
 SecMarker LEVEL
-SecRule ARGS "@rx (a)" "id:22,phase:2,pass,capture,severity:2,setvar:tx.score=+5,setvar:tx.%{MATCHED_VAR}_x=1"
-SecRule TX:c "@gt 4" "id:23,phase:2,pass,skip:1,setvar:tx.e=-3"
+SecRule ARGS "@rx (a)" "id:22,phase:2,pass,capture,severity:2,setvar:tx.score=+5,setvar:tx.x_%{MATCHED_VAR}=1"
+SecRule TX:c "@gt 4" "id:23,phase:2,pass,skip:1,setvar:tx.e=+3"
 SecAction "id:24,phase:2,pass,setvar:tx.f=3"
 SecRule TX:score "@ge 5" "id:25,phase:2,pass,log,msg:'%{tx.score}',setvar:tx.all=%{tx.score}"
 SecRule TX:b "@streq 12" "id:26,phase:2,pass,setvar:tx.score=0"
@@ -97,6 +97,8 @@ TEST(Foregone, IsAsIfEveryRuleHadBeenRun) {
     Pair pair(kRules, prefilter);
     LOADED(pair.fast);
     LOADED(pair.plain);
+    for (const std::uint64_t id : {1, 2, 3, 7, 8, 14, 20, 23, 24, 26, 27, 28}) EXPECT_TRUE(pair.closed(id)) << id;
+    for (const std::uint64_t id : {4, 5, 9, 21, 22, 25}) EXPECT_FALSE(pair.closed(id)) << id;
     pair.same_everywhere();
   }
 }
@@ -158,6 +160,40 @@ SecRule &TX:a "@eq 0" "id:4,phase:2,pass,setvar:tx.c=1"
     EXPECT_EQ(pair.fast.tx("b"), "1");
     EXPECT_EQ(pair.fast.tx("c"), "(none)");
   }
+}
+
+TEST(Foregone, MatchedVarStaysThatOfTheLastMatch) {
+  Pair pair(R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.a=1"
+SecRule ARGS "@rx x" "id:2,phase:1,pass"
+SecRule TX:a "@streq 2" "id:3,phase:1,pass"
+)conf");
+  LOADED(pair.fast);
+  EXPECT_TRUE(pair.closed(1) && pair.closed(3));
+  pair.same(get("/?q=x"));
+  EXPECT_EQ(pair.fast.var("MATCHED_VAR_NAME"), "ARGS:q");
+  pair.same(get("/"));
+  EXPECT_EQ(pair.fast.var("MATCHED_VAR_NAME"), "REMOTE_ADDR");
+}
+
+// A hostile request may leave no room for what closed rules set.
+TEST(Foregone, TxMayBeFull) {
+  Pair pair(R"conf(
+SecArgumentsLimit 70000
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.a=1"
+SecRule ARGS_NAMES "@rx ." "id:2,phase:2,nolog,pass,setvar:tx.x_%{MATCHED_VAR}=1"
+SecAction "id:3,phase:2,nolog,pass,setvar:tx.b=1"
+SecRule &TX:b "@eq 0" "id:4,phase:2,nolog,pass,setvar:tx.a=2"
+)conf");
+  LOADED(pair.fast);
+  EXPECT_TRUE(pair.closed(1) && pair.closed(3) && pair.closed(4));
+  std::string body;
+  for (std::size_t i = 0; i < VarTable::kMaxVariables; ++i) body += "n" + std::to_string(i) + "=&";
+  pair.same(form(body));
+  EXPECT_EQ(pair.fast.tx("b"), "(none)");
+  EXPECT_EQ(pair.fast.tx("a"), "2");
+  pair.same(form("n=1"));
+  EXPECT_EQ(pair.fast.tx("a"), "1");
 }
 
 TEST(Foregone, AClosedRuleThatWouldDenyIsRun) {
