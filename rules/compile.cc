@@ -330,6 +330,10 @@ void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const 
         if (!t.exclude) add_source(p, static_cast<Phase>(phase), t, step, link.read);
       }
     }
+    for (ReadSource& source : p.sources[phase]) {
+      std::stable_sort(source.readers.begin(), source.readers.end(),
+                       [](const ReadSource::Reader& a, const ReadSource::Reader& b) { return a.item < b.item; });
+    }
   }
   for (const Link& link : program_.links) {
     if (!known[link.rule] || !link.read.scanned()) continue;

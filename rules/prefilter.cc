@@ -13,8 +13,8 @@ namespace weir::rules {
 
 namespace {
 
-bool any_of_both(const std::uint64_t* a, const std::uint64_t* b, std::size_t words) {
-  for (std::size_t w = 0; w < words; ++w) {
+bool any_of_both(const std::uint64_t* a, const std::uint64_t* b, std::size_t from, std::size_t to) {
+  for (std::size_t w = from; w < to; ++w) {
     if ((a[w] & b[w]) != 0) return true;
   }
   return false;
@@ -81,6 +81,9 @@ void Prefilter::gather_decodings() {
     chain.kind = blanks == at ? 0 : 1;
     Decoding& d = decodings_[chain.kind];
     d.items.resize(words_);
+    if (d.range.empty()) d.range.first = chain.range.first;
+    d.range.first = std::min(d.range.first, chain.range.first);
+    d.range.last = std::max(d.range.last, chain.range.last);
     for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) d.items[w] |= chain.range.mask(w);
     for (auto t = chain.path.begin(); t != at; ++t) {
       if (*t != Transform::RemoveWhitespace) d.before |= std::uint64_t{1} << static_cast<unsigned>(*t);
@@ -109,29 +112,32 @@ bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_vi
     }
   }
   std::uint64_t any = 0;
-  for (std::size_t w = 0; w < words_; ++w) left[w] = d.items[w] & asked[w];
+  const std::size_t from = d.range.first_word();
+  const std::size_t to = d.range.last_word() + 1;
+  std::fill_n(left, words_, std::uint64_t{0});
+  for (std::size_t w = from; w < to; ++w) left[w] = d.items[w] & asked[w];
   for (const ChainNeed& need : d.needs) {
     if ((need.mask & decoded) == 0) left[need.word] &= ~need.items;
   }
-  for (std::size_t w = 0; w < words_; ++w) any |= left[w];
+  for (std::size_t w = from; w < to; ++w) any |= left[w];
   if (any == 0 || changes || text.empty()) return any == 0;
   // What they need none of is found as well.
   std::uint64_t by_short = 0;
-  std::copy_n(left, words_, scratch);
+  std::copy(left + from, left + to, scratch + from);
   for (const ChainNeed& need : d.texts) {
     if ((need.mask & decoded) != 0) continue;
     scratch[need.word] &= ~need.items;
     by_short |= left[need.word] & need.by_short;
   }
-  if (any_of_both(left, scratch, words_)) return false;
+  if (any_of_both(left, scratch, from, to)) return false;
   find_pieces(text, by_short != 0, left, scratch);
-  if (any_of_both(left, scratch, words_)) return false;
+  if (any_of_both(left, scratch, from, to)) return false;
   if (!d.packs || !may_change(Transform::RemoveWhitespace, decoded)) return true;
   std::array<char, sizeof(Glimpse::begins)> packed;  // NOLINT: filled as far as it is read
   const auto end = std::remove_copy_if(text.begin(), text.end(), packed.begin(),
                                        [](char c) { return detail::is_blank(static_cast<std::uint8_t>(c)); });
   find_pieces({packed.data(), static_cast<std::size_t>(end - packed.begin())}, by_short != 0, left, scratch);
-  return !any_of_both(left, scratch, words_);
+  return !any_of_both(left, scratch, from, to);
 }
 
 void Prefilter::build(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
@@ -173,7 +179,11 @@ void Prefilter::build(const std::vector<const Item*>& items, std::span<const Pie
     if (range.empty()) range.first = i;
     range.last = i + 1;
     set_bit(everything_.data(), i);
-    if (r.sqli && use.injection) set_bit(sqli_.data(), i);
+    if (r.sqli && use.injection) {
+      set_bit(sqli_.data(), i);
+      if (sqli_range_.empty()) sqli_range_.first = i;
+      sqli_range_.last = i + 1;
+    }
     for (std::size_t l = std::min(r.least, kLengths - 1); l < kLengths; ++l) {
       set_bit(&by_length_[l * words_], i);
     }

@@ -92,7 +92,7 @@ struct ReadSource {
   bool keyed = false;
   std::string key;
   std::uint16_t header = 0;     // of request and response headers: Prefilters::headers, 0 for all
-  std::vector<Reader> readers;  // heads of rules, by item
+  std::vector<Reader> readers;  // heads of rules, in order of their items
 };
 
 class Prefilter {
@@ -123,6 +123,7 @@ class Prefilter {
   void find_pieces(std::string_view text, bool short_ones, const std::uint64_t* possible, std::uint64_t* hits) const;
   // Items that what may_be_sqli() (operators/sqli_filter.h) says of a text rules out.
   [[nodiscard]] const std::uint64_t* sqli() const { return sqli_.data(); }
+  [[nodiscard]] const Range& sqli_range() const { return sqli_range_; }  // those, and others between them; may be empty
   // May transformations that leave a value as it is be told so (Optimisations::unchanged)?
   [[nodiscard]] bool trusts_effects() const { return trust_effects_; }
 
@@ -181,6 +182,7 @@ class Prefilter {
   // value. What comes of it can be told without making it, for all of them at once.
   struct Decoding {
     Bits items;                    // theirs; empty: there are none
+    Range range;                   // those, and others between them
     std::uint64_t before = 0;      // what they do before, bits by Transform, but for removeWhitespace
     std::vector<Transform> after;  // what any of them does then; none makes the result longer
     bool packs = false;            // some do removeWhitespace behind all that
@@ -254,6 +256,7 @@ class Prefilter {
   bool trust_effects_ = true;
   PieceScanner pieces_;
   Bits sqli_;
+  Range sqli_range_;
   std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_
   std::vector<std::uint32_t> piece_items_;
 };

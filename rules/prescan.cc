@@ -83,6 +83,10 @@ void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
 
 void Scan::ask_words(std::string_view text, std::uint64_t* items, std::size_t first, std::size_t last) {
   const std::uint64_t* const sqli = prefilter_.sqli();
+  const ItemRange& range = prefilter_.sqli_range();
+  if (range.empty()) return;
+  first = std::max(first, range.first_word());
+  last = std::min(last, range.last_word());
   std::uint64_t any = 0;
   for (std::size_t w = first; w <= last; ++w) any |= items[w] & sqli[w];
   if (any == 0) return;
@@ -189,7 +193,7 @@ unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering
       }
     }
     out |= 1U << kind;
-    for (std::size_t w = 0; w < words_; ++w) hits[w] &= ~d.items[w];
+    for (std::size_t w = d.range.first_word(); w <= d.range.last_word(); ++w) hits[w] &= ~d.items[w];
   }
   return out;
 }
@@ -486,8 +490,15 @@ void fill_steps(TransactionState& tx, Phase phase) {
     }
     std::fill_n(hits, filter.words(), std::uint64_t{0});
     if (!SourceScan(tx, source, hits).run()) continue;
-    for (const ReadSource::Reader& r : source.readers) {
-      if (bit_of(hits, r.item)) set_bit(tx.steps_to_run.data(), r.step);
+    auto reader = source.readers.begin();
+    const auto end = source.readers.end();
+    for (std::size_t w = 0; w < filter.words(); ++w) {
+      for (std::uint64_t bits = hits[w]; bits != 0; bits &= bits - 1) {
+        const auto item = static_cast<std::uint32_t>(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
+        reader = std::lower_bound(reader, end, item,
+                                  [](const ReadSource::Reader& r, std::uint32_t i) { return r.item < i; });
+        for (; reader != end && reader->item == item; ++reader) set_bit(tx.steps_to_run.data(), reader->step);
+      }
     }
   }
 }
