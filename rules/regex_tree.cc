@@ -555,8 +555,10 @@ bool PlainText::matches(std::string_view value) const {
   const std::size_t last = value.size() - text.size();
   if (at_begin) return (!at_end || last == 0) && fold_equal(value.substr(0, text.size()), text);
   if (at_end) return fold_equal(value.substr(last), text);
+  if (text.empty()) return true;
+  const char first = fold(text.front());
   for (std::size_t i = 0; i <= last; ++i) {
-    if (fold_equal(value.substr(i, text.size()), text)) return true;
+    if (fold(value[i]) == first && fold_equal(value.substr(i, text.size()), text)) return true;
   }
   return false;
 }

@@ -1,7 +1,9 @@
 #include "rules/variables.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "engine/base/octets.h"
 #include "rules/prescan.h"
 
 namespace weir::rules {
@@ -264,6 +266,7 @@ void collect(TransactionState& tx, const TargetSpec& target, const ReadRef* aske
     std::erase_if(out, [&](const TargetValue& v) {
       if (v.variable != target.variable || v.count) return false;
       ++tx.work;
+      if (v.entry != nullptr && target.header != 0) return v.entry->header == target.header;
       return v.entry != nullptr ? takes(tx, target, *v.entry) : target.takes(v.key, tx.scratch.re, tx.pcre());
     });
     return;
@@ -318,18 +321,35 @@ std::optional<std::string_view> first_value(TransactionState& tx, Variable varia
   return text;
 }
 
+namespace {
+
+bool is_plain(char c) {
+  const auto b = static_cast<std::uint8_t>(c);
+  return b >= 0x20 && b < 0x7f && c != '\\';
+}
+
+bool all_plain(std::string_view name) {
+  std::size_t i = 0;
+  for (; i + 8 <= name.size(); i += 8) {
+    std::uint64_t w = 0;
+    std::memcpy(&w, name.data() + i, 8);
+    if (((w & base::kTopBits) | base::octets_below(w, 0x20) | base::octets_equal(w, 0x7f) | base::octets_equal(w, '\\')) != 0) {
+      return false;
+    }
+  }
+  return std::all_of(name.begin() + static_cast<std::ptrdiff_t>(i), name.end(), is_plain);
+}
+
+}  // namespace
+
 std::string_view escape_name(TransactionState& tx, std::string_view name) {
-  const auto plain = [](char c) {
-    const auto b = static_cast<std::uint8_t>(c);
-    return b >= 0x20 && b < 0x7f && c != '\\';
-  };
-  if (std::all_of(name.begin(), name.end(), plain)) return name;
+  if (all_plain(name)) return name;
   char* const out = tx.arena.allocate(name.size() * 4);
   if (out == nullptr) return name;
   std::size_t n = 0;
   for (const char c : name) {
     const auto b = static_cast<std::uint8_t>(c);
-    if (plain(c)) {
+    if (is_plain(c)) {
       out[n++] = c;
       continue;
     }
