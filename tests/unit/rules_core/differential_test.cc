@@ -285,6 +285,43 @@ TEST(Differential, DecodedValuesAndWords) {
   EXPECT_GT(matched, 1000U);
 }
 
+// Patterns whose matches may hold a short piece of text only, and longer ones where quotes, parentheses or slashes are absent: a
+// value in which only the short one is must not be passed over.
+TEST(Differential, ShortPiecesAndLongOnes) {
+  constexpr std::string_view kOperators[] = {
+      "@rx (?i)\\biif\\s*\\(|union\\s+select|['\\x22]\\s*or\\b", "@rx (?i)[/\\x5c]\\.\\.[/\\x5c]|0x2f0x2e|%2f\\.\\.",
+      "@rx (?i)^if\\b|\\bas\\b.{0,3}\\bfrom\\b|xp_cmdshell", "@rx (?i)on\\w{2,4}\\s*=|javascript:", "@pm or if union",
+      "@rx (?i)\\bid\\b[;|&]|whoami", "@rx (?i)[$`]\\(?ls\\b|\\bcat\\s+/etc", "@rx a.b|['\\x22]as['\\x22]|select.as"};
+  constexpr std::string_view kTransforms[] = {"t:none", "t:lowercase,t:urlDecodeUni", "t:removeWhitespace", "t:base64Decode,t:removeWhitespace"};
+  std::string rules = "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\n";
+  int id = 1;
+  for (const std::string_view transforms : kTransforms) {
+    for (const std::string_view op : kOperators) {
+      rules += "SecRule ARGS|ARGS_NAMES \"" + std::string(op) + "\" \"id:" + std::to_string(id++) + ",phase:2,pass,log,t:none," +
+               std::string(transforms) + "\"\n";
+    }
+  }
+  LoadOptions options;
+  options.optimisations = all_off();
+  Waf plain({Source::memory("short.conf", rules)}, options);
+  LOADED(plain);
+  Waf fast({Source::memory("short.conf", rules)}, {});
+  LOADED(fast);
+  const char* const parts[] = {"iif", "(", " (", "union", " select", "or", "'", "\"", "/", "..", "0x2f", "0x2e", "%2f", "if", "as", "from", " ",
+                               "onload", "=", "id", ";", "ls", "$", "cat /etc", "a", "b", "x", "json.", "word", "7", ".", "LzIuLi8=", "aWlmKA"};
+  std::mt19937 random(23);
+  std::size_t matched = 0;
+  for (int i = 0; i < 4000; ++i) {
+    std::string value;
+    for (std::size_t k = 0; k < 1 + random() % 6; ++k) value += parts[random() % std::size(parts)];
+    const Request r = form("a=" + percent(value) + "&" + percent(value) + "=b");
+    const std::string want = outcome(plain, r);
+    ASSERT_EQ(outcome(fast, r), want) << value;
+    matched += want.size() > 30 ? 1U : 0U;
+  }
+  EXPECT_GT(matched, 500U);
+}
+
 TEST(Cache, RestoresDatabasesAndIgnoresDamage) {
   namespace fs = std::filesystem;
   const auto sources = crs3();
