@@ -72,6 +72,26 @@ TEST(LinearSearch, RandomPatterns) {
 }
 
 // What PCRE2 and RE2 take differently as text: bytes, white space, word bytes, sets, bounds of repetition.
+// Alternatives that begin with the same bytes, some of them above ASCII, of which RE2 makes a text of its own.
+TEST(LinearSearch, BytesAboveAsciiInFrontOfEveryAlternative) {
+  const std::vector<std::string> values = all_values("\xff\xfe a", 4);
+  Tally tally;
+  for (const char* front : {"", "\\A", "^", "\\b", "a", "\\xfe", "(?:\\xfe|a)", "a*", "a?"}) {
+    for (const char* one : {"\\xff", "\xff", "\\xff\\xfe", "[\\xff]", "\\xff+", "\\xc3\\xbf"}) {
+      for (const char* rest : {" a", "a*", "\\xff", "\\xfea", "$", ""}) {
+        const std::string same = std::string(front) + one;
+        for (const std::string& pattern : {same + rest + "|" + same, same + "|" + same + rest, "(?:" + same + rest + "|" + same + ")a",
+                                           same + "a|" + same + rest + "|" + same + "\\xff"}) {
+          for (const bool caseless : {false, true}) check(pattern, caseless, false, values, tally);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+  EXPECT_GT(tally.patterns, 1000U);
+  EXPECT_GT(tally.matches, 100000U);
+}
+
 TEST(LinearSearch, TakesBytesAsPcreDoes) {
   std::vector<std::string> values;
   for (unsigned b = 0; b < 256; ++b) {
