@@ -3,9 +3,7 @@
 #include <bit>
 #include <cstring>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "engine/base/octets.h"
 
 namespace weir::rules {
 
@@ -26,17 +24,11 @@ namespace {
 
 #if defined(__SSE2__)
 
-// Of sixteen bytes: those between `first` and `first + span`.
-__m128i between(__m128i bytes, char first, char span) {
-  const __m128i from = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
-  return _mm_cmpeq_epi8(_mm_min_epu8(from, _mm_set1_epi8(span)), from);
-}
-
 // Most bytes are letters and digits, whose classes are found together; the others' are looked up.
 ClassMask classes_of_block(__m128i bytes) {
-  const __m128i lower = between(bytes, 'a', 'z' - 'a');
-  const __m128i upper = between(bytes, 'A', 'Z' - 'A');
-  const __m128i digit = between(bytes, '0', 9);
+  const __m128i lower = base::octets_within(bytes, 'a', 'z');
+  const __m128i upper = base::octets_within(bytes, 'A', 'Z');
+  const __m128i digit = base::octets_within(bytes, '0', '9');
   const auto bits = [](__m128i set) { return static_cast<unsigned>(_mm_movemask_epi8(set)); };
   ClassMask mask = bits(lower) != 0 ? classes::kLower : 0;
   if (bits(upper) != 0) mask |= classes::kUpper;

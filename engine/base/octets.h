@@ -1,7 +1,11 @@
-// Eight octets at a time, in a word as they lie in memory.
+// Eight octets at a time, in a word as they lie in memory; sixteen, where the processor has registers for them.
 #pragma once
 
 #include <cstdint>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace weir::base {
 
@@ -17,5 +21,13 @@ constexpr std::uint64_t octets_below(std::uint64_t eight, std::uint8_t limit) {
 constexpr std::uint64_t octets_equal(std::uint64_t eight, std::uint8_t octet) {
   return octets_below(eight ^ kEveryOctet * octet, 1);
 }
+
+#if defined(__SSE2__)
+// All bits of an octet are set in the result if it is one of first … last, of each of sixteen.
+inline __m128i octets_within(__m128i sixteen, char first, char last) {
+  const __m128i from = _mm_sub_epi8(sixteen, _mm_set1_epi8(first));
+  return _mm_cmpeq_epi8(_mm_min_epu8(from, _mm_set1_epi8(static_cast<char>(last - first))), from);
+}
+#endif
 
 }  // namespace weir::base

@@ -9,10 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "engine/base/octets.h"
 #include "rules/operators/sqli_words.h"
 
 namespace weir::rules::operators::sqli {
@@ -83,13 +80,9 @@ struct Letters {
 
 #if defined(__SSE2__)
 inline void add_letters(__m128i v, std::size_t at, Letters& out) {
-  const auto among = [](__m128i x, char first, char last) {  // first … last
-    const __m128i from = _mm_sub_epi8(x, _mm_set1_epi8(first));
-    return _mm_cmpeq_epi8(_mm_min_epu8(from, _mm_set1_epi8(static_cast<char>(last - first))), from);
-  };
   const auto bits = [at](__m128i x) { return static_cast<std::uint64_t>(_mm_movemask_epi8(x)) << at; };
   const __m128i dots = _mm_cmpeq_epi8(v, _mm_set1_epi8('.'));
-  __m128i in = _mm_or_si128(among(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z'), among(v, '0', '9'));
+  __m128i in = _mm_or_si128(base::octets_within(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z'), base::octets_within(v, '0', '9'));
   in = _mm_or_si128(_mm_or_si128(in, dots), _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('_')), v));  // top bits count
   in = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(static_cast<char>(0xa0))), in);
   out.words |= bits(in);
