@@ -179,12 +179,7 @@ bool leaves(Transform t, std::string_view value, ClassMask present) {
 
 std::size_t result_bound(Transform t, std::string_view value) {
   if (t != Transform::Base64Decode) return output_bound(t, value.size());
-  // Up to the first byte that is not of the alphabet.
-  constexpr ClassMask kAlphabet = kLetters | classes::kDigits | of("+/");
-  std::size_t n = 0;
-  while (n < value.size() && (kClassOf[static_cast<std::uint8_t>(value[n])] & kAlphabet) != 0)
-    ++n;
-  return output_bound(t, n);
+  return output_bound(t, base64_reach(value, false, value.size()));
 }
 
 ClassMask outcome(Transform t, ClassMask present) {
