@@ -81,9 +81,7 @@ void Prefilter::gather_decodings() {
     chain.kind = blanks == at ? 0 : 1;
     Decoding& d = decodings_[chain.kind];
     d.items.resize(words_);
-    if (d.range.empty()) d.range.first = chain.range.first;
-    d.range.first = std::min(d.range.first, chain.range.first);
-    d.range.last = std::max(d.range.last, chain.range.last);
+    d.range.include(chain.range);
     for (std::size_t w = chain.range.first_word(); w <= chain.range.last_word(); ++w) d.items[w] |= chain.range.mask(w);
     for (auto t = chain.path.begin(); t != at; ++t) {
       if (*t != Transform::RemoveWhitespace) d.before |= std::uint64_t{1} << static_cast<unsigned>(*t);
@@ -175,14 +173,11 @@ void Prefilter::build(const std::vector<const Item*>& items, std::span<const Pie
   };
   for (std::uint32_t i = 0; i < items_; ++i) {
     const Requirement& r = *items[i]->requirement;
-    Range& range = chains_[items[i]->chain].range;
-    if (range.empty()) range.first = i;
-    range.last = i + 1;
+    chains_[items[i]->chain].range.include({i, i + 1});
     set_bit(everything_.data(), i);
     if (r.sqli && use.injection) {
       set_bit(sqli_.data(), i);
-      if (sqli_range_.empty()) sqli_range_.first = i;
-      sqli_range_.last = i + 1;
+      sqli_range_.include({i, i + 1});
     }
     for (std::size_t l = std::min(r.least, kLengths - 1); l < kLengths; ++l) {
       set_bit(&by_length_[l * words_], i);

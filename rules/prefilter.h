@@ -52,6 +52,11 @@ struct ItemRange {
   [[nodiscard]] bool empty() const { return first == last; }
   [[nodiscard]] std::size_t first_word() const { return first / 64; }
   [[nodiscard]] std::size_t last_word() const { return (last - 1) / 64; }  // REQUIRES: not empty
+  // Widens it by what comes no sooner.
+  void include(const ItemRange& more) {
+    if (empty()) first = more.first;
+    last = more.last;
+  }
   // The bits of word `w`, which is one of them.
   [[nodiscard]] std::uint64_t mask(std::size_t w) const {
     std::uint64_t bits = ~std::uint64_t{0};
