@@ -273,7 +273,7 @@ LinkResult run_rule(TransactionState& tx, const Rule& rule) {
   tx.current_rule = &rule;
   tx.matched_vars.clear();
   for (std::uint32_t i = 0; i < rule.links; ++i) {
-    const LinkResult result = LinkRun(tx, rule, i).run();
+    const LinkResult result = run_link(tx, rule, i);
     if (result != LinkResult::Match) return result;
   }
   return LinkResult::Match;

@@ -71,7 +71,7 @@ ExitCode open_audit(const Loaded& loaded, std::unique_ptr<AuditWriter>& writer, 
   return ExitCode::Fine;
 }
 
-// Null, and said: there is nobody to replace.
+// Whom to replace, and the queues that it gives away. What is wrong has been said.
 ExitCode find_predecessor(const Config& config, std::unique_ptr<Predecessor>& predecessor, std::vector<GivenQueue>& given) {
   if (config.control.empty() || config.geneve) {
     complain(config.file + (config.geneve ? ": behind a gateway load balancer nobody is replaced: see drain in docs/CONFIG.md"
@@ -79,20 +79,17 @@ ExitCode find_predecessor(const Config& config, std::unique_ptr<Predecessor>& pr
     return ExitCode::Usage;
   }
   auto found = Predecessor::find(config.control);
-  if (found && *found) {
-    auto queues = (*found)->queues();
-    if (!queues) {
-      complain(queues.error().message);
-      return ExitCode::Environment;
-    }
-    given = std::move(*queues);
-    predecessor = std::move(*found);
-  } else if (found) {
-    complain("nobody listens on " + config.control + ": there is nobody to replace");
-  } else {
-    complain(found.error().message);
+  if (!found || !*found) {
+    complain(found ? "nobody listens on " + config.control + ": there is nobody to replace" : found.error().message);
     return ExitCode::Environment;
   }
+  auto queues = (*found)->queues();
+  if (!queues) {
+    complain(queues.error().message);
+    return ExitCode::Environment;
+  }
+  given = std::move(*queues);
+  predecessor = std::move(*found);
   return ExitCode::Fine;
 }
 

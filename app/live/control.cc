@@ -135,9 +135,9 @@ Result<Descriptor> connect_to(const std::string& path) {
 }
 
 Result<std::string> ask(const std::string& path, std::string_view request, Duration wait) {
-  const auto name = named(path);
-  if (!name) return Unexpected(Error{name.error()});
-  const Descriptor s(connected(*name));
+  const auto connection = connect_to(path);
+  if (!connection) return Unexpected(Error{connection.error()});
+  const Descriptor& s = *connection;
   if (!s.valid()) return fail("no weir run listens on " + path + ": " + reason());
   const timeval limit{wait.ns / 1'000'000'000, wait.ns % 1'000'000'000 / 1'000};
   ::setsockopt(s.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
