@@ -179,13 +179,7 @@ TEST(Detect, ATransactionThatMustGoTakesNobodyAlong) {
   Rig rig(o);
   rig.open();
   const std::string whole = post("a=attack");
-  rig.client.write(whole.substr(0, whole.size() - 3));
-  rig.run(milliseconds(50));
-  Conversation other(40001, rig.now.ns);  // takes the only place
-  other.open().client(get("/other"));
-  rig.judge.feed(other);
-  rig.client.write(whole.substr(whole.size() - 3));
-  rig.run(seconds(1));
+  send_around_another(rig, whole);
   EXPECT_EQ(rig.server.received, whole);
   EXPECT_FALSE(rig.client.reset);
   EXPECT_THAT(failures(rig.judge.recorder), ElementsAre("transactions pass reset -"));

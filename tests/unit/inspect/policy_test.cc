@@ -165,13 +165,7 @@ TEST(Policy, B7TransactionsThatAreGivenUpDoNotPassUnjudged) {
     Rig rig(o);
     rig.open();
     const std::string attack = post("a=attack");
-    rig.client.write(attack.substr(0, attack.size() - 3));
-    rig.run(milliseconds(50));
-    Conversation other(40001, rig.now.ns);  // takes the only place
-    other.open().client(get("/other"));
-    rig.judge.feed(other);
-    rig.client.write(attack.substr(attack.size() - 3));
-    rig.run(seconds(1));
+    send_around_another(rig, attack);
     EXPECT_GE(count(rig, FailureCause::Transactions, open ? FailureAction::Pass : FailureAction::Reset), 1U);
     if (!open) {
       EXPECT_NE(rig.server.received, attack);

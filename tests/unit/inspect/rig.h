@@ -177,4 +177,16 @@ class Rig {
   std::size_t served_ = 0;
 };
 
+// Sends a request but for its last bytes, then another connection's, which takes the only place if there is but one, then
+// the rest.
+inline void send_around_another(Rig& rig, const std::string& request) {
+  rig.client.write(request.substr(0, request.size() - 3));
+  rig.run(milliseconds(50));
+  Conversation other(40001, rig.now.ns);
+  other.open().client(get("/other"));
+  rig.judge.feed(other);
+  rig.client.write(request.substr(request.size() - 3));
+  rig.run(seconds(1));
+}
+
 }  // namespace weir::inspect::test

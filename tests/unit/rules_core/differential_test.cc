@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <random>
+#include <span>
 
 #include "rules/match_re.h"
 #include "rules/program.h"
@@ -240,6 +241,19 @@ std::string base64(std::string_view text) {
   return std::string(apply(Transform::Base64Encode, text, arena, nullptr).value);
 }
 
+// A rule for each pair of an operator and a chain of transformations.
+std::string rules_of(std::span<const std::string_view> operators, std::span<const std::string_view> chains) {
+  std::string rules = "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\n";
+  int id = 1;
+  for (const std::string_view chain : chains) {
+    for (const std::string_view op : operators) {
+      rules += "SecRule ARGS|ARGS_NAMES \"" + std::string(op) + "\" \"id:" + std::to_string(id++) + ",phase:2,pass,log,t:none," +
+               std::string(chain) + "\"\n";
+    }
+  }
+  return rules;
+}
+
 // What is said of decoded values without making them, of words without asking libinjection, and of values that no form
 // of a multiMatch rule can match: chains like those of CRS 4, and others that are close to them but must not be taken so.
 TEST(Differential, DecodedValuesAndWords) {
@@ -251,14 +265,7 @@ TEST(Differential, DecodedValuesAndWords) {
       "t:utf8toUnicode,t:urlDecodeUni,t:removeNulls,multiMatch"};
   constexpr std::string_view kOperators[] = {"@rx constructor[.]\\s*proto", "@rx [(]\\w+[)]", "@rx ^$", "@pm require passwd ab",
                                              "@rx [\\x80-\\xff]{2}z", "@detectSQLi", "@rx select.+from"};
-  std::string rules = "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\n";
-  int id = 1;
-  for (const std::string_view chain : kChains) {
-    for (const std::string_view op : kOperators) {
-      rules += "SecRule ARGS|ARGS_NAMES \"" + std::string(op) + "\" \"id:" + std::to_string(id++) + ",phase:2,pass,log,t:none," +
-               std::string(chain) + "\"\n";
-    }
-  }
+  const std::string rules = rules_of(kOperators, kChains);
   LoadOptions options;
   options.optimisations = all_off();
   Waf plain({Source::memory("r.conf", rules)}, options);
@@ -293,14 +300,7 @@ TEST(Differential, ShortPiecesAndLongOnes) {
       "@rx (?i)^if\\b|\\bas\\b.{0,3}\\bfrom\\b|xp_cmdshell", "@rx (?i)on\\w{2,4}\\s*=|javascript:", "@pm or if union",
       "@rx (?i)\\bid\\b[;|&]|whoami", "@rx (?i)[$`]\\(?ls\\b|\\bcat\\s+/etc", "@rx a.b|['\\x22]as['\\x22]|select.as"};
   constexpr std::string_view kTransforms[] = {"t:none", "t:lowercase,t:urlDecodeUni", "t:removeWhitespace", "t:base64Decode,t:removeWhitespace"};
-  std::string rules = "SecRuleEngine DetectionOnly\nSecRequestBodyAccess On\n";
-  int id = 1;
-  for (const std::string_view transforms : kTransforms) {
-    for (const std::string_view op : kOperators) {
-      rules += "SecRule ARGS|ARGS_NAMES \"" + std::string(op) + "\" \"id:" + std::to_string(id++) + ",phase:2,pass,log,t:none," +
-               std::string(transforms) + "\"\n";
-    }
-  }
+  const std::string rules = rules_of(kOperators, kTransforms);
   LoadOptions options;
   options.optimisations = all_off();
   Waf plain({Source::memory("short.conf", rules)}, options);
