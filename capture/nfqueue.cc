@@ -266,7 +266,8 @@ std::optional<std::uint32_t> NfqueuePort::mark_of(const Slot& slot) {
   std::uint32_t bits = 0;
   switch (slot.release) {
     case Release::None:
-    case Release::Range: return std::nullopt;
+    case Release::Range:
+    case Release::Acks: return std::nullopt;
     case Release::This: bits = kReleaseThis; break;
     case Release::Both: bits = kReleaseBoth; break;
     case Release::Resume: bits = kResume; break;
@@ -359,13 +360,22 @@ void NfqueuePort::release(const Packet& packet, Release what) {
 }
 
 void NfqueuePort::release_bytes(const Packet& packet, SequenceRange bytes) {
+  let_by(packet, {.first = bytes.first, .end = bytes.end});
+  if (options_.uploads) ++stats_.released;
+}
+
+void NfqueuePort::release_acks(const Packet& packet, AckRange acks) {
+  let_by(packet, {.first = acks.acks.first, .end = acks.acks.end, .acks = 1, .seq = acks.seq});
+}
+
+void NfqueuePort::let_by(const Packet& packet, UploadRange range) {
   const auto index = static_cast<std::uint32_t>(packet.token);
   assert(index < slots_.size() && !slots_[index].settled);
   if (!options_.uploads) return;
   const std::optional<UploadPacket> whose = upload_packet(slots_[index].bytes);
   if (!whose || whose->syn) return;
-  if (!options_.uploads->set(whose->key, {bytes.first, bytes.end, options_.queue, 0})) ++stats_.errors;
-  ++stats_.released;
+  range.queue = options_.queue;
+  if (!options_.uploads->set(whose->key, range)) ++stats_.errors;
 }
 
 // The kernel does the same with a SYN as it leaves (capture/upload_program.h); here it is known with the addresses that

@@ -43,7 +43,7 @@ struct NfqueueOptions {
   // The lowest of three bits of packet marks: 1 release this direction, 2 take both back, 1 and 2 release
   // both directions, 4 made by Weir. packaging/firewall has the rules that go with them.
   std::uint32_t mark_bit = 28;
-  std::shared_ptr<UploadRanges> uploads;  // null: release_bytes() is ignored
+  std::shared_ptr<UploadRanges> uploads;  // null: release_bytes() and release_acks() are ignored
   // Packets that may be received and not settled at a time, besides those of one receive().
   std::uint32_t most_held = 1'024;
   // Verdicts are sent with the next receive(), or when there are so many: what is settled first need not wait for what
@@ -102,6 +102,7 @@ class NfqueuePort final : public PacketPort {
   void release(const Packet& packet, Release what) override;
   // In the kernel before this returns: nothing that is settled later can overtake it.
   void release_bytes(const Packet& packet, SequenceRange bytes) override;
+  void release_acks(const Packet& packet, AckRange acks) override;
   // What follows is not looked at, and numbers come round again: takes back all released bytes.
   void set_bypass(bool on) override;
   Result<void> inject(const Packet& like, Towards towards, Bytes frame) override;
@@ -136,6 +137,7 @@ class NfqueuePort final : public PacketPort {
   // Makes room for one more message; sends what is there if there is none.
   void make_room(std::size_t payload);
   void done(std::uint32_t slot);
+  void let_by(const Packet& packet, UploadRange range);
   // Of a connection that may be another one's, if the packet goes on.
   void forget_bytes(Bytes packet, bool any);
   [[nodiscard]] std::optional<std::uint32_t> mark_of(const Slot& slot);

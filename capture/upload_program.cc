@@ -14,7 +14,11 @@ namespace weir::capture {
 namespace {
 
 constexpr std::size_t kTcpHeader = 20;
-constexpr std::uint8_t kSyn = 0x02, kPsh = 0x08, kAck = 0x10;
+constexpr std::uint8_t kSyn = 0x02, kPsh = 0x08, kAck = 0x10, kEce = 0x40;
+// TCP options as all stacks write them (RFC 7323 appendix A; RFC 2018 3): aligned by two NOPs in front.
+constexpr std::uint32_t kStamps = 0x0101080a;  // timestamps, 10 octets
+constexpr std::uint32_t kStampsLength = 12;
+constexpr std::uint32_t kSack = 0x01010500;    // SACK: the last octet is its length
 
 // The program's places on its stack, from its end down.
 constexpr std::int16_t kKeyAt = -40;
@@ -27,7 +31,7 @@ constexpr std::int16_t header(int at) { return static_cast<std::int16_t>(kHeader
 // Instructions by name; jumps go to labels, and forward only.
 class Assembler {
  public:
-  enum Label { Out, Yes, V6, Tcp, Syn, kLabels };
+  enum Label { Out, Yes, V6, Tcp, Syn, Bare, Sack, Fine, Now, kLabels };
 
   void load(std::uint8_t size, std::uint8_t to, std::uint8_t from, std::int16_t at) { add(BPF_LDX | BPF_MEM | size, to, from, at, 0); }
   void store(std::uint8_t size, std::uint8_t to, std::int16_t at, std::uint8_t from) { add(BPF_STX | BPF_MEM | size, to, from, at, 0); }
@@ -142,18 +146,15 @@ void read_ip6(Assembler& a) {
   a.set(BPF_REG_8, 40);
 }
 
-// R9: the payload's length, R8: its sequence number.
+// R9: the payload's length, R8 where TCP begins still. Everything but flags is as it must be.
 void read_tcp(Assembler& a) {
   a.load_bytes(kTcpHeader);
   a.load(BPF_W, BPF_REG_1, BPF_REG_10, header(0));
   a.store(BPF_W, BPF_REG_10, key(offsetof(UploadKey, source_port)), BPF_REG_1);
   a.load(BPF_B, BPF_REG_1, BPF_REG_10, header(13));
-  a.move(BPF_REG_2, BPF_REG_1);
-  a.alu(BPF_AND, BPF_REG_2, kSyn);
-  a.jump(BPF_JNE, BPF_REG_2, 0, Assembler::Syn);
+  a.alu(BPF_AND, BPF_REG_1, kSyn);
+  a.jump(BPF_JNE, BPF_REG_1, 0, Assembler::Syn);
   a.jump(BPF_JNE, BPF_REG_9, 0, Assembler::Out);
-  a.alu(BPF_AND, BPF_REG_1, static_cast<std::uint8_t>(~kPsh));
-  a.jump(BPF_JNE, BPF_REG_1, kAck, Assembler::Out);
   a.load(BPF_H, BPF_REG_1, BPF_REG_10, header(18));
   a.jump(BPF_JNE, BPF_REG_1, 0, Assembler::Out);  // an urgent pointer
   a.load(BPF_B, BPF_REG_1, BPF_REG_10, header(12));
@@ -166,22 +167,91 @@ void read_tcp(Assembler& a) {
   a.move(BPF_REG_9, BPF_REG_7);
   a.alu_by(BPF_SUB, BPF_REG_9, BPF_REG_8);
   a.alu_by(BPF_SUB, BPF_REG_9, BPF_REG_1);
-  a.jump(BPF_JSLE, BPF_REG_9, 0, Assembler::Out);
-  a.load(BPF_W, BPF_REG_8, BPF_REG_10, header(4));
-  a.big_endian(BPF_REG_8, 32);
+  a.jump(BPF_JSLT, BPF_REG_9, 0, Assembler::Out);
 }
 
-// R1: the range's length, R8: of it before the packet.
+// Of the number in the header at `number`: `distance` is that from the range's beginning, R1 the range's length. It is
+// within, or not let by. R7: the range.
+void measure(Assembler& a, int number, std::uint8_t distance) {
+  a.load(BPF_W, distance, BPF_REG_10, header(number));
+  a.big_endian(distance, 32);
+  a.load(BPF_W, BPF_REG_2, BPF_REG_7, offsetof(UploadRange, first));
+  a.load(BPF_W, BPF_REG_1, BPF_REG_7, offsetof(UploadRange, end));
+  a.subtract32(BPF_REG_1, BPF_REG_2);
+  a.subtract32(distance, BPF_REG_2);
+  a.jump(BPF_JGT, BPF_REG_1, kMostReleased, Assembler::Out);
+  a.jump_by(BPF_JGE, distance, BPF_REG_1, Assembler::Out);
+}
+
+void flags_but(Assembler& a, std::uint8_t may_be) {
+  a.load(BPF_B, BPF_REG_1, BPF_REG_10, header(13));
+  a.alu(BPF_AND, BPF_REG_1, static_cast<std::uint8_t>(~may_be));
+  a.jump(BPF_JNE, BPF_REG_1, kAck, Assembler::Out);
+}
+
 void look_up(Assembler& a, int map) {
   a.with_map(map, kKeyAt, BPF_FUNC_map_lookup_elem);
   a.jump(BPF_JEQ, BPF_REG_0, 0, Assembler::Out);
-  a.load(BPF_W, BPF_REG_2, BPF_REG_0, offsetof(UploadRange, first));
-  a.load(BPF_W, BPF_REG_1, BPF_REG_0, offsetof(UploadRange, end));
-  a.subtract32(BPF_REG_1, BPF_REG_2);
-  a.jump(BPF_JGT, BPF_REG_1, kMostReleased, Assembler::Out);
-  a.subtract32(BPF_REG_8, BPF_REG_2);
-  a.alu_by(BPF_ADD, BPF_REG_8, BPF_REG_9);  // in 64 bits: no wrapping round
-  a.jump_by(BPF_JLE, BPF_REG_8, BPF_REG_1, Assembler::Yes);
+  a.move(BPF_REG_7, BPF_REG_0);
+  a.load(BPF_W, BPF_REG_1, BPF_REG_7, offsetof(UploadRange, acks));
+  a.jump(BPF_JEQ, BPF_REG_9, 0, Assembler::Bare);
+  a.jump(BPF_JNE, BPF_REG_1, 0, Assembler::Out);
+  flags_but(a, kPsh);
+  measure(a, 4, BPF_REG_8);
+  a.alu_by(BPF_SUB, BPF_REG_1, BPF_REG_8);
+  a.jump_by(BPF_JGT, BPF_REG_9, BPF_REG_1, Assembler::Out);
+  a.go(Assembler::Yes);
+}
+
+// R9: options that are still to be looked at, in octets. The next four of them, from `at` on in the header: R1.
+void next_option(Assembler& a, std::int32_t at) {
+  a.alu(BPF_ADD, BPF_REG_8, at);
+  a.load_bytes(4);
+  a.load(BPF_W, BPF_REG_1, BPF_REG_10, header(0));
+  a.big_endian(BPF_REG_1, 32);
+}
+
+void judge_bare(Assembler& a) {
+  a.here(Assembler::Bare);
+  a.jump(BPF_JNE, BPF_REG_1, 1, Assembler::Out);
+  flags_but(a, kEce);
+  a.load(BPF_W, BPF_REG_1, BPF_REG_10, header(4));
+  a.big_endian(BPF_REG_1, 32);
+  a.load(BPF_W, BPF_REG_2, BPF_REG_7, offsetof(UploadRange, seq));
+  a.jump_by(BPF_JNE, BPF_REG_1, BPF_REG_2, Assembler::Out);
+  a.load(BPF_B, BPF_REG_9, BPF_REG_10, header(12));
+  a.alu(BPF_RSH, BPF_REG_9, 4);
+  a.alu(BPF_LSH, BPF_REG_9, 2);
+  a.alu(BPF_SUB, BPF_REG_9, kTcpHeader);
+  measure(a, 8, BPF_REG_3);
+  a.alu(BPF_RSH, BPF_REG_3, kAckPartBits);
+  a.store(BPF_DW, BPF_REG_10, other(0), BPF_REG_3);
+  a.jump(BPF_JEQ, BPF_REG_9, 0, Assembler::Fine);
+  next_option(a, kTcpHeader);
+  a.jump(BPF_JNE, BPF_REG_1, kStamps, Assembler::Sack);
+  a.alu(BPF_SUB, BPF_REG_9, kStampsLength);
+  a.jump(BPF_JSLT, BPF_REG_9, 0, Assembler::Out);
+  a.jump(BPF_JEQ, BPF_REG_9, 0, Assembler::Fine);
+  next_option(a, kStampsLength);
+  a.here(Assembler::Sack);  // two NOPs, two octets, and one block or more of eight
+  a.jump(BPF_JLT, BPF_REG_9, 12, Assembler::Out);
+  a.move(BPF_REG_2, BPF_REG_9);
+  a.alu(BPF_AND, BPF_REG_2, 7);
+  a.jump(BPF_JNE, BPF_REG_2, 4, Assembler::Out);
+  a.alu(BPF_SUB, BPF_REG_9, 2);
+  a.alu(BPF_OR, BPF_REG_9, kSack);
+  a.jump_by(BPF_JNE, BPF_REG_1, BPF_REG_9, Assembler::Out);
+  a.here(Assembler::Fine);
+  a.call(BPF_FUNC_ktime_get_ns);
+  a.alu(BPF_RSH, BPF_REG_0, kAckTickBits);
+  a.load(BPF_DW, BPF_REG_8, BPF_REG_10, other(0));
+  a.load(BPF_W, BPF_REG_1, BPF_REG_7, offsetof(UploadRange, part));
+  a.load(BPF_W, BPF_REG_2, BPF_REG_7, offsetof(UploadRange, tick));
+  a.jump_by(BPF_JNE, BPF_REG_1, BPF_REG_8, Assembler::Now);
+  a.jump_by(BPF_JEQ, BPF_REG_0, BPF_REG_2, Assembler::Yes);
+  a.here(Assembler::Now);  // two processors at once: one more comes by, or one less
+  a.store(BPF_W, BPF_REG_7, offsetof(UploadRange, part), BPF_REG_8);
+  a.store(BPF_W, BPF_REG_7, offsetof(UploadRange, tick), BPF_REG_0);
   a.go(Assembler::Out);
 }
 
@@ -232,6 +302,7 @@ std::vector<bpf_insn> upload_program(int map) {
   a.here(Assembler::Tcp);
   read_tcp(a);
   look_up(a, map);
+  judge_bare(a);
   take_out(a, map);
   a.here(Assembler::Out);
   a.leave(0);
@@ -267,7 +338,41 @@ bool may_be_syn(Bytes packet) noexcept {
   return !plain || packet.size() < at + 14 || (packet[at + 13] & kSyn) != 0;
 }
 
-bool passes_unseen(Bytes packet, const std::function<std::optional<UploadRange>(const UploadKey&)>& find,
+namespace {
+
+// As all stacks write them: none, timestamps, SACK, or both in this order.
+bool usual_options(Bytes options) {
+  if (options.size() >= kStampsLength && be32(options, 0) == kStamps) options = options.subspan(kStampsLength);
+  if (options.empty()) return true;
+  return options.size() >= 12 && options.size() % 8 == 4 && be32(options, 0) == (kSack | (options.size() - 2));
+}
+
+std::optional<std::uint32_t> within(const UploadRange& range, std::uint32_t number) {
+  const std::uint32_t length = range.end - range.first, at = number - range.first;
+  if (length > kMostReleased || at >= length) return std::nullopt;
+  return at;
+}
+
+bool passes_bare(Bytes tcp, std::uint64_t now, UploadRange& range) {
+  const std::optional<std::uint32_t> at = within(range, be32(tcp, 8));
+  if (range.acks != 1 || (tcp[13] & ~unsigned{kEce}) != kAck || be32(tcp, 4) != range.seq || !at) return false;
+  if (!usual_options(tcp.subspan(kTcpHeader))) return false;
+  const std::uint32_t part = *at >> kAckPartBits;
+  const auto tick = static_cast<std::uint32_t>(now >> kAckTickBits);
+  const bool passes = part == range.part && tick == range.tick;
+  range.part = part;
+  range.tick = tick;
+  return passes;
+}
+
+bool passes_data(Bytes tcp, std::size_t length, const UploadRange& range) {
+  const std::optional<std::uint32_t> at = within(range, be32(tcp, 4));
+  return range.acks == 0 && (tcp[13] & ~unsigned{kPsh}) == kAck && at && length <= range.end - range.first - *at;
+}
+
+}  // namespace
+
+bool passes_unseen(Bytes packet, std::uint64_t now, const std::function<UploadRange*(const UploadKey&)>& find,
                    const std::function<void(const UploadKey&)>& remove) {
   if (packet.size() < 20) return false;
   UploadKey k;
@@ -298,12 +403,10 @@ bool passes_unseen(Bytes packet, const std::function<std::optional<UploadRange>(
     return false;
   }
   const std::size_t before = (tcp[12] >> 4U) * std::size_t{4};
-  const bool plain = tcp[13] == kAck || tcp[13] == (kAck | kPsh);
-  if (odd || !plain || be16(tcp, 18) != 0 || (tcp[12] & 0xfU) != 0 || before < kTcpHeader || before >= tcp.size()) return false;
-  const std::optional<UploadRange> range = find(k);
-  if (!range) return false;
-  const std::uint32_t length = range->end - range->first, skipped = be32(tcp, 4) - range->first;
-  return length <= kMostReleased && skipped < length && tcp.size() - before <= length - skipped;
+  if (odd || be16(tcp, 18) != 0 || (tcp[12] & 0xfU) != 0 || before < kTcpHeader || before > tcp.size()) return false;
+  UploadRange* range = find(k);
+  if (range == nullptr) return false;
+  return before == tcp.size() ? passes_bare(tcp, now, *range) : passes_data(tcp, tcp.size() - before, *range);
 }
 
 }  // namespace weir::capture

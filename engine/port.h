@@ -24,6 +24,7 @@ enum class Release : std::uint8_t {
   Both,    // packets of neither direction need
   Resume,  // all packets of the connection must come again
   Range,   // some of its direction's bytes need not: PacketPort::release_bytes()
+  Acks,    // most of its direction's bare acknowledgements need not: PacketPort::release_acks()
 };
 
 // TCP sequence numbers (RFC 9293 3.4): from `first` up to `end`, which is not one of them, modulo 2^32. At most 2^30.
@@ -31,6 +32,13 @@ struct SequenceRange {
   std::uint32_t first = 0;
   std::uint32_t end = 0;
   bool operator==(const SequenceRange&) const = default;
+};
+
+// Bare acknowledgements of a direction: numbers that they may have, and the sequence number that all of them have.
+struct AckRange {
+  SequenceRange acks;
+  std::uint32_t seq = 0;
+  bool operator==(const AckRange&) const = default;
 };
 
 struct PortStats {
@@ -73,13 +81,18 @@ class PacketPort {
   // only. Whatever was released, a packet with SYN must come, and takes back all of its connection, known to the engine
   // or not, before any later packet is looked at (it may begin another one between the same ends); of one released
   // direction packets with FIN, RST or URG must come, too.
-  // Resume may also be said with a packet that is not forwarded: it then takes back the bytes of release_bytes() only.
+  // Resume may also be said with a packet that is not forwarded: it then takes back what release_bytes() and
+  // release_acks() said only.
   virtual void release(const Packet& packet, Release what) { (void)packet, (void)what; }
   // Release::Range, in place of release(); takes the place of what was said before of this direction. Of the packet's
   // direction only such packets need not come that are nothing but data (no fragment, no IP option or extension header,
   // of TCP's flags ACK and perhaps PSH, no others) and lie in `bytes` from their first byte to their last. A port that
   // cannot tell ignores it.
   virtual void release_bytes(const Packet& packet, SequenceRange bytes) { (void)packet, (void)bytes; }
+  // Release::Acks, in place of release(), in the same way: packets need not come that have no data at all, of TCP's flags
+  // ACK and perhaps ECE, no TCP options but timestamps and SACK, `acks.seq` as their sequence number, and a number within
+  // `acks.acks`. One comes all the same for each 4 MiB of progress, and for each second or so.
+  virtual void release_acks(const Packet& packet, AckRange acks) { (void)packet, (void)acks; }
   // Sends a frame that Weir made towards one end of a connection. It is a whole frame of the link type of
   // `like`: with link header, addresses and VLAN tags as they must be on that side, for RawIp a bare
   // IP packet; never longer than the endpoint's MSS allows. Checksums are right. It must not come back

@@ -88,9 +88,10 @@ std::string mode_word(const PolicyConfig& policy) {
   return "detect";
 }
 
-std::string uploads(const std::string& pins) {
+// What the kernel's program lets by.
+std::string by_program(const std::string& pins, const std::string& otherwise) {
   const Result<void> possible = capture::UploadRanges::check(pins);
-  if (!possible) return "not released: " + possible.error().message;
+  if (!possible) return otherwise + ": " + possible.error().message;
   std::error_code ignored;
   return std::filesystem::exists(pins + "/uploads", ignored) ? "released, by rules with " + pins + "/uploads"
                                                               : "released, when weir run has made " + pins + "/uploads for the rules";
@@ -102,7 +103,8 @@ std::string inputs(const Config& config) {
     std::string queues;
     for (const std::uint32_t queue : config.nfqueue->queues) queues += (queues.empty() ? "" : ", ") + std::to_string(queue);
     out += line("input", "nfqueue, queue " + queues + (config.nfqueue->fail_open ? ", fail open" : ""));
-    if (config.release.requests) out += line("uploads", uploads(config.nfqueue->pins));
+    if (config.release.requests) out += line("uploads", by_program(config.nfqueue->pins, "not released"));
+    if (config.release.responses) out += line("acks", by_program(config.nfqueue->pins, "all come by"));
   }
   if (config.mirror) {
     std::string names;

@@ -130,7 +130,7 @@ Fields inputs() {
                    return std::string(text.empty() || text.front() != '/' ? "must begin with /" : "");
                  }},
        "/sys/fs/bpf/weir",
-       "Directory on a bpf file system where the kernel's part of `release.requests` is pinned for the firewall rules "
+       "Directory on a bpf file system where the kernel's part of `release.requests` and `release.responses` is pinned for the firewall rules "
        "(`weir-firewall uploads`)."},
       {"inputs.mirror", Section{[](Draft& d) { d.config.mirror.emplace(); }}, "",
        "Detection only: packets that a switch, tap or `tc mirred` copies to an interface. Nothing is ever sent."},

@@ -13,7 +13,8 @@ std::vector<Field> release_fields() {
       {"release.responses", FlagField{[](Draft& d, bool on) { d.config.release.responses = on; }}, "false",
        "The rest of a response body of known length, or up to the end of its connection, that no rule looks at (not of "
        "`SecResponseBodyMimeType`, or beyond `SecResponseBodyLimit`), where more than 256 KiB are to come. Requests are always "
-       "read; the next one, or the end of the body, brings the server's packets back. Phase 4 comes before the rest, not after it."},
+       "read; the next one, or the end of the body, brings the server's packets back. Phase 4 comes before the rest, not after it. "
+       "NFQUEUE: with the rules of `weir-firewall uploads` most of the client's acknowledgements go by, too."},
       {"release.requests", FlagField{[](Draft& d, bool on) { d.config.release.requests = on; }}, "false",
        "The rest of a request body of known length that no rule looks at (`SecRequestBodyAccess Off`, a site of mode `off`, or "
        "beyond `SecRequestBodyLimit` with `ProcessPartial`), where more than 256 KiB are to come, byte for byte: what comes "

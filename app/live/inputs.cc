@@ -33,15 +33,17 @@ capture::NfqueueOptions nfqueue_options(const NfqueueConfig& config, std::uint32
 
 // Null: not wanted, or not to be had.
 std::shared_ptr<capture::UploadRanges> open_uploads(const Config& config) {
-  if (!config.release.requests || !config.nfqueue) return nullptr;
+  const inspect::ReleaseOptions& wanted = config.release;
+  if ((!wanted.requests && !wanted.responses) || !config.nfqueue) return nullptr;
+  const std::string without = wanted.requests ? "uploads are not released" : "acknowledgements of released responses come by";
   auto opened = capture::UploadRanges::open(config.nfqueue->pins);
   if (!opened) {
-    complain("warning: uploads are not released: " + opened.error().message);
+    complain("warning: " + without + ": " + opened.error().message);
     return nullptr;
   }
   if ((*opened)->replaced()) {
     complain("warning: " + config.nfqueue->pins +
-             " was another version's: uploads are not released until weir-firewall has set its rules up again");
+             " was another version's: " + without + " until weir-firewall has set its rules up again");
   }
   return std::move(*opened);
 }

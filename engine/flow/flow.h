@@ -5,7 +5,7 @@
 // from sequence numbers by their signed distance to the next expected one (RFC 9293 3.4). Offsets are
 // signed because segments may name sequence numbers before the start.
 //
-// Flows live in a pool of the Tracker. `user`, `answer`, `parked`, `busy`, `unwatched` and `away` belong to the
+// Flows live in a pool of the Tracker. `user`, `answer`, `parked`, `busy`, `unwatched`, `away` and `acks_away` belong to the
 // listener, who may also set `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only
 // outside. An idle connection without buffered data costs sizeof(Flow), so what is never far from the next offset is kept as 32 bits.
 #pragma once
@@ -66,6 +66,7 @@ struct HalfStream {
   bool ended : 1 = false;         // on_end was called
   bool truncated : 1 = false;     // a segment was cut by the snaplen
   bool left_out : 1 = false;      // a segment behind a hole could not be kept for want of memory
+  bool acks_away : 1 = false;     // the listener's: most of the receiver's bare acknowledgements need not come by
 
   // Offset of the FIN, or kNever.
   [[nodiscard]] std::int64_t fin() const { return has_fin_ ? unwrapped(fin_) : kNever; }

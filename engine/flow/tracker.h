@@ -152,6 +152,7 @@ class Tracker {
   // tracker_data.cc
   Placement place(Flow& f, Direction d, std::int64_t offset, Bytes payload);
   Placement place_inline(Flow& f, Direction d, std::int64_t offset, Bytes payload);
+  [[nodiscard]] bool too_far(const Flow& f, Direction d, std::int64_t from, std::int64_t end) const;
   void place_passive(Flow& f, Direction d, std::int64_t from, Bytes fresh, std::int64_t start);
   void place_without_memory(Flow& f, Direction d, std::int64_t from, Bytes fresh, GapCause cause);
   void place_skipped(Flow& f, Direction d, std::int64_t offset, std::int64_t end);

@@ -45,6 +45,17 @@ Tracker::Placement Tracker::place(Flow& f, Direction d, std::int64_t offset, Byt
   return placed;
 }
 
+// More than may be remembered of a direction at a time.
+bool Tracker::too_far(const Flow& f, Direction d, std::int64_t from, std::int64_t end) const {
+  const HalfStream& h = f.half(d);
+  const std::int64_t acked = std::max<std::int64_t>(h.acked, 0);
+  if (end - acked <= limits_.direction_bytes) return false;
+  // What went by unseen takes no memory, and acknowledgements of it may have gone by, too.
+  const std::int64_t passed = std::min(f.released(d), h.next);
+  if (passed <= acked || end - passed > limits_.direction_bytes) return true;
+  return h.pages.pages + pages_.missing_pages(h.pages, from, end) > limits_.direction_bytes / kPageBytes + 1;
+}
+
 // Everything forwarded is remembered until it is acknowledged; what cannot be is not forwarded.
 Tracker::Placement Tracker::place_inline(Flow& f, Direction d, std::int64_t offset, Bytes payload) {
   HalfStream& h = f.half(d);
@@ -52,8 +63,7 @@ Tracker::Placement Tracker::place_inline(Flow& f, Direction d, std::int64_t offs
   const std::int64_t end = offset + static_cast<std::int64_t>(payload.size());
   const std::int64_t from = std::max(offset, h.next);
   const bool in_order = offset <= h.next;
-  if (end - std::max<std::int64_t>(h.acked, 0) > limits_.direction_bytes ||
-      (!in_order && h.segments_behind >= limits_.direction_segments)) {
+  if (too_far(f, d, from, end) || (!in_order && h.segments_behind >= limits_.direction_segments)) {
     placed.reason = DropReason::DirectionLimit;
     return placed;
   }

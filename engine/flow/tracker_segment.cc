@@ -147,8 +147,8 @@ bool Tracker::window_allows(const Flow& f, Direction d, const net::TcpSegment& s
   if (!h.ack_known) return true;
   // It may have moved where it was not seen. What lies behind a hole is remembered, and told only when the
   // receiver says that it has what the hole stands for.
-  // A receiver's latest windows were not seen if its segments were released.
-  if (inline_mode() && (options_.unseen || f.released(opposite(d)) != kNever)) return true;
+  // A receiver's latest windows were not seen if its segments were released, or its acknowledgements of those.
+  if (inline_mode() && (options_.unseen || f.released_to != kNever)) return true;
   const std::int64_t edge = std::max(h.edge, h.acked);
   if (length == 0) {
     if (offset <= edge) return true;

@@ -356,6 +356,7 @@ Verdict Inspector::State::on_segment(const net::TcpSegment& segment, const Arriv
     const Releasing releasing = release_after(context, tracker, judged, segment, session);
     verdict.release = releasing.what;
     verdict.bytes = releasing.bytes;
+    verdict.acks = releasing.acks;
     return verdict;
   }
   verdict.kind = VerdictKind::Drop;

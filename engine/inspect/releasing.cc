@@ -14,8 +14,11 @@ using flow::HalfStream;
 constexpr std::uint64_t kWorthwhile = 256 * 1024;
 // A port need not listen, and what it had received before comes all the same: it is told again now and then.
 constexpr std::uint64_t kReminder = 64;
-// Of the client's bytes at a time, well below what sequence numbers can tell apart: then the next ones are.
+// Of the client's bytes, or of acknowledgements, at a time, well below what sequence numbers can tell apart: then the
+// next ones are.
 constexpr std::uint64_t kMostBytes = 512ULL << 20U;
+// Less to come is not worth a range of acknowledgements.
+constexpr std::int64_t kWorthwhileAcks = 64 * 1024;
 
 // Neither side is read any more, or ever was.
 bool unread(const Flow& flow) {
@@ -38,6 +41,7 @@ Release all_of(Context& context, flow::Tracker& tracker, Flow& flow) {
 Release take_back(Context& context, Flow& flow) {
   if (flow.away) ++context.counters.resumed;
   flow.away = false;
+  for (HalfStream& half : flow.halves) half.acks_away = false;
   return Release::Resume;
 }
 
@@ -49,6 +53,23 @@ Releasing bytes_of(const Flow& flow) {
   return {Release::Range, {to_server.seq_of(to_server.next), to_server.seq_of(flow.released_to)}};
 }
 
+// `segment` came from the receiver of what is released. If it is what most of its segments will be like until the end of
+// that, they need not come: an acknowledgement of all of it, or of more, always does, and so does any that is not from
+// where the receiver's own data stands.
+Releasing acks_like(Flow& flow, const net::TcpSegment& segment) {
+  HalfStream& data = flow.half(flow.released_way);
+  const Direction back = flow::opposite(flow.released_way);
+  const HalfStream& own = flow.half(back);
+  if (!segment.payload.empty() || segment.flags != net::kAck || own.behind != 0 || own.sent != own.next) return {};
+  if (own.ended || own.has_fin() || data.has_fin() || segment.seq != own.seq_of(own.next)) return {};
+  const std::int64_t end = std::min(flow.released_to, data.acked + static_cast<std::int64_t>(kMostBytes));
+  if (end - data.acked < kWorthwhileAcks) return {};
+  // Until the range ends far more than that many come by: it is said anew in time.
+  if (data.acks_away && flow.packets[static_cast<std::size_t>(back)] % kReminder != 0) return {};
+  data.acks_away = true;
+  return {Release::Acks, {}, {{data.seq_of(data.acked), data.seq_of(end)}, segment.seq}};
+}
+
 // Part of the upload may be under way unseen. Anything but more of it, and acknowledgements, takes it back.
 Releasing during_upload(Context& context, Flow& flow, const net::TcpSegment& segment, bool from_server,
                         const Session* session) {
@@ -58,10 +79,10 @@ Releasing during_upload(Context& context, Flow& flow, const net::TcpSegment& seg
   const bool another = segment.has(net::kSyn) || flow.successor != base::kNone;
   const bool answers = from_server && (!segment.payload.empty() || segment.has(net::kFin));
   if (over || another || answers || session == nullptr || session->refusal().reason != DropReason::None) {
-    return {take_back(context, flow), {}};
+    return {take_back(context, flow)};
   }
-  const bool reminder = !from_server && !segment.payload.empty() &&
-                        flow.packets[static_cast<std::size_t>(Direction::ToServer)] % kReminder == 0;
+  if (from_server) return acks_like(flow, segment);
+  const bool reminder = !segment.payload.empty() && flow.packets[static_cast<std::size_t>(Direction::ToServer)] % kReminder == 0;
   return reminder ? bytes_of(flow) : Releasing{};
 }
 
@@ -128,42 +149,50 @@ void Session::settle_request() {
 }
 
 Release release_after_drop(Context& context, const flow::SegmentVerdict& judged) {
-  if (judged.flow == nullptr || !uploading(*judged.flow)) return Release::None;
   // A single segment that does not fit changes nothing.
-  return judged.flow->refused ? take_back(context, *judged.flow) : Release::None;
+  if (judged.flow == nullptr || !judged.flow->refused) return Release::None;
+  Flow& flow = *judged.flow;
+  if (uploading(flow)) return take_back(context, flow);
+  // The server's direction cannot be taken back with it. What the client still says shows what to answer.
+  if (!flow.away || !flow.half(Direction::ToClient).acks_away) return Release::None;
+  flow.half(Direction::ToClient).acks_away = false;
+  return Release::Resume;
 }
 
 Releasing release_after(Context& context, flow::Tracker& tracker, const flow::SegmentVerdict& judged,
                         const net::TcpSegment& segment, const Session* session) {
   if (judged.flow == nullptr) return {};
-  if (judged.flow->refused) return {release_after_drop(context, judged), {}};
+  if (judged.flow->refused) return {release_after_drop(context, judged)};
   Flow& flow = *judged.flow;
   const bool from_server = judged.direction == Direction::ToClient;
   const HalfStream& to_client = flow.half(Direction::ToClient);
   // Whoever was here before may have let some of it go.
-  if (judged.opened && !flow.handshake_seen) return {take_back(context, flow), {}};
-  if (context.options.release.unread && !segment.has(net::kSyn) && unread(flow)) return {all_of(context, tracker, flow), {}};
+  if (judged.opened && !flow.handshake_seen) return {take_back(context, flow)};
+  if (context.options.release.unread && !segment.has(net::kSyn) && unread(flow)) return {all_of(context, tracker, flow)};
   if (uploading(flow)) return during_upload(context, flow, segment, from_server, session);
   if (flow.away) {
     const bool asks = !from_server && !segment.payload.empty();
-    if (asks || session == nullptr || session->refusal().reason != DropReason::None || to_client.next >= flow.released_to) {
-      return {take_back(context, flow), {}};
+    const bool over = to_client.next >= flow.released_to || to_client.has_fin();
+    const bool another = segment.has(net::kSyn) || flow.successor != base::kNone;
+    if (asks || over || another || session == nullptr || session->refusal().reason != DropReason::None) {
+      return {take_back(context, flow)};
     }
+    if (!from_server) return acks_like(flow, segment);
     const bool reminder = flow.packets[static_cast<std::size_t>(Direction::ToClient)] % kReminder == 0;
-    return {from_server && reminder ? Release::This : Release::None, {}};
+    return {reminder ? Release::This : Release::None};
   }
   if (!from_server) {
     if (!context.options.release.requests) return {};
     return begin_upload(context, tracker, flow, segment, session);
   }
   if (!context.options.release.responses || segment.payload.empty()) return {};
-  if (session == nullptr || !flow.handshake_seen || to_client.ended) return {};
+  if (session == nullptr || !flow.handshake_seen || to_client.ended || flow.successor != base::kNone) return {};
   const std::optional<std::uint64_t> rest = session->unwanted_rest();
   if (!rest || to_client.behind != 0 || flow.half(Direction::ToServer).behind != 0) return {};
   tracker.release(flow, Direction::ToClient, *rest);
   flow.away = true;
   ++context.counters.released;
-  return {Release::This, {}};
+  return {Release::This};
 }
 
 }  // namespace weir::inspect

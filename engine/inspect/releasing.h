@@ -7,6 +7,8 @@
 // * Bytes of the client's direction (Release::Range), while the rest of a body of known length comes in which no rule
 //   takes an interest: no more than those, so that the next request is read wherever it begins. The server's direction
 //   is always read. Its first answer, or the end of the body, takes them back (Resume).
+// * Bare acknowledgements of what is released in one of the two last ways (Release::Acks), but for one now and then.
+//   Whatever takes that back takes them back too.
 //
 // docs/decisions/release.md says why no more than that.
 #pragma once
@@ -21,7 +23,8 @@ namespace weir::inspect {
 
 struct Releasing {
   Release what = Release::None;
-  SequenceRange bytes;  // Release::Range: which
+  SequenceRange bytes = {};  // Release::Range: which
+  AckRange acks = {};        // Release::Acks: which
 };
 
 // After a segment that is let through. `session`: of its flow; null if it has none.

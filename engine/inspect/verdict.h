@@ -45,6 +45,7 @@ struct Verdict {
   std::span<const Injection> inject;  // in this order; to be sent after the packet is settled
   Release release = Release::None;    // for tell_release(), with the packet that was inspected
   SequenceRange bytes;                // Release::Range: which
+  AckRange acks;                      // Release::Acks: which
 
   [[nodiscard]] bool forwarded() const {
     return kind == VerdictKind::Forward || kind == VerdictKind::Replace;
@@ -55,6 +56,8 @@ struct Verdict {
 inline void tell_release(PacketPort& port, const Packet& packet, const Verdict& verdict) {
   if (verdict.release == Release::Range) {
     port.release_bytes(packet, verdict.bytes);
+  } else if (verdict.release == Release::Acks) {
+    port.release_acks(packet, verdict.acks);
   } else if (verdict.release != Release::None) {
     port.release(packet, verdict.release);
   }

@@ -1,4 +1,4 @@
-// The program that lets uploads by, in the kernel, against the same in C++, over packets that are made near the edges of
+// The program that lets uploads and acknowledgements by, in the kernel, against the same in C++, over packets that are made near the edges of
 // what is released. Where the kernel lets nobody load a program, only the latter is looked at.
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <random>
 #include <string>
@@ -34,16 +35,18 @@ struct Made {
   bool v6 = false;
   bool from_client = true;
   std::uint32_t seq = 0;
+  std::uint32_t ack = 77;
   std::uint8_t flags = 0x10;
   std::size_t payload = 100;
   std::size_t tcp_options = 12;
+  Octets options = {};  // in place of so many NOPs
   std::size_t ip_options = 0;
   std::size_t padding = 0;  // behind the packet
 };
 
 // From 192.0.2.7 (2001:db8::7) port 40000 to 198.51.100.2 (2001:db8:1::2) port 80, or back.
 Octets made(const Made& m) {
-  const std::size_t ip = m.v6 ? 40 : 20 + m.ip_options, tcp = 20 + m.tcp_options;
+  const std::size_t ip = m.v6 ? 40 : 20 + m.ip_options, tcp = 20 + (m.options.empty() ? m.tcp_options : m.options.size());
   Octets out(ip + tcp + m.payload + m.padding, 0x20);
   const Octets client = m.v6 ? Octets{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7} : Octets{192, 0, 2, 7};
   const Octets server = m.v6 ? Octets{0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2} : Octets{198, 51, 100, 2};
@@ -64,11 +67,13 @@ Octets made(const Made& m) {
   put16(out, ip, m.from_client ? 40000 : 80);
   put16(out, ip + 2, m.from_client ? 80 : 40000);
   put32(out, ip + 4, m.seq);
-  put32(out, ip + 8, 77);
+  put32(out, ip + 8, m.ack);
   out[ip + 12] = static_cast<std::uint8_t>(tcp / 4 << 4U);
   out[ip + 13] = m.flags;
   put16(out, ip + 14, 500), put16(out, ip + 16, 0), put16(out, ip + 18, 0);
-  std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(ip + 20), m.tcp_options, 1);
+  const auto options = out.begin() + static_cast<std::ptrdiff_t>(ip + 20);
+  std::fill_n(options, tcp - 20, 1);
+  std::copy(m.options.begin(), m.options.end(), options);
   return out;
 }
 
@@ -89,14 +94,14 @@ struct Reference {
   void remove(const UploadKey& key) {
     std::erase_if(entries, [&key](const auto& entry) { return entry.first == key; });
   }
-  std::optional<UploadRange> find(const UploadKey& key) const {
-    for (const auto& [k, range] : entries) {
-      if (k == key) return range;
+  UploadRange* find(const UploadKey& key) {
+    for (auto& [k, range] : entries) {
+      if (k == key) return &range;
     }
-    return std::nullopt;
+    return nullptr;
   }
-  bool passes(const Octets& packet) {
-    return passes_unseen(packet, [this](const UploadKey& k) { return find(k); }, [this](const UploadKey& k) { remove(k); });
+  bool passes(const Octets& packet, std::uint64_t now = 0) {
+    return passes_unseen(packet, now, [this](const UploadKey& k) { return find(k); }, [this](const UploadKey& k) { remove(k); });
   }
 };
 
@@ -117,7 +122,7 @@ TEST(UploadProgram, TheEdgesOfTheRange) {
   for (const bool v6 : {false, true}) {
     for (const std::uint32_t first : {1'000U, 0xffffff00U, 0x7fffff00U}) {
       Reference r;
-      r.set(key_of(v6), {first, first + 1'000, 0, 0});
+      r.set(key_of(v6), {.first = first, .end = first + 1'000});
       const auto passes = [&](std::uint32_t from, std::size_t length) { return r.passes(made({.v6 = v6, .seq = first + from, .payload = length})); };
       EXPECT_TRUE(passes(0, 1'000));
       EXPECT_TRUE(passes(999, 1));
@@ -140,11 +145,89 @@ TEST(UploadProgram, TheEdgesOfTheRange) {
   }
 }
 
+// A range of acknowledgements, one of which has come by in its first part.
+struct Acks {
+  explicit Acks(std::uint32_t first, std::uint32_t length = 3U << kAckPartBits) : start(first) {
+    r.set(key_of(false), {.first = first, .end = first + length, .acks = 1, .seq = 40});
+    EXPECT_FALSE(passes({}, kTime)) << "the first one";
+    EXPECT_TRUE(passes({}, kTime));
+  }
+  bool passes(Made m, std::uint64_t at = kTime, std::uint32_t from = 0) {
+    m.payload = m.payload == 100 ? 0 : m.payload;
+    if (m.seq == 0) m.seq = 40;
+    m.ack = start + from;
+    m.tcp_options = 0;
+    return r.passes(made(m), at);
+  }
+  static constexpr std::uint64_t kTime = 77'000'000'000;
+  Reference r;
+  std::uint32_t start;
+};
+
+TEST(UploadProgram, BareAcknowledgements) {
+  for (const std::uint32_t first : {1'000U, 0xfffff000U, 0x7ffff000U}) {
+    Acks acks(first);
+    EXPECT_TRUE(acks.passes({}, Acks::kTime, (1U << kAckPartBits) - 1));
+    EXPECT_FALSE(acks.passes({}, Acks::kTime, 0xffffffffU)) << "one before";
+    EXPECT_FALSE(acks.passes({}, Acks::kTime, 3U << kAckPartBits)) << "the end";
+    EXPECT_FALSE(acks.passes({.seq = 41}));
+    EXPECT_FALSE(acks.passes({.seq = 39}));
+    EXPECT_FALSE(acks.passes({.payload = 1}));
+    EXPECT_FALSE(acks.passes({.from_client = false}));
+    EXPECT_FALSE(acks.passes({.ip_options = 4}));
+    EXPECT_FALSE(acks.passes({.padding = 1}));
+    EXPECT_TRUE(acks.passes({})) << "none of those was counted";
+    for (unsigned flags = 0; flags < 256; ++flags) {
+      if ((flags & 2U) != 0) continue;
+      EXPECT_EQ(acks.passes({.flags = static_cast<std::uint8_t>(flags)}), flags == 0x10 || flags == 0x50) << flags;
+    }
+  }
+}
+
+TEST(UploadProgram, OneAcknowledgementOfEachPartAndSecond) {
+  Acks acks(0xfffff000U);
+  unsigned by = 0;
+  for (std::uint32_t at = 0; at < 3U << kAckPartBits; at += 1'000) by += acks.passes({}, Acks::kTime, at) ? 0 : 1;
+  EXPECT_EQ(by, 2U) << "of the second part and the third";
+  for (unsigned ms = 0; ms < 10'000; ms += 10) by += acks.passes({}, Acks::kTime + ms * 1'000'000ULL, 3'000) ? 0 : 1;
+  EXPECT_GE(by, 2U + 9U);
+  EXPECT_LE(by, 2U + 1U + 10U);
+  EXPECT_FALSE(acks.passes({.seq = 41}));
+  acks.r.set(key_of(false), {.first = 1, .end = 1'000});
+  EXPECT_FALSE(acks.passes({}, Acks::kTime, 10)) << "of bytes";
+}
+
+TEST(UploadProgram, OptionsOfAcknowledgements) {
+  const Octets stamps{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2};
+  const auto sack = [](std::uint8_t blocks, Octets before = {}) {
+    const Octets head{1, 1, 5, static_cast<std::uint8_t>(2 + 8 * blocks)};
+    before.insert(before.end(), head.begin(), head.end());
+    before.resize(before.size() + std::size_t{8} * blocks);
+    return before;
+  };
+  Acks acks(5);
+  EXPECT_TRUE(acks.passes({.options = stamps}));
+  for (const std::uint8_t blocks : {1, 2, 3, 4}) EXPECT_TRUE(acks.passes({.options = sack(blocks)}));
+  for (const std::uint8_t blocks : {1, 2, 3}) EXPECT_TRUE(acks.passes({.options = sack(blocks, stamps)}));
+  EXPECT_FALSE(acks.passes({.options = sack(0)}));
+  EXPECT_FALSE(acks.passes({.options = sack(0, stamps)}));
+  Octets longer = sack(2);
+  longer[3] = 10;
+  EXPECT_FALSE(acks.passes({.options = longer})) << "something behind it";
+  Octets twice = stamps;
+  twice.insert(twice.end(), stamps.begin(), stamps.end());
+  EXPECT_FALSE(acks.passes({.options = twice}));
+  EXPECT_FALSE(acks.passes({.options = {1, 1, 1, 1}}));
+  EXPECT_FALSE(acks.passes({.options = Octets(20, 0)}));
+  Octets multipath{1, 1, 30, 10, 0, 0, 0, 1, 0, 0, 0, 2};
+  EXPECT_FALSE(acks.passes({.options = multipath}));
+}
+
 TEST(UploadProgram, ASynOfEitherDirectionTakesItOut) {
   for (const bool from_client : {true, false}) {
     for (const std::uint8_t flags : {0x02, 0x12, 0x06, 0xff}) {
       Reference r;
-      r.set(key_of(false), {0, 1'000, 0, 0});
+      r.set(key_of(false), {.end = 1'000});
       EXPECT_FALSE(r.passes(made({.from_client = from_client, .seq = 10, .flags = flags})));
       EXPECT_TRUE(r.entries.empty());
     }
@@ -155,7 +238,7 @@ TEST(UploadProgram, KeysFromPacketsAreThoseOfTheProgram) {
   for (const bool v6 : {false, true}) {
     Octets packet = made({.v6 = v6, .flags = 0x12});
     std::vector<UploadKey> removed;
-    (void)passes_unseen(packet, [](const UploadKey&) { return std::nullopt; }, [&](const UploadKey& k) { removed.push_back(k); });
+    (void)passes_unseen(packet, 0, [](const UploadKey&) { return nullptr; }, [&](const UploadKey& k) { removed.push_back(k); });
     const auto seen = upload_packet(packet);
     ASSERT_TRUE(seen);
     EXPECT_TRUE(seen->syn);
@@ -187,52 +270,106 @@ struct InTheKernel : testing::Test {
   std::shared_ptr<UploadRanges> ranges;
 };
 
+std::uint64_t now() {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+// Packets near the edges of what is released, and of all kinds.
+struct Maker {
+  explicit Maker(unsigned seed) : random(seed) {}
+  bool one_in(unsigned n) { return random() % n == 0; }
+  std::uint32_t any() { return static_cast<std::uint32_t>(random()); }
+
+  UploadRange range() {
+    UploadRange out{.first = any(), .queue = 7};
+    if (one_in(3)) out.first = one_in(2) ? 0xffffff80U : 0x7fffffc0U;
+    out.end = out.first + (one_in(8) ? any() : any() % 3'000);
+    out.acks = one_in(2) ? 1 : one_in(20) ? any() : 0;
+    if (out.acks != 0) out.seq = one_in(8) ? any() : 500;
+    return out;
+  }
+  Octets options() {
+    Octets out;
+    if (one_in(2)) out = {1, 1, 8, 10, 0, 0, 0, 9, 0, 0, 0, 8};
+    const unsigned blocks = one_in(2) ? 0 : 1 + any() % (out.empty() ? 4 : 3);
+    if (blocks != 0 || one_in(10)) {
+      const Octets sack{1, 1, 5, static_cast<std::uint8_t>(2 + 8 * blocks)};
+      out.insert(out.end(), sack.begin(), sack.end());
+      out.resize(out.size() + std::size_t{8} * blocks, 7);
+    }
+    if (!out.empty() && one_in(8)) out[any() % out.size()] ^= static_cast<std::uint8_t>(1U << any() % 8);
+    if (out.size() <= 36 && one_in(12)) out.resize(out.size() + 4, static_cast<std::uint8_t>(any() % 3));
+    return out;
+  }
+  Octets packet(bool v6, bool from_client, const UploadRange* known) {
+    Made m{.v6 = v6, .from_client = from_client, .payload = any() % 1'400, .tcp_options = any() % 11 * 4};
+    const std::uint32_t base = known == nullptr ? any() : one_in(2) ? known->first : known->end - static_cast<std::uint32_t>(m.payload);
+    m.seq = base + any() % 5 - 2;
+    if (one_in(3)) m.seq = base + any() % 2'000;
+    if (one_in(4)) m.flags = 0x18;
+    if ((known != nullptr && known->acks != 0) != one_in(8)) {
+      m.payload = one_in(30) ? 1 : 0;
+      m.ack = base + (one_in(2) ? any() % 2'000 : any() % 5 - 2);
+      m.seq = known == nullptr || one_in(10) ? any() : known->seq;
+      m.flags = one_in(6) ? 0x50 : 0x10;
+      m.tcp_options = 0;
+      m.options = options();
+    }
+    if (one_in(20)) m.flags = static_cast<std::uint8_t>(any());
+    if (one_in(30)) m.ip_options = any() % 11 * 4;
+    if (one_in(30)) m.padding = any() % 4;
+    if (one_in(30)) m.payload = 0;
+    Octets out = made(m);
+    if (one_in(10)) out[any() % std::min<std::size_t>(out.size(), 80)] ^= static_cast<std::uint8_t>(1U << any() % 8);
+    if (one_in(30)) out.resize(std::max<std::size_t>(1, any() % out.size()));
+    return out;
+  }
+  std::mt19937 random;
+};
+
 TEST_F(InTheKernel, TheProgramAgreesWithTheReference) {
-  std::mt19937 random(20'261);
-  const auto one_in = [&random](unsigned n) { return random() % n == 0; };
+  Maker make(20'261);
   Reference reference;
-  unsigned passed = 0, removed = 0;
-  for (int i = 0; i < 60'000; ++i) {
-    const bool v6 = one_in(2);
-    if (one_in(4)) {
-      UploadRange range{static_cast<std::uint32_t>(random()), 0, 7, 0};
-      if (one_in(3)) range.first = one_in(2) ? 0xffffff80U : 0x7fffffc0U;
-      range.end = range.first + (one_in(8) ? static_cast<std::uint32_t>(random()) : static_cast<std::uint32_t>(random() % 3'000));
-      const UploadKey key = key_of(v6, !one_in(8));
+  unsigned passed = 0, bare = 0, removed = 0;
+  for (int i = 0; i < 120'000; ++i) {
+    const bool v6 = make.one_in(2), from_client = !make.one_in(8);
+    if (make.one_in(6)) {
+      const UploadRange range = make.range();
+      const UploadKey key = key_of(v6, !make.one_in(8));
       ASSERT_TRUE(ranges->set(key, range));
       reference.set(key, range);
     }
-    Made m{.v6 = v6, .from_client = !one_in(8), .payload = random() % 1'400, .tcp_options = random() % 11 * 4};
-    const std::optional<UploadRange> known = reference.find(key_of(v6, m.from_client));
-    const std::uint32_t base = !known ? static_cast<std::uint32_t>(random()) : one_in(2) ? known->first : known->end - static_cast<std::uint32_t>(m.payload);
-    m.seq = base + static_cast<std::uint32_t>(random() % 5) - 2;
-    if (one_in(3)) m.seq = base + static_cast<std::uint32_t>(random() % 2'000);
-    if (one_in(4)) m.flags = 0x18;
-    if (one_in(20)) m.flags = static_cast<std::uint8_t>(random());
-    if (one_in(30)) m.ip_options = random() % 11 * 4;
-    if (one_in(30)) m.padding = random() % 4;
-    if (one_in(30)) m.payload = 0;
-    Octets packet = made(m);
-    if (one_in(10)) packet[random() % std::min<std::size_t>(packet.size(), 80)] ^= static_cast<std::uint8_t>(1U << random() % 8);
-    if (one_in(30)) packet.resize(std::max<std::size_t>(1, random() % packet.size()));
+    UploadRange* known = reference.find(key_of(v6, from_client));
+    const bool of_acks = known != nullptr && known->acks != 0;
+    const Octets packet = make.packet(v6, from_client, known);
     const std::size_t before = reference.entries.size();
-    const bool expected = reference.passes(packet);
+    const std::uint64_t began = now();
+    const bool expected = reference.passes(packet, began);
     const int got = run(*ranges, packet);
     if (got == -EINVAL && packet.size() < 40) continue;  // not even for a test does the kernel take so little
-    ASSERT_EQ(got, expected ? 1 : 0) << i << (v6 ? " v6 " : " v4 ") << m.seq << " +" << m.payload << " flags " << unsigned{m.flags};
+    const bool same_tick = began >> kAckTickBits == now() >> kAckTickBits;
+    if (same_tick) {
+      ASSERT_EQ(got, expected ? 1 : 0) << i << (v6 ? " v6 " : " v4 ") << packet.size() << (of_acks ? " acks" : " data");
+    }
     for (const bool other : {false, true}) {
       const UploadKey key = key_of(v6, other);
-      const auto in_kernel = ranges->find(key), here = reference.find(key);
-      ASSERT_EQ(in_kernel.has_value(), here.has_value()) << i;
-      if (here) {
-        ASSERT_EQ(in_kernel->first, here->first);
-        ASSERT_EQ(in_kernel->end, here->end);
-      }
+      const auto in_kernel = ranges->find(key);
+      UploadRange* here = reference.find(key);
+      ASSERT_EQ(in_kernel.has_value(), here != nullptr) << i;
+      if (here == nullptr) continue;
+      if (!same_tick) *here = *in_kernel;
+      ASSERT_EQ(in_kernel->first, here->first);
+      ASSERT_EQ(in_kernel->end, here->end);
+      ASSERT_EQ(in_kernel->part, here->part) << i;
+      ASSERT_EQ(in_kernel->tick, here->tick) << i;
     }
-    passed += expected ? 1U : 0U;
+    (of_acks ? bare : passed) += expected ? 1U : 0U;
     removed += reference.entries.size() < before ? 1U : 0U;
   }
   EXPECT_GT(passed, 5'000U);
+  EXPECT_GT(bare, 2'000U);
   EXPECT_GT(removed, 300U);
 }
 
@@ -241,7 +378,7 @@ TEST_F(InTheKernel, FullItForgetsAndGoesOn) {
     UploadKey key = key_of(false);
     key.source[3] = static_cast<std::uint8_t>(i);
     key.source[2] = static_cast<std::uint8_t>(i >> 8U);
-    ASSERT_TRUE(ranges->set(key, {0, 1'000, i % 2, 0}));
+    ASSERT_TRUE(ranges->set(key, {.end = 1'000, .queue = i % 2}));
   }
   unsigned left[2] = {0, 0};
   const auto count = [&] {
@@ -279,7 +416,7 @@ TEST_F(InTheKernel, PinnedAndTakenOver) {
   {
     auto first = UploadRanges::open(directory, 64);
     ASSERT_TRUE(first) << first.error().message;
-    EXPECT_TRUE((*first)->set(key, {5, 50, 3, 0}));
+    EXPECT_TRUE((*first)->set(key, {.first = 5, .end = 50, .queue = 3}));
   }
   auto second = UploadRanges::open(directory, 64);
   ASSERT_TRUE(second);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/tcp_peer.h"
@@ -23,16 +24,23 @@ enum class Hop { ClientToWeir, WeirToServer, ServerToWeir, WeirToClient, PageToC
 struct Firewall {
   bool present = false;
   std::optional<SequenceRange> bytes[2];  // that pass unseen
+  // Bare acknowledgements that do, but for one in `part` octets of progress and `tick` of time (0: but for none).
+  std::optional<AckRange> acks[2];
+  std::uint32_t part = 1U << 19U;
+  Duration tick = seconds(1);
+  std::uint64_t unseen_acks = 0;
   bool away[2] = {false, false};
   std::uint64_t unseen[2] = {0, 0};
   std::uint64_t seen[2] = {0, 0};
 
-  bool lets_by(const Octets& frame, bool from_client) {
+  bool lets_by(const Octets& frame, bool from_client, Timestamp now) {
     const std::size_t way = from_client ? 0 : 1;
     const std::uint8_t flags = flags_of(frame);
     const bool both = away[0] && away[1] && (flags & net::kSyn) == 0;
     const bool one = away[way] && (flags & (net::kSyn | net::kFin | net::kRst | net::kUrg)) == 0;
-    const bool by = present && (both || one || within(frame, bytes[way]));
+    const bool bare = present && !both && !one && acknowledges(frame, way, now);
+    unseen_acks += bare ? 1 : 0;
+    const bool by = present && (both || one || bare || within(frame, bytes[way]));
     ++(by ? unseen : seen)[way];
     return by;
   }
@@ -42,17 +50,28 @@ struct Firewall {
     const std::uint32_t at = s->seq - range->first, length = static_cast<std::uint32_t>(s->payload.size());
     return at < range->end - range->first && length <= range->end - range->first - at;
   }
+  bool acknowledges(const Octets& frame, std::size_t way, Timestamp now) {
+    const std::optional<net::TcpSegment> s = segment_of(frame);
+    if (!acks[way] || !s || (s->flags & ~0x40) != net::kAck || !s->payload.empty() || s->seq != acks[way]->seq) return false;
+    const SequenceRange& range = acks[way]->acks;
+    if (s->ack - range.first >= range.end - range.first) return false;
+    if (part == 0) return true;
+    const std::pair<std::int64_t, std::int64_t> at{(s->ack - range.first) / part, now.ns / tick.ns};
+    return std::exchange(last_[way], at) == at;
+  }
   // Before the packet leaves, or is dropped.
   void take(bool from_client, const Verdict& verdict) {
     if (!present) return;
-    if (verdict.release == Release::Resume) bytes[0] = bytes[1] = std::nullopt;
-    if (verdict.release == Release::Range) bytes[from_client ? 0 : 1] = verdict.bytes;
+    const std::size_t way = from_client ? 0 : 1;
+    if (verdict.release == Release::Resume) forget();
+    if (verdict.release == Release::Range) bytes[way] = verdict.bytes, acks[way] = std::nullopt;
+    if (verdict.release == Release::Acks) acks[way] = verdict.acks, bytes[way] = std::nullopt;
   }
   // The packet leaves.
   void mark(const Octets& frame, bool from_client, Release what) {
     const std::size_t way = from_client ? 0 : 1;
     const bool syn = (flags_of(frame) & net::kSyn) != 0;
-    if (syn) bytes[0] = bytes[1] = std::nullopt;
+    if (syn) forget();
     if (syn || what == Release::Resume) {
       away[0] = away[1] = false;
     } else if (what == Release::Both) {
@@ -60,6 +79,11 @@ struct Firewall {
     } else if (what == Release::This) {
       away[way] = true;
     }
+  }
+  void forget() {
+    bytes[0] = bytes[1] = std::nullopt;
+    acks[0] = acks[1] = std::nullopt;
+    last_[0] = last_[1] = {-1, -1};
   }
   static std::optional<net::TcpSegment> segment_of(const Octets& frame) {  // its views are of `frame`
     const Packet packet = weir::test::as_packet(frame, LinkType::Ethernet, {});
@@ -72,6 +96,9 @@ struct Firewall {
     const std::optional<net::TcpSegment> segment = segment_of(frame);
     return segment ? segment->flags : std::uint8_t{0};
   }
+
+ private:
+  std::pair<std::int64_t, std::int64_t> last_[2] = {{-1, -1}, {-1, -1}};
 };
 
 struct RigOptions {
@@ -146,7 +173,7 @@ class Rig {
       if (lost(from_client ? Hop::ClientToWeir : Hop::ServerToWeir)) continue;
       const bool blocked = !judge.recorder.drops.empty();
       const Hop hop = from_client ? Hop::WeirToServer : Hop::WeirToClient;
-      if (firewall.lets_by(frame, from_client)) {
+      if (firewall.lets_by(frame, from_client, now)) {
         if (!lost(hop)) to.on_frame(frame, now);
         continue;
       }
