@@ -34,7 +34,7 @@ from lab import evasion_lab, wire
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-MODULES = ("fragments", "handshake", "sequence", "endings", "released", "framing", "messages")
+MODULES = ("fragments", "handshake", "sequence", "endings", "released", "acks", "framing", "messages")
 HTTP_MODULES = ("evasion.framing", "evasion.messages")
 QUEUES = "7-8"
 AT_ONCE = 28

@@ -10,10 +10,10 @@ LARGE_REQUEST = b"GET /large.bin HTTP/1.1\r\nHost: lab\r\n\r\n"
 HELLO = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + b"weir" * 48  # of TLS, as far as it matters
 
 
-def download(run, within=True):
+def download(run, within=True, **how):
     """A connection on which the large answer has begun, and with `within` waits in its middle; the offset of its end in the
     server's stream."""
-    c = run.open()
+    c = run.open(**how)
     c.most = LARGE // 4 if within else None
     c.send(LARGE_REQUEST)
     c.wait(lambda: c.over() or len(c.received) > LARGE // 4, 5 * run.patience)
