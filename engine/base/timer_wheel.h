@@ -20,18 +20,30 @@
 
 namespace weir::base {
 
+inline constexpr std::uint16_t kNoSlot = 0xffff;
+
 struct TimerLink {
   std::uint32_t previous = kNone;
   std::uint32_t next = kNone;
-  std::uint32_t slot = kNone;  // kNone = not scheduled
+  std::uint16_t slot = kNoSlot;  // kNoSlot = not scheduled
 };
 
-// LinkOf: a callable (std::uint32_t record) -> TimerLink&.
+// The same of a record that has the three apart from each other.
+struct TimerLinkRef {
+  std::uint32_t& previous;
+  std::uint32_t& next;
+  std::uint16_t& slot;
+};
+
+// LinkOf: a callable (std::uint32_t record) -> TimerLink& or TimerLinkRef.
 template <class LinkOf>
 class TimerWheel {
  public:
+  // slots < 2^15.
   TimerWheel(LinkOf link_of, Duration resolution, std::size_t slots)
-      : link_of_(link_of), resolution_(resolution.ns), slots_(std::bit_ceil(slots)) {}
+      : link_of_(link_of), resolution_(resolution.ns), slots_(std::bit_ceil(slots)) {
+    assert(slots_.size() < kNoSlot);
+  }
 
   // REQUIRES: advance() was called once, which sets where time begins.
   void schedule(std::uint32_t record, Timestamp due) {
@@ -42,10 +54,12 @@ class TimerWheel {
     std::int64_t tick = floor_tick(due) + 1;
     if (tick <= current_) tick = current_ + 1;
     if (tick > current_ + ring - 1) tick = current_ + ring - 1;
-    const auto slot = static_cast<std::uint32_t>(tick & (ring - 1));
-    TimerLink& link = link_of_(record);
+    const auto slot = static_cast<std::uint16_t>(tick & (ring - 1));
+    auto&& link = link_of_(record);
     Slot& list = slots_[slot];
-    link = {list.last, kNone, slot};
+    link.previous = list.last;
+    link.next = kNone;
+    link.slot = slot;
     if (list.last == kNone) {
       list.first = record;
     } else {
@@ -55,12 +69,29 @@ class TimerWheel {
   }
 
   void cancel(std::uint32_t record) {
-    TimerLink& link = link_of_(record);
-    if (link.slot == kNone) return;
+    auto&& link = link_of_(record);
+    if (link.slot == kNoSlot) return;
     Slot& list = slots_[link.slot];
     (link.previous == kNone ? list.first : link_of_(link.previous).next) = link.next;
     (link.next == kNone ? list.last : link_of_(link.next).previous) = link.previous;
-    link = {};
+    link.previous = link.next = kNone;
+    link.slot = kNoSlot;
+  }
+
+  // `to`, which is not scheduled, takes the place of `from`, which is not afterwards.
+  void replace(std::uint32_t from, std::uint32_t to) {
+    auto&& old = link_of_(from);
+    if (old.slot == kNoSlot) return;
+    auto&& link = link_of_(to);
+    assert(link.slot == kNoSlot);
+    Slot& list = slots_[old.slot];
+    link.previous = old.previous;
+    link.next = old.next;
+    link.slot = old.slot;
+    (old.previous == kNone ? list.first : link_of_(old.previous).next) = to;
+    (old.next == kNone ? list.last : link_of_(old.next).previous) = to;
+    old.previous = old.next = kNone;
+    old.slot = kNoSlot;
   }
 
   // Reports records that are due at `now`, each unscheduled first; `budget` bounds slots passed plus

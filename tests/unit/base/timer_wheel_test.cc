@@ -85,6 +85,19 @@ TEST(TimerWheel, WorkIsBoundedAndGoesOn) {
   EXPECT_GE(calls, 6);
 }
 
+TEST(TimerWheel, AnotherRecordTakesThePlace) {
+  Wheel w(16);
+  for (const std::uint32_t record : {1U, 2U, 3U}) w.wheel.schedule(record, {2'500'000'000});
+  w.wheel.replace(1, 11);
+  w.wheel.replace(3, 13);
+  w.wheel.replace(2, 12);
+  w.wheel.replace(5, 15);  // is not scheduled, and nor is 15 then
+  w.wheel.cancel(1);       // is not any more
+  std::vector<std::uint32_t> reported;
+  w.wheel.advance({4'000'000'000}, 1000, [&](std::uint32_t r) { reported.push_back(r); });
+  EXPECT_EQ(reported, (std::vector<std::uint32_t>{11, 12, 13}));
+}
+
 TEST(TimerWheel, LongSilence) {
   Wheel w(16);
   w.wheel.schedule(1, {seconds(3).ns});
