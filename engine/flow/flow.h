@@ -7,7 +7,8 @@
 //
 // Flows live in a pool of the Tracker. `user`, `answer`, `parked`, `busy`, `unwatched`, `away` and `acks_away` belong to the
 // listener, who may also set `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only
-// outside. An idle connection without buffered data costs sizeof(Flow), so what is never far from the next offset is kept as 32 bits.
+// outside. One that is idle is kept in a third of the memory (engine/flow/dormant.h); what is never far from the next offset is
+// kept as 32 bits.
 #pragma once
 
 #include <array>
@@ -21,6 +22,7 @@
 namespace weir::flow {
 
 inline constexpr std::int64_t kNever = -1;            // an offset that is not known
+inline constexpr std::uint32_t kNotInRow = base::kNone - 1;  // Flow::wake_previous
 inline constexpr std::uint8_t kNoScale = 0xff;        // window scale not negotiated
 inline constexpr std::uint8_t kUnknownScale = 14;     // midstream: the largest (RFC 7323 2.3)
 
@@ -131,6 +133,10 @@ class Flow {
   std::uint32_t lru_previous = base::kNone;
   std::uint32_t lru_next = base::kNone;
   std::uint32_t hash = 0;
+  std::uint32_t chain = base::kNone;           // of the index
+  std::uint32_t wake_previous = kNotInRow;     // those that may become dormant, in the order of
+  std::uint32_t wake_next = base::kNone;       // `wake_time`: packet time (whole_milliseconds) when it was last
+  std::uint32_t wake_time = 0;                 // thought of
   std::uint32_t successor = base::kNone;  // half-open connection that would replace this one
   std::uint32_t answer = base::kNone;     // the listener's
   std::uint32_t parked = base::kNone;     // the listener's
@@ -173,7 +179,7 @@ class Flow {
     return half(d).seq_of(half(d).expected());
   }
 };
-static_assert(sizeof(Flow) <= 432);
+static_assert(sizeof(Flow) <= 448);
 
 // What was odd in a connection; reported at most once each per flow and direction of time.
 enum class Anomaly : std::uint8_t {

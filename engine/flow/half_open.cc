@@ -1,6 +1,7 @@
 #include "engine/flow/half_open.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace weir::flow {
 namespace {
@@ -23,12 +24,16 @@ SynRecord record_of(const net::TcpSegment& s) {
 
 }  // namespace
 
-std::uint32_t HalfOpenStore::create(const FlowKey& key, std::uint32_t hash, Timestamp start) {
+std::uint32_t HalfOpenStore::create(const FlowKey& key, Timestamp start) {
   const std::uint32_t index = records_.allocate();
   if (index == kNone) return kNone;
+  const std::optional<CompactKey> compact = keys_->add(key);
+  if (!compact) {
+    records_.release(index);
+    return kNone;
+  }
   HalfOpen& h = records_[index];
-  h.key = key;
-  h.hash = hash;
+  h.key = *compact;
   h.start = start;
   h.previous = last_;
   (last_ == kNone ? first_ : records_[last_].next) = index;
@@ -42,6 +47,7 @@ void HalfOpenStore::release(std::uint32_t index) {
     pages_->release_all(extras_[h.extra].data);
     extras_.release(h.extra);
   }
+  keys_->remove(h.key);
   (h.previous == kNone ? first_ : records_[h.previous].next) = h.next;
   (h.next == kNone ? last_ : records_[h.next].previous) = h.previous;
   records_.release(index);

@@ -1,4 +1,4 @@
-// HalfOpen: a connection of which only SYN and SYN/ACK were seen, in 128 bytes, so that a flood of SYNs
+// HalfOpen: a connection of which only SYN and SYN/ACK were seen, in 80 bytes (IPv6: 128), so that a flood of SYNs
 // fills its own small pool and never touches established connections.
 //
 // A sender may repeat its SYN with another sequence number, and only the SYN/ACK shows which one the
@@ -12,7 +12,7 @@
 #include <span>
 
 #include "engine/base/pool.h"
-#include "engine/flow/key.h"
+#include "engine/flow/key_store.h"
 #include "engine/flow/page_store.h"
 
 namespace weir::flow {
@@ -46,12 +46,12 @@ struct HandshakeExtra {
 };
 
 struct HalfOpen {
-  FlowKey key;
+  CompactKey key;
   Timestamp start;
   std::uint32_t previous = base::kNone;  // in order of age
   std::uint32_t next = base::kNone;
   std::uint32_t extra = base::kNone;
-  std::uint32_t hash = 0;
+  std::uint32_t chain = base::kNone;  // of the index
   SynRecord syn;
   SynAckRecord synack;
   std::uint8_t has_syn : 1 = 0;
@@ -61,19 +61,21 @@ struct HalfOpen {
   std::uint8_t packets = 0;
   std::uint16_t client_side = 0;  // see Flow
 };
-static_assert(sizeof(HalfOpen) <= 128);
+static_assert(sizeof(HalfOpen) <= 80);
 
 enum class Recorded : std::uint8_t { New, Known, Full };
 
 class HalfOpenStore {
  public:
-  HalfOpenStore(std::uint32_t half_open, std::uint32_t extras, PageStore& pages)
-      : records_(half_open), extras_(extras), pages_(&pages) {}
+  HalfOpenStore(std::uint32_t half_open, std::uint32_t extras, PageStore& pages, KeyStore& keys)
+      : records_(half_open), extras_(extras), pages_(&pages), keys_(&keys) {}
 
   // kNone when full.
-  [[nodiscard]] std::uint32_t create(const FlowKey& key, std::uint32_t hash, Timestamp start);
+  [[nodiscard]] std::uint32_t create(const FlowKey& key, Timestamp start);
   void release(std::uint32_t index);
   [[nodiscard]] HalfOpen& operator[](std::uint32_t index) { return records_[index]; }
+  [[nodiscard]] const HalfOpen& operator[](std::uint32_t index) const { return records_[index]; }
+  [[nodiscard]] FlowKey key(std::uint32_t index) const { return keys_->expand(records_[index].key); }
   [[nodiscard]] std::uint32_t oldest() const { return first_; }
   [[nodiscard]] std::uint32_t size() const { return records_.size(); }
 
@@ -99,6 +101,7 @@ class HalfOpenStore {
   base::Pool<HalfOpen> records_;
   base::Pool<HandshakeExtra> extras_;
   PageStore* pages_;
+  KeyStore* keys_;
   std::uint32_t first_ = base::kNone;
   std::uint32_t last_ = base::kNone;
 };

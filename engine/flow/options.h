@@ -39,6 +39,13 @@ enum class UrgentPolicy : std::uint8_t {
   InStream,   // it is (SO_OOBINLINE)
 };
 
+// When connections that are idle are packed (engine/flow/dormant.h). It changes nothing but what they cost.
+enum class RestPolicy : std::uint8_t {
+  WhenIdle,  // after some time; earlier those that are idle longest, when there are many
+  AtOnce,    // for tests: before each segment, whoever can be
+  Never,     // for tests
+};
+
 struct FlowTimeouts {
   Duration half_open = seconds(30);
   Duration established = seconds(900);  // not less than that of the load balancer in front (350 s)
@@ -73,6 +80,7 @@ struct FlowOptions {
   std::uint32_t hole_bytes = 256 * 1024;
   std::uint32_t hole_segments = 128;
   bool vlans_in_key = true;
+  RestPolicy rest = RestPolicy::WhenIdle;
   // Ports that tell the server's side of a connection taken up midstream; else the lower port does.
   std::vector<std::uint16_t> server_ports{80, 443, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 8888};
   // Key of the flow table; random per process where an attacker chooses addresses and ports.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "engine/packet.h"
 
@@ -67,6 +68,11 @@ class StreamSink {
   virtual void on_anomaly(Flow& flow, Direction direction, Anomaly anomaly) {
     (void)flow, (void)direction, (void)anomaly;
   }
+  // The flow is idle and is about to be packed; its user is null. What is to be kept for the listener in place of
+  // Flow::parked, in Dormant::kKeptBits; nullopt: it is to stay as it is. What it stood for is the listener's no more.
+  virtual std::optional<std::uint64_t> on_rest(Flow& flow);
+  // The flow is unpacked again: `kept` is what on_rest() said.
+  virtual void on_wake(Flow& flow, std::uint64_t kept);
 };
 
 }  // namespace weir::flow

@@ -11,6 +11,14 @@ using base::kNone;
 // Work per segment spent on expiring others; on_time does more.
 constexpr std::size_t kBudgetPerSegment = 8;
 constexpr std::size_t kBudgetPerTick = 4096;
+// The same on looking whether a connection may be packed.
+constexpr std::size_t kRestPerSegment = 2;
+constexpr std::size_t kRestInACrowd = 1;  // at least three packets make a connection, and it takes two looks
+constexpr std::size_t kRestPerTick = 16;
+constexpr std::size_t kRestPerQuietTick = 256;
+// More than so many of FlowLimits::flows, and whoever is idle longest need not wait.
+constexpr std::uint32_t kWakefulPart = 64;
+constexpr std::uint32_t kWakefulLeast = 4096;
 
 }  // namespace
 
@@ -22,7 +30,12 @@ Tracker::Tracker(const FlowLimits& limits, const FlowOptions& options, StreamSin
       pieces_(options.mode == Mode::Passive ? limits.pieces : 0),
       suspects_(options.mode == Mode::Passive ? limits.suspects : 0),
       table_(limits, options, pages_),
+      wakeful_most_(std::max(kWakefulLeast, limits.flows / kWakefulPart)),
       server_port_(65536) {
+  if (options_.rest == RestPolicy::Never) {
+    rest_due_ = {std::numeric_limits<std::int64_t>::max()};
+    wakeful_most_ = kNone;
+  }
   for (const std::uint16_t port : options_.server_ports) server_port_[port] = true;
   if (inline_mode()) options_.overlap = OverlapPolicy::First;
 }
@@ -44,6 +57,7 @@ SegmentVerdict Tracker::on_segment(const net::TcpSegment& s) noexcept {
   }
   now_ = std::max(now_, s.time);
   pass_time(kBudgetPerSegment);
+  rest(kRestPerSegment, kRestInACrowd);
   ++counters_.segments;
   counters_.payload_bytes += s.payload.size();
   const std::uint64_t before = counters_.delivered_bytes;
@@ -75,6 +89,7 @@ DropReason Tracker::malformed(const net::TcpSegment& s) const {
 SegmentVerdict Tracker::classify(const net::TcpSegment& s) {
   const KeyedSegment k = make_key(s, options_.vlans_in_key);
   auto [found, hash] = table_.look_up(k.key);
+  if (found.dormant != kNone) found.flow = &wake(found.dormant);
   // Whoever is overdue is gone, whether or not the wheel has come round to it.
   if (found.flow != nullptr && deadline(*found.flow) <= now_) {
     finish(*found.flow, EndCause::Timeout);
@@ -189,7 +204,7 @@ Flow* Tracker::open_flow(const FlowKey& key, std::uint32_t hash, Timestamp start
   f->id = flow_id(key, start, options_.id_k0, options_.id_k1);
   f->first_time = start;
   f->last_time = now_;
-  f->lru_time = whole_milliseconds(now_);
+  f->lru_time = f->wake_time = whole_milliseconds(now_);
   f->client_is_low = client_is_low;
   arm(*f);
   ++counters_.opened;
@@ -201,9 +216,9 @@ bool Tracker::make_room() {
   for (std::size_t c = 0; c < kLruClasses; ++c) {
     const auto cls = static_cast<LruClass>(c);
     if (cls == LruClass::Busy && inline_mode()) return false;
-    if (Flow* f = table_.oldest(cls); f != nullptr) {
+    if (const FlowTable::Aged oldest = table_.oldest(cls); !oldest.none()) {
       ++counters_.evicted[c];
-      finish(*f, EndCause::Evicted);
+      finish(awake(oldest), EndCause::Evicted);
       return true;
     }
   }
@@ -213,7 +228,9 @@ bool Tracker::make_room() {
 // What begins at a time is due later: once all that was due has been dealt with, there is no more at that time.
 void Tracker::pass_time(std::size_t budget) {
   if (now_ == passed_) return;
-  const bool all = table_.advance(now_, budget, [this](Flow& f) { on_timer(f); });
+  const bool all = table_.advance(now_, budget, [this](FlowTable::Aged a) {
+    a.flow != nullptr ? on_timer(*a.flow) : on_dormant_timer(a.dormant);
+  });
   HalfOpenStore& half_open = table_.half_open();
   for (std::size_t i = 0; i < budget; ++i) {
     const std::uint32_t oldest = half_open.oldest();
@@ -235,6 +252,10 @@ void Tracker::on_time(Timestamp now) noexcept {
   }
   now_ = std::max(now_, now);
   pass_time(kBudgetPerTick);
+  // If nothing came since there is time.
+  const bool quiet = counters_.segments == rested_at_;
+  rest(quiet ? kRestPerQuietTick : kRestPerTick, quiet ? kRestPerQuietTick : 0);
+  rested_at_ = counters_.segments;
   counters_.flows_now = table_.flows();
   counters_.half_open_now = table_.half_open().size();
   counters_.buffered_now = std::uint64_t{pages_.pages_used()} * sizeof(Page);
@@ -325,7 +346,9 @@ void Tracker::finish(Flow& f, EndCause cause) {
 
 void Tracker::end_of_input() noexcept {
   for (std::size_t c = 0; c < kLruClasses; ++c) {
-    while (Flow* f = table_.oldest(static_cast<LruClass>(c))) finish(*f, EndCause::EndOfInput);
+    for (auto one = table_.oldest(static_cast<LruClass>(c)); !one.none(); one = table_.oldest(static_cast<LruClass>(c))) {
+      finish(awake(one), EndCause::EndOfInput);
+    }
   }
   HalfOpenStore& half_open = table_.half_open();
   while (half_open.oldest() != kNone) table_.remove_half_open(half_open.oldest());
@@ -362,7 +385,8 @@ void Tracker::bypass_flow(Flow& f) noexcept {
 
 Tracker::Whose Tracker::find(const net::TcpSegment& s) noexcept {
   const KeyedSegment k = make_key(s, options_.vlans_in_key);
-  Flow* f = table_.look_up(k.key).found.flow;
+  const FlowTable::Found found = table_.look_up(k.key).found;
+  Flow* f = found.dormant != kNone ? &wake(found.dormant) : found.flow;
   if (f == nullptr) return {};
   return {f, k.from_low == f->client_is_low ? Direction::ToServer : Direction::ToClient};
 }

@@ -14,8 +14,8 @@
 // * Memory is bounded by FlowLimits and reserved at construction; work per call is bounded.
 // * Deterministic: the same segments give the same callbacks. Time is that of the packets.
 //
-// Parts: tracker.cc (finding and forgetting), tracker_handshake.cc, tracker_segment.cc (acceptance of a
-// segment, RFC 9293 3.10.7.4), tracker_data.cc (placing, delivering, holes).
+// Parts: tracker.cc (finding and forgetting), tracker_rest.cc (packing what is idle), tracker_handshake.cc,
+// tracker_segment.cc (acceptance of a segment, RFC 9293 3.10.7.4), tracker_data.cc (placing, delivering, holes).
 // Not thread-safe; one per worker. The sink must not call back into the Tracker.
 // Tested by tests/unit/flow and tests/fuzz/flow (against a map of byte to first writer).
 #pragma once
@@ -87,6 +87,8 @@ class Tracker {
   // Directions that have ended and half-open records that have expired, so far.
   [[nodiscard]] std::uint64_t endings() const { return endings_; }
   [[nodiscard]] const FlowOptions& options() const { return options_; }
+  // Connections that are packed at present (of FlowCounters::flows_now).
+  [[nodiscard]] std::uint32_t dormant() const { return table_.dormants(); }
   // The most memory this tracker will ever use, in bytes.
   [[nodiscard]] std::uint64_t memory_ceiling() const;
 
@@ -113,6 +115,17 @@ class Tracker {
   void note(Flow& f, Direction d, Anomaly a);
   SegmentVerdict accepted(Flow& f, Direction d, const net::TcpSegment& s);
   SegmentVerdict accepted(const net::TcpSegment& s);
+
+  // tracker_rest.cc
+  // `at_most`: of whom it is time to think, or, in a crowd, of `in_a_crowd`.
+  void rest(std::size_t at_most, std::size_t in_a_crowd) {
+    if (now_ >= rest_due_ || (in_a_crowd != 0 && table_.wakeful() > wakeful_most_)) think(at_most, in_a_crowd);
+  }
+  void think(std::size_t at_most, std::size_t in_a_crowd);
+  void think_of(Flow& f);
+  Flow& wake(std::uint32_t dormant);
+  Flow& awake(const FlowTable::Aged& one) { return one.flow != nullptr ? *one.flow : wake(one.dormant); }
+  void on_dormant_timer(std::uint32_t dormant);
 
   // tracker_handshake.cc
   SegmentVerdict begin(const net::TcpSegment& s, const KeyedSegment& k, std::uint32_t hash,
@@ -190,6 +203,9 @@ class Tracker {
   std::uint64_t endings_ = 0;
   Timestamp now_;
   Timestamp passed_{std::numeric_limits<std::int64_t>::min()};  // all that was due then has been dealt with
+  Timestamp rest_due_{std::numeric_limits<std::int64_t>::min()};  // before then it is time to think of nobody
+  std::uint32_t wakeful_most_;   // more is a crowd
+  std::uint64_t rested_at_ = 0;  // FlowCounters::segments at the latest on_time()
   Timestamp begin_;
   bool begun_ = false;
   std::vector<bool> server_port_;

@@ -126,6 +126,7 @@ SegmentVerdict Tracker::promote(std::uint32_t index, const SynRecord* syn,
                                 const SynAckRecord* synack, const net::TcpSegment& s, Direction d) {
   HalfOpenStore& store = table_.half_open();
   const HalfOpen h = store[index];  // the record goes before the flow comes: they share the index
+  const FlowKey key = store.key(index);
   const std::optional<SynRecord> client = syn == nullptr ? std::nullopt : std::optional(*syn);
   const std::optional<SynAckRecord> server =
       synack == nullptr ? std::nullopt : std::optional(*synack);
@@ -133,7 +134,7 @@ SegmentVerdict Tracker::promote(std::uint32_t index, const SynRecord* syn,
   std::array<std::uint8_t, HandshakeExtra::kMostData> early;
   const std::size_t early_length = server ? store.copy_data(h, server->ack, early) : 0;
   table_.remove_half_open(index);
-  Flow* f = open_flow(h.key, h.hash, h.start, h.client_is_low != 0);
+  Flow* f = open_flow(key, table_.hash_of(key), h.start, h.client_is_low != 0);
   if (f == nullptr) return SegmentVerdict::drop(DropReason::FlowLimit);
   take_handshake(*f, client, server);
   f->client_side = h.client_side;

@@ -36,6 +36,7 @@ flow::FlowOptions flow_options(const InspectorOptions& options) {
   flow.timeouts.half_open = options.half_open_timeout;
   flow.timeouts.established = options.established_timeout;
   flow.timeouts.closed = options.closed_timeout;
+  flow.rest = options.rest;
   flow.server_ports.insert(flow.server_ports.end(), options.ports.begin(), options.ports.end());
   if (options.stance == Stance::Inline) set_policies(flow, options);
   return flow;
@@ -94,6 +95,8 @@ struct Inspector::State final : public flow::StreamSink {
   void on_anomaly(flow::Flow& flow, flow::Direction direction, flow::Anomaly anomaly) override {
     tell_anomaly(context, flow, direction, anomaly);
   }
+  std::optional<std::uint64_t> on_rest(flow::Flow& flow) override { return put_by(flow, context.parked); }
+  void on_wake(flow::Flow& flow, std::uint64_t kept) override { flow.parked = take_back(flow, kept, context.parked); }
 
   // `in`: the packet that brought it; inline always.
   Verdict on_segment(const net::TcpSegment& segment, const Arrival* in);

@@ -11,6 +11,7 @@
 #include "engine/event.h"
 #include "engine/failure.h"
 #include "engine/flow/in_hand.h"
+#include "engine/flow/options.h"
 #include "engine/limits.h"
 #include "engine/packet.h"
 
@@ -113,6 +114,7 @@ struct InspectorOptions {
   bool flow_events = false;
   BlockOptions block;
   FlowLimits flow_limits;
+  flow::RestPolicy rest = flow::RestPolicy::WhenIdle;  // else for tests
   FragmentLimits fragment_limits;
   // Key of the TCP table; random per process where an attacker chooses addresses and ports.
   std::uint64_t table_k0 = 0, table_k1 = 0;

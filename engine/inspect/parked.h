@@ -1,5 +1,6 @@
 // ParkedSession: what is kept of a connection between its requests, while a Session waits for somebody else. Most
-// connections are idle most of the time, so this, and the Flow, is what a connection costs.
+// connections are idle most of the time, so this, and the Flow, is what a connection costs, until it is packed
+// (engine/flow/dormant.h) and this with it.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 
 #include "engine/base/ip_address.h"
 #include "engine/base/pool.h"
+#include "engine/flow/flow.h"
 #include "engine/http/parser.h"
 
 namespace weir::inspect {
@@ -46,5 +48,11 @@ struct ParkedSessions {
   base::Pool<ParkedSession> sessions;
   base::Pool<ProxiedClient> clients;
 };
+
+// What is kept of Flow::parked while the connection is packed (flow::StreamSink::on_rest): mostly all that it stands for,
+// and its place is given back; else its number. The low flow::Dormant::kKeptBits bits.
+[[nodiscard]] std::uint64_t put_by(const flow::Flow& flow, ParkedSessions& all);
+// Flow::parked again. REQUIRES: the flow's positions are those of then. There is always room.
+[[nodiscard]] std::uint32_t take_back(const flow::Flow& flow, std::uint64_t kept, ParkedSessions& all);
 
 }  // namespace weir::inspect

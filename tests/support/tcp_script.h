@@ -1,7 +1,7 @@
 // A tiny language for TCP conversations in tests: a Script sends segments of two ends into a Tracker and
 // records what comes out. Sequence numbers are given relative to each end's initial one, so that
 // seq 1 is the first byte after the SYN, whatever the real numbers (near 2^32 by default: wrapping is
-// the normal case here).
+// the normal case here). Beside it runs a Twin, so that every test is one of packing idle connections, too.
 //
 //   Script t;                             // or Script t(inline_options());
 //   t.handshake();
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/flow/tracker.h"
+#include "tests/support/tcp_twin.h"
 
 namespace weir::test {
 
@@ -139,7 +140,7 @@ class Script {
  public:
   explicit Script(const flow::FlowOptions& options = passive_options(),
                   const FlowLimits& limits = small_limits())
-      : tracker_(limits, options, sink) {
+      : tracker_(limits, options, sink), twin_(options, limits) {
     client_.address = address(1);
     client_.port = 40000;
     server_.address = address(2);
@@ -186,6 +187,8 @@ class Script {
     s.time = now;
     s.packet_number = ++packets_;
     last_ = tracker_.on_segment(s);
+    twin_.skip_after(sink.skip_after[0], sink.skip_after[1]);
+    twin_.on_segment(s);
     if (last_.fate() == Fate::Forward || !s.has(net::kSyn)) {
       std::uint32_t end = seq + static_cast<std::uint32_t>(payload.size()) + t.missing;
       if (s.has(net::kSyn) || s.has(net::kFin)) ++end;
@@ -229,8 +232,19 @@ class Script {
   void wait(Duration d) {
     now = now + d;
     tracker_.on_time(now);
+    twin_.on_time(now);
   }
-  void end() { tracker_.end_of_input(); }
+  void end() {
+    tracker_.end_of_input();
+    twin_.end_of_input();
+  }
+  // What a listener does with the flow of the latest segment: act(tracker, flow, verdict).
+  template <class Act>
+  void with_flow(Act&& act) {
+    if (last_.flow == nullptr) return;
+    act(tracker_, *last_.flow, last_);
+    twin_.with_flow(act);
+  }
   // A new pair of connections on the same addresses: the numbers start again.
   void restart(std::uint32_t client, std::uint32_t server) {
     client_isn = client;
@@ -249,7 +263,8 @@ class Script {
   [[nodiscard]] const std::string& to_client() const { return sink.bytes[1]; }
   [[nodiscard]] const flow::SegmentVerdict& last() const { return last_; }
   [[nodiscard]] const flow::FlowCounters& counters() const { return tracker_.counters(); }
-  [[nodiscard]] flow::Tracker& tracker() { return tracker_; }
+  [[nodiscard]] const flow::Tracker& tracker() const { return tracker_; }
+  [[nodiscard]] const Twin& twin() const { return twin_; }
 
   Recorder sink;
   Timestamp now{1'700'000'000'000'000'000};
@@ -264,6 +279,7 @@ class Script {
 
  private:
   flow::Tracker tracker_;
+  Twin twin_;
   net::Endpoint client_;
   net::Endpoint server_;
   std::uint32_t client_next_ = 0;

@@ -1,5 +1,6 @@
 // Arbitrary segments of a few connections in both directions: no crash, no event out of order, memory
-// within its limits, every flow closed, every buffer returned, everything forwarded inline delivered once.
+// within its limits, every flow closed, every buffer returned, everything forwarded inline delivered once,
+// and all the same whether idle connections are packed or not (tests/support/tcp_twin.h).
 #include <cstdint>
 #include <string>
 
@@ -10,6 +11,25 @@ namespace {
 using weir::test::BytesSource;
 using weir::test::require;
 using weir::test::Tweak;
+
+// What a listener may do between segments.
+void act(weir::test::Script& t, BytesSource& source, bool in) {
+  namespace flow = weir::flow;
+  const std::uint32_t what = source.below(8);
+  const std::uint64_t length = source.below(5000);
+  const auto d = source.below(2) == 0 ? flow::Direction::ToServer : flow::Direction::ToClient;
+  t.with_flow([&](flow::Tracker& tracker, flow::Flow& f, const flow::SegmentVerdict&) {
+    const bool waits = f.halves[0].behind != 0 || f.halves[1].behind != 0;
+    if (f.closed) return;
+    if (what == 0) tracker.bypass_flow(f);
+    if (what == 1 && in) tracker.refuse_flow(f, length % 2 == 0);
+    if (what == 2 && in && f.handshake_seen && !waits && !f.refused && !f.bypassed) tracker.release(f, d, length);
+    if (what == 3) f.failures |= 1U << length % 32;
+    if (what == 4) f.away = !f.away;
+    if (what == 5) f.unwatched = true;
+    if (what == 6) f.busy = !f.busy;
+  });
+}
 
 void fuzz(BytesSource& source) {
   namespace flow = weir::flow;
@@ -49,6 +69,7 @@ void fuzz(BytesSource& source) {
     if (source.below(16) == 0) w.fast_open = true;
     if (source.below(4) == 0) w.timestamps = net::TcpOptions::Timestamps{source.below(1000), 0};
     if (source.below(64) == 0) t.wait(weir::seconds(source.below(1000)));
+    if (source.below(64) == 1) act(t, source, in);
     const std::uint32_t seq = source.below(4) == 0 ? source.below(0xffffffffU) : source.below(512);
     const std::string payload(source.below(4) == 0 ? source.below(3000) : source.below(16),
                               static_cast<char>('a' + source.below(3)));

@@ -16,7 +16,7 @@ struct Released : Script {
     client(1, "GET / 1\r\n\n");
     server(1, std::string(100, 'h'), {.ack = 11});
     client_ack(101);
-    tracker().release(*last().flow, Direction::ToClient, length);
+    with_flow([length](auto& t, auto& f, auto&) { t.release(f, Direction::ToClient, length); });
     sink.events.clear();
   }
 };
@@ -134,7 +134,7 @@ struct Uploaded : Script {
   explicit Uploaded(std::uint64_t length = 1000) : Script(inline_options()) {
     handshake();
     client(1, std::string(100, 'h'));
-    tracker().release(*last().flow, Direction::ToServer, length);
+    with_flow([length](auto& t, auto& f, auto&) { t.release(f, Direction::ToServer, length); });
     server_ack(101);
     sink.events.clear();
   }

@@ -1,4 +1,5 @@
-// An Inspector with small rules, fed with conversations; its events as JSON.
+// An Inspector with small rules, fed with conversations; its events as JSON. Beside it, unseen, goes another one that packs
+// every idle connection before each packet (the first one never does): whoever can tell them apart fails the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -60,6 +61,104 @@ struct Recorder final : EventSink {
   std::vector<json> http, drops;
 };
 
+struct Lines final : EventSink {
+  void write(const Event& event) override {
+    format.append(event, {"test"}, text);
+    text += '\n';
+  }
+  app::JsonlFormat format;
+  std::string text;
+};
+
+// Writes to two.
+struct Both final : EventSink {
+  Both(EventSink& first, EventSink& second) : a(first), b(second) {}
+  void write(const Event& event) override {
+    a.write(event);
+    b.write(event);
+  }
+  EventSink &a, &b;
+};
+
+inline std::string told(const Verdict& v) {
+  std::string out = std::to_string(static_cast<int>(v.kind)) + ' ' + std::to_string(static_cast<int>(v.reason)) + ' ' +
+                    std::string(v.detail) + ' ' + std::to_string(static_cast<int>(v.release)) + ' ' + std::to_string(v.bytes.first) +
+                    ' ' + std::to_string(v.bytes.end) + ' ' + std::string(v.replacement.begin(), v.replacement.end());
+  for (const HeldFate& h : v.held) out += ' ' + std::to_string(h.token) + ' ' + std::to_string(static_cast<int>(h.fate));
+  for (const Injection& i : v.inject) {
+    out += ' ' + std::to_string(static_cast<int>(i.towards)) + ' ' + std::string(i.frame.begin(), i.frame.end());
+  }
+  return out;
+}
+
+// What an Inspector does, done by two of them.
+class TwoInspectors {
+ public:
+  TwoInspectors(const InspectorOptions& options, EventSink& sink, const std::shared_ptr<const rules::RuleSet>& rules)
+      : both_(sink, first_lines_),
+        first_(with(options, flow::RestPolicy::Never), both_, rules),
+        second_(with(options, flow::RestPolicy::AtOnce), second_lines_, rules) {}
+
+  Verdict on_packet(const Packet& packet) {
+    return same([&](Inspector& i) { return i.on_packet(packet); });
+  }
+  Verdict on_time(Timestamp now) {
+    return same([&](Inspector& i) { return i.on_time(now); });
+  }
+  void end_of_input() {
+    first_.end_of_input();
+    second_.end_of_input();
+    compare({}, {});
+  }
+  void begin_anew(Timestamp now) {
+    first_.begin_anew(now);
+    second_.begin_anew(now);
+    compare({}, {});
+  }
+  FailureAction failure(FailureCause cause) {
+    (void)second_.failure(cause);
+    return first_.failure(cause);
+  }
+  template <class Judges>
+  void use(const Judges& judges) {
+    first_.use(judges);
+    second_.use(judges);
+  }
+  [[nodiscard]] const InspectorCounters& counters() const { return first_.counters(); }
+  [[nodiscard]] const flow::FlowCounters& flow_counters() const { return first_.flow_counters(); }
+
+ private:
+  static InspectorOptions with(InspectorOptions options, flow::RestPolicy rest) {
+    options.rest = rest;
+    return options;
+  }
+  template <class Call>
+  Verdict same(Call&& call) {
+    const std::string second = told(call(second_));
+    const Verdict first = call(first_);
+    compare(told(first), second);
+    return first;
+  }
+  void compare(const std::string& first, const std::string& second) {
+    EXPECT_EQ(first, second) << "packing has changed a verdict";
+    EXPECT_EQ(first_lines_.text, second_lines_.text) << "packing has changed an event";
+    first_lines_.text.clear();
+    second_lines_.text.clear();
+    const InspectorCounters &a = first_.counters(), &b = second_.counters();
+    EXPECT_EQ(a.flows_http, b.flows_http);
+    EXPECT_EQ(a.flows_other, b.flows_other);
+    EXPECT_EQ(a.transactions, b.transactions);
+    EXPECT_EQ(a.held, b.held);
+    EXPECT_EQ(a.dropped_packets, b.dropped_packets);
+    EXPECT_EQ(a.failures, b.failures);
+    EXPECT_EQ(first_.flow_counters().flows_now, second_.flow_counters().flows_now);
+  }
+
+  Lines first_lines_, second_lines_;
+  Both both_;
+  Inspector first_, second_;
+};
+
 struct Judge {  // an inspector with its recorder
   explicit Judge(const InspectorOptions& options = {},
                     std::shared_ptr<const rules::RuleSet> rules = rule_set())
@@ -93,7 +192,7 @@ struct Judge {  // an inspector with its recorder
   }
 
   Recorder recorder;
-  Inspector inspector;
+  TwoInspectors inspector;
   LinkType link = LinkType::Ethernet;
   std::uint64_t number = 0;
 };
