@@ -35,7 +35,7 @@ std::uint32_t unpack_window(std::uint16_t value, bool raw, std::uint8_t scale) {
 bool settled(const HalfStream& h) {
   if (h.behind != 0 || h.segments_behind != 0 || h.pages.pages != 0 || h.pages.head != kNone) return false;
   if (h.pieces != kNone || h.suspects != kNone || h.suspect_count != 0 || h.refusals != 0) return false;
-  if (h.removed != 0 || h.is_cut() || h.urgent() != kNever) return false;
+  if (h.removed != 0 || h.is_cut() || h.urgent() != kNever || h.acks_away) return false;
   if (h.has_fin() != h.fin_reached || (h.has_fin() && h.fin() != h.next)) return false;
   // What a receiver is said to have, and has, is nothing that is still waited for.
   return h.sent == h.expected() && (h.acked == h.expected() || h.acked == 0) && h.claimed <= h.acked;

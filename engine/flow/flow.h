@@ -8,7 +8,7 @@
 // Flows live in a pool of the Tracker. `user`, `answer`, `parked`, `busy`, `unwatched`, `away` and `acks_away` belong to the
 // listener, who may also set `refused` and HalfStream::cut through the Tracker; the rest is the model's, and read-only
 // outside. One that is idle is kept in a third of the memory (engine/flow/dormant.h); what is never far from the next offset is
-// kept as 32 bits.
+// kept as 32 bits. Of a new member engine/flow/dormant.cc and tests/support/tcp_twin.h must know.
 #pragma once
 
 #include <array>

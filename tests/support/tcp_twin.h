@@ -91,6 +91,7 @@ inline void tell(const flow::Flow& f, Told& out) {
     out.add("ended", h.ended);
     out.add("truncated", h.truncated);
     out.add("left", h.left_out);
+    out.add("acks_away", h.acks_away);
     out.add("fin", h.fin());
     out.add("urgent", h.urgent() >= h.next ? h.urgent() : flow::kNever);
     out.add("cut", h.cut());

@@ -147,6 +147,7 @@ TEST(Dormant, WhatDoesNotFitIsNotPacked) {
       [](Flow& f) { f.halves[1].set_urgent(f.halves[1].next + 1); },
       [](Flow& f) { f.halves[1].set_cut(f.halves[1].next); },
       [](Flow& f) { f.halves[1].set_fin(f.halves[1].next + 1); },
+      [](Flow& f) { f.halves[1].acks_away = true; },
       [](Flow& f) { f.halves[0].scale = 40; },
       [](Flow& f) { f.halves[0].scale = 7, f.halves[0].window = 65537; },
       [](Flow& f) { f.halves[0].scale = 7, f.halves[0].offered = 65537; },

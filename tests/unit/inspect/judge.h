@@ -83,7 +83,9 @@ struct Both final : EventSink {
 inline std::string told(const Verdict& v) {
   std::string out = std::to_string(static_cast<int>(v.kind)) + ' ' + std::to_string(static_cast<int>(v.reason)) + ' ' +
                     std::string(v.detail) + ' ' + std::to_string(static_cast<int>(v.release)) + ' ' + std::to_string(v.bytes.first) +
-                    ' ' + std::to_string(v.bytes.end) + ' ' + std::string(v.replacement.begin(), v.replacement.end());
+                    ' ' + std::to_string(v.bytes.end) + ' ' + std::to_string(v.acks.acks.first) + ' ' +
+                    std::to_string(v.acks.acks.end) + ' ' + std::to_string(v.acks.seq) + ' ' +
+                    std::string(v.replacement.begin(), v.replacement.end());
   for (const HeldFate& h : v.held) out += ' ' + std::to_string(h.token) + ' ' + std::to_string(static_cast<int>(h.fate));
   for (const Injection& i : v.inject) {
     out += ' ' + std::to_string(static_cast<int>(i.towards)) + ' ' + std::string(i.frame.begin(), i.frame.end());
