@@ -3,6 +3,10 @@
 #include <bit>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "engine/base/octets.h"
 
 namespace weir::rules {
@@ -24,7 +28,7 @@ namespace {
 
 #if defined(__SSE2__)
 
-// Most bytes are letters and digits, whose classes are found together; the others' are looked up.
+// Most bytes are letters, digits and spaces, whose classes are found together; the others' are looked up.
 ClassMask classes_of_block(__m128i bytes) {
   const __m128i lower = base::octets_within(bytes, 'a', 'z');
   const __m128i upper = base::octets_within(bytes, 'A', 'Z');
@@ -33,13 +37,61 @@ ClassMask classes_of_block(__m128i bytes) {
   ClassMask mask = bits(lower) != 0 ? classes::kLower : 0;
   if (bits(upper) != 0) mask |= classes::kUpper;
   if (bits(digit) != 0) mask |= classes::kDigits;
-  unsigned others = bits(_mm_or_si128(_mm_or_si128(lower, upper), digit)) ^ 0xffffU;
+  const __m128i space = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
+  if (bits(space) != 0) mask |= class_of(' ');
+  unsigned others = bits(_mm_or_si128(_mm_or_si128(lower, upper), _mm_or_si128(digit, space))) ^ 0xffffU;
   if (others == 0) return mask;
   std::array<std::uint8_t, 16> copy;  // NOLINT: filled by the store
   _mm_storeu_si128(reinterpret_cast<__m128i*>(copy.data()), bytes);
   for (; others != 0; others &= others - 1) mask |= kClassOf[copy[static_cast<std::size_t>(std::countr_zero(others))]];
   return mask;
 }
+
+#if defined(__x86_64__)
+
+const bool kAvx2 = __builtin_cpu_supports("avx2") != 0;
+
+__attribute__((target("avx2"))) inline __m256i within(__m256i bytes, char first, char last) {
+  const __m256i from = _mm256_sub_epi8(bytes, _mm256_set1_epi8(first));
+  return _mm256_cmpeq_epi8(_mm256_min_epu8(from, _mm256_set1_epi8(static_cast<char>(last - first))), from);
+}
+
+// The same for a text of 32 bytes or more. What was found of letters, digits and spaces is looked at once, at the end.
+__attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::size_t n) {
+  constexpr ClassMask kTogether = classes::kLower | classes::kUpper | classes::kDigits | class_of(' ');
+  constexpr ClassMask kOthers = classes::kAll & ~kTogether;
+  __m256i lower = _mm256_setzero_si256();
+  __m256i upper = lower;
+  __m256i digit = lower;
+  __m256i space = lower;
+  ClassMask mask = 0;
+  const std::size_t last = n - 32;
+  for (std::size_t at = 0;; at = at + 32 < last ? at + 32 : last) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + at));
+    const __m256i l = within(bytes, 'a', 'z');
+    const __m256i u = within(bytes, 'A', 'Z');
+    const __m256i d = within(bytes, '0', '9');
+    const __m256i s = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(' '));
+    lower = _mm256_or_si256(lower, l);
+    upper = _mm256_or_si256(upper, u);
+    digit = _mm256_or_si256(digit, d);
+    space = _mm256_or_si256(space, s);
+    auto others = ~static_cast<std::uint32_t>(
+        _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(l, u), _mm256_or_si256(d, s))));
+    if (mask == kOthers) others = 0;  // there is nothing more to find
+    for (; others != 0; others &= others - 1) {
+      mask |= kClassOf[static_cast<std::uint8_t>(p[at + static_cast<std::size_t>(std::countr_zero(others))])];
+    }
+    if (at == last) break;
+  }
+  if (_mm256_testz_si256(lower, lower) == 0) mask |= classes::kLower;
+  if (_mm256_testz_si256(upper, upper) == 0) mask |= classes::kUpper;
+  if (_mm256_testz_si256(digit, digit) == 0) mask |= classes::kDigits;
+  if (_mm256_testz_si256(space, space) == 0) mask |= class_of(' ');
+  return mask;
+}
+
+#endif
 
 // Both ends of a text, which may overlap, are a block.
 ClassMask classes_of_ends(const char* p, std::size_t n) {
@@ -65,6 +117,9 @@ ClassMask classes_of_ends(const char* p, std::size_t n) {
 
 ClassMask classes_of(std::string_view text) {
   ClassMask mask = 0;
+#if defined(__x86_64__)
+  if (kAvx2 && text.size() >= 32) return classes_of_long(text.data(), text.size());
+#endif
 #if defined(__SSE2__)
   constexpr std::size_t kBlock = 16;
   const auto block = [&](std::size_t at) {

@@ -324,7 +324,7 @@ TEST(ByteClasses, EverySignIsItsOwn) {
 // Texts of every length up to a few blocks, most of them letters and digits as values are, against byte for byte.
 TEST(ByteClasses, OfATextAreThoseOfItsBytes) {
   std::mt19937 random(9);
-  for (std::size_t length = 0; length < 70; ++length) {
+  for (std::size_t length = 0; length < 140; ++length) {
     for (int i = 0; i < 400; ++i) {
       std::string text(length, 'a');
       for (char& c : text) {
@@ -337,9 +337,11 @@ TEST(ByteClasses, OfATextAreThoseOfItsBytes) {
   }
   for (unsigned b = 0; b < 256; ++b) {
     for (const std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{15}, std::size_t{16}, std::size_t{19}}) {
-      std::string text(20, 'x');
-      text[at] = static_cast<char>(b);
-      ASSERT_EQ(classes_of(text), class_of('x') | class_of(static_cast<char>(b))) << b << " at " << at;
+      for (const std::size_t length : {std::size_t{20}, std::size_t{45}, std::size_t{96}}) {
+        std::string text(length, 'x');
+        text[length - 1 - at] = static_cast<char>(b);
+        ASSERT_EQ(classes_of(text), class_of('x') | class_of(static_cast<char>(b))) << b << " at " << at;
+      }
     }
   }
 }

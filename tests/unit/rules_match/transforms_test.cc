@@ -1,6 +1,7 @@
 // Transformations: tables of cases, exhaustive tests over small alphabets against naive versions,
 // and the promises of transform.h (bound, changed, no copy where nothing changes, arena limit).
 #include <functional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -239,6 +240,24 @@ TEST(Transforms, ExhaustiveAgainstNaiveVersions) {
     ASSERT_EQ(run(Transform::RemoveWhitespace, s), no_blanks);
     ASSERT_EQ(run(Transform::CompressWhitespace, s), one_blank);
   });
+}
+
+// Texts of several blocks of vector code, with words of all lengths between.
+TEST(Transforms, RemoveWhitespaceOfLongTexts) {
+  std::mt19937 random(11);
+  for (std::size_t length = 0; length < 130; ++length) {
+    for (int i = 0; i < 200; ++i) {
+      const unsigned rare = 1 + random() % 12;
+      std::string text(length, 'a');
+      std::string packed;
+      for (char& c : text) {
+        c = random() % rare == 0 ? " \t\n\v\f\r\xa0"[random() % 7] : static_cast<char>(random());
+        const bool blank = c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0';
+        if (!blank) packed += c;
+      }
+      ASSERT_EQ(run(Transform::RemoveWhitespace, text), packed) << length;
+    }
+  }
 }
 
 std::string naive_replace_comments(const std::string& s) {
