@@ -23,6 +23,8 @@ constexpr std::size_t kLongestPattern = 1500;
 // Smaller sets are not worth a scan.
 constexpr std::size_t kFewestPatterns = 6;
 
+const std::string kAny = "any";  // the key of all that is negated
+
 bool is_response(Variable v) {
   return v == Variable::RESPONSE_BODY || v == Variable::RESPONSE_HEADERS ||
          v == Variable::RESPONSE_HEADERS_NAMES;
@@ -86,12 +88,13 @@ class Compiler {
   struct Use {
     std::uint32_t link;
     std::uint32_t step;  // of multiMatch: 1 + index; 0: the link's own chain, or the value as it is
+    bool denied = false;  // ReadRef::denied
   };
   void find_guards();
   void count_patterns();
   void find_comparisons();
   [[nodiscard]] static bool readable(const Link& link);
-  [[nodiscard]] static std::string item_key(const Link& link);
+  [[nodiscard]] static std::string operator_key(const Link& link);
   void use(std::uint32_t link_index);
   void find_requirements();
   void number_pieces();
@@ -166,9 +169,8 @@ bool Compiler::readable(const Link& link) {
   return any;
 }
 
-// Links with the same key match the same values, or may: what is negated matches nearly everything.
-std::string Compiler::item_key(const Link& link) {
-  if (link.negated) return "any";
+// Operators with the same key match the same values.
+std::string Compiler::operator_key(const Link& link) {
   if (const Regex* regex = link.op->regex(); regex != nullptr) {
     return std::string(regex->options().caseless ? "rx i" : "rx c") +
            (regex->options().multiline ? 'm' : 's') + (regex->options().not_empty ? 'n' : 'e') +
@@ -181,9 +183,12 @@ std::string Compiler::item_key(const Link& link) {
 void Compiler::use(std::uint32_t link_index) {
   const Link& link = program_.links[link_index];
   if (!readable(link)) return;
-  const std::string key = item_key(link);
+  // What is negated matches nearly everything.
+  const std::string key = link.negated ? kAny : operator_key(link);
   if (!link.multi_match) {
     uses_[{link.chain, key}].push_back({link_index, 0});
+    // A list of phrases reads the whole value to find none of them, which the filter mostly knows.
+    if (link.negated && link.op->phrases() != nullptr) uses_[{link.chain, operator_key(link)}].push_back({link_index, 0, true});
     return;
   }
   uses_[{0, key}].push_back({link_index, 0});
@@ -196,8 +201,7 @@ void Compiler::use(std::uint32_t link_index) {
 void Compiler::find_requirements() {
   std::map<std::string, const Operator*> operators;
   for (const auto& [key, uses] : uses_) {
-    const Link& first = program_.links[uses.front().link];
-    if (!first.negated) operators.emplace(key.second, first.op.get());
+    if (key.second != kAny) operators.emplace(key.second, program_.links[uses.front().link].op.get());
   }
   std::vector<const Operator*> list;
   for (const auto& [key, op] : operators) list.push_back(op);
@@ -244,14 +248,16 @@ void Compiler::number_items() {
     // Where nothing is required nothing is ruled out. For a rule's first link that still tells whether there
     // is any value; the others are mostly not reached, and preparing for them would cost their transformations.
     if (!demands_anything(needed.requirement) &&
-        std::none_of(uses.begin(), uses.end(), [&](const Use& u) { return is_head(u.link); })) {
+        std::none_of(uses.begin(), uses.end(), [&](const Use& u) { return !u.denied && is_head(u.link); })) {
       continue;
     }
     const auto number = static_cast<std::uint32_t>(items_.size());
     items_.push_back({key.first, &needed.requirement, &needed.pieces});
     for (const Use& u : uses) {
       ReadRef& read = program_.links[u.link].read;
-      if (u.step == 0) {
+      if (u.denied) {
+        read.denied = number;
+      } else if (u.step == 0) {
         read.item = number;
       } else {
         if (read.steps.size() < u.step) read.steps.resize(u.step, ReadRef::kNone);
@@ -299,7 +305,8 @@ void Compiler::add_source(Prefilter& p, Phase phase, const TargetSpec& target, s
 void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read) const {
   const auto mark = [&](Prefilter::Wanted& bits) {
     bits.resize(p.words());
-    set_bit(bits.data(), p.own_item[read.item]);
+    if (read.scanned()) set_bit(bits.data(), p.own_item[read.item]);
+    if (read.denied != ReadRef::kNone) set_bit(bits.data(), p.own_item[read.denied]);
     for (const std::uint32_t item : read.steps) set_bit(bits.data(), p.own_item[item]);
   };
   const bool one_header = is_headers(target.variable) && target.kind == syntax::Selector::Kind::Literal;
@@ -336,7 +343,7 @@ void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const 
     }
   }
   for (const Link& link : program_.links) {
-    if (!known[link.rule] || !link.read.scanned()) continue;
+    if (!known[link.rule] || !link.read.asks()) continue;
     for (const TargetSpec& t : link.targets) {
       if (!t.exclude) want(p, t, link.read);
     }
@@ -352,8 +359,9 @@ void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const 
 void Compiler::fill_filter(Prefilter& p, const std::vector<bool>& known) {
   p.own_item.assign(items_.size(), Prefilter::kUnknown);
   for (const auto& link : program_.links) {
-    if (!known[link.rule] || !link.read.scanned()) continue;
-    p.own_item[link.read.item] = 0;
+    if (!known[link.rule] || !link.read.asks()) continue;
+    if (link.read.scanned()) p.own_item[link.read.item] = 0;
+    if (link.read.denied != ReadRef::kNone) p.own_item[link.read.denied] = 0;
     for (const std::uint32_t item : link.read.steps) p.own_item[item] = 0;
   }
   std::vector<const Prefilter::Item*> items;

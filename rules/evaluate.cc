@@ -35,8 +35,8 @@ class LinkRun {
   [[nodiscard]] bool scanned_out(const TargetValue& target, Form& form) const;
   bool removed(const TargetValue& value) const;
   // Applies the operator to one form of a value, of which `item` is the item (or ReadRef::kNone).
-  // False: stop, the transaction is intercepted.
-  bool test(const TargetValue& target, std::string_view text, std::uint32_t item);
+  // `denied`: it is known to say no. False: stop, the transaction is intercepted.
+  bool test(const TargetValue& target, std::string_view text, std::uint32_t item, bool denied = false);
   // Does the operator, which there is, say yes? What it captures is in the scratch.
   bool holds(std::string_view text, std::string_view argument, bool& limit_exceeded, GeoRecord* geo);
   bool test_target(TargetValue& target);
@@ -139,7 +139,7 @@ bool LinkRun::holds(std::string_view text, std::string_view argument, bool& limi
   return link_.op->match(text, context);
 }
 
-bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32_t item) {
+bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32_t item, bool denied) {
   ++tx_.work;
   Captures& captures = tx_.scratch.captures;
   captures.count = 0;
@@ -152,7 +152,7 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
     result = holds(text, argument, limit_exceeded, &geo);
     if (result) set_geo(tx_, geo);
   } else if (link_.op != nullptr) {
-    result = holds(text, argument, limit_exceeded, nullptr);
+    result = !denied && holds(text, argument, limit_exceeded, nullptr);
   }
   if (limit_exceeded) {
     tx_.pcre_limits_exceeded = true;
@@ -214,7 +214,7 @@ bool LinkRun::test_target(TargetValue& target) {
   if (target.slot != nullptr) {
     if (ruled_out(target, link_.read.item)) return true;
     Form& form = tx_.forms.form(*target.slot, link_.chain);
-    return scanned_out(target, form) || test(target, form.text, link_.read.item);
+    return scanned_out(target, form) || test(target, form.text, link_.read.item, ruled_out(target, link_.read.denied));
   }
   if (link_.chain == 0) return test(target, target.text, ReadRef::kNone);
   Slot own;

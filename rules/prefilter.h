@@ -74,7 +74,10 @@ struct ReadRef {
   std::vector<std::uint32_t> steps;
   std::uint32_t unit = kNone;  // where Hyperscan may be asked
   std::uint32_t unit_bit = 0;
+  // Of a negated list of phrases, whose `item` is never ruled out: that of the list. Where it is, the rule matches.
+  std::uint32_t denied = kNone;
   [[nodiscard]] bool scanned() const { return item != kNone; }
+  [[nodiscard]] bool asks() const { return scanned() || denied != kNone; }
 };
 
 // Patterns under one chain that are reached under the same conditions (the same skipAfter guards: a

@@ -373,5 +373,56 @@ TEST(ResultsOnly, ChangesNoResult) {
   }
 }
 
+// A file in a form is read as it comes and kept by nobody, as long as no rule looks into it.
+TEST(Bounds, AnUploadOf100MBTakesNoMoreMemoryThanASmallOne) {
+  const auto held = [](const std::string& rules, std::size_t megabytes) {
+    Waf waf("SecRequestBodyLimit 1073741824\n" + rules);
+    EXPECT_NE(waf.rules(), nullptr);
+    Transaction& tx = waf.transaction();
+    waf.begin();
+    tx.request_line("POST", "/upload", "HTTP/1.1");
+    tx.request_header("Content-Type", "multipart/form-data; boundary=b");
+    tx.request_headers_done(Timestamp{1});
+    tx.request_body("--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"evil.png\"\r\n\r\n");
+    std::string some(1448, '\0');
+    for (std::size_t i = 0; i < some.size(); ++i) some[i] = static_cast<char>(i * 7 % 251);
+    for (std::size_t sent = 0; sent < megabytes << 20; sent += some.size()) tx.request_body(some);
+    tx.request_body("\r\n--b--\r\n");
+    const std::size_t memory = tx.memory();
+    tx.request_body_done(Timestamp{2});
+    EXPECT_EQ(waf.ids(), (Ids{1}));
+    tx.finish(Timestamp{3});
+    return memory;
+  };
+  const std::string name = "SecRule FILES \"@contains evil\" \"id:1,phase:2,pass\"\n";
+  EXPECT_EQ(held(name, 100), held(name, 1));
+  const std::string content = name + "SecRule FILES_TMP_CONTENT \"@contains wicked\" \"id:2,phase:2,pass\"\n";
+  EXPECT_GE(held(content, 8), held(name, 1) + 50'000);  // the file's beginning, which the rule may read
+  EXPECT_EQ(held(content, 100), held(content, 8));
+}
+
+// Where the filter knows that none of a negated list of phrases is there, the list itself is not asked.
+TEST(Rules, ANegatedListOfPhrasesHoldsWhereNoneIsThere) {
+  const std::string rules =
+      "SecResponseBodyAccess On\nSecResponseBodyMimeType text/html\n"
+      "SecRule RESPONSE_BODY \"!@pm wicked nasty\" \"id:1,phase:4,pass,t:lowercase\"\n"
+      "SecRule ARGS \"!@pm wicked nasty\" \"id:2,phase:2,pass,chain\"\nSecRule ARGS \"@rx ^x\" \"t:none\"\n";
+  LoadOptions plain;
+  plain.optimisations.prefilter = false;
+  Waf with(rules);
+  Waf without(rules, plain);
+  LOADED(with);
+  LOADED(without);
+  for (const std::string body : {"", "all is well", "how Wicked", "was ted a sty", "na sty nasty"}) {
+    for (const std::string arg : {"xyz", "wicked", "y", "xnasty"}) {
+      Request r = get("/?a=" + arg);
+      r.response_body = body;
+      with.run(r);
+      without.run(r);
+      EXPECT_EQ(with.ids(), without.ids()) << body << ' ' << arg;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weir::rules::testing
