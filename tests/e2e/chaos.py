@@ -4,7 +4,8 @@
   chaos.py WEIR [WHAT...]      WHAT: kill, stop, reload, disk, flows, half-open, handshake, buffers, transactions,
                                transaction-memory, kills, reloads, restart, replace, poison, poison-passed, rehearse-CAUSE (all, if none)
 
-WEIR_CHAOS_TIMES says how often kills and reloads happen (20).
+WEIR_CHAOS_TIMES says how often kills and reloads happen (20), WEIR_CHAOS_CROWD how many connections are open while workers are
+killed (500).
 
 Each once with `on_failure: closed` and once with `open`, in a routed lab with wrk, clean requests and attacks all the
 while. Prints a table: what wrk saw, how long traffic stood still, which attacks completed, what was counted. Ends
@@ -30,6 +31,7 @@ QUEUES, WITNESS = "7-8", 9100
 SECONDS, EVENT_AT = 9, 2.5
 WATCHDOG = 1
 TIMES = int(os.environ.get("WEIR_CHAOS_TIMES", "20"))
+CROWD = int(os.environ.get("WEIR_CHAOS_CROWD", "500"))
 
 # Addresses in the server's network that nobody has: SYNs pass Weir and are never answered.
 FLOOD = """
@@ -121,11 +123,18 @@ class Scenario:
     def prepare(self):
         """Before Weir starts."""
 
+    def begin(self):
+        """Weir runs, the load has not begun."""
+
     def happen(self):
         """Under load."""
 
     def after(self):
         """When the load is over; Weir still runs."""
+
+    def said(self):
+        """What there is to tell besides; empty: nothing."""
+        return ""
 
     def judge(self):
         """Yields what is not as it should be, from run.wrk, run.probe, run.stats, run.completed."""
@@ -195,6 +204,13 @@ class Kills(Scenario):
     connections, every, watchdog = 64, 0.4, 5
     seconds = SECONDS + int(TIMES * every)
 
+    def begin(self):
+        lab = self.run.lab
+        self.crowd = lab.start("client", sys.executable, str(HERE / "lab/chaos_crowd.py"), lab.server4, str(servers.PORTS["nginx"]), str(CROWD),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.crowd.stdout.readline() != "ready\n":
+            raise RuntimeError("the crowd did not come together")
+
     def happen(self):
         for i in range(TIMES):
             workers = self.run.weir.workers()
@@ -202,7 +218,18 @@ class Kills(Scenario):
                 os.kill(workers[i % len(workers)], signal.SIGKILL)
             time.sleep(self.every)
 
+    def after(self):
+        self.of_crowd = json.loads(self.crowd.communicate("now\n", timeout=120)[0])
+        self.run.lab.processes.remove(self.crowd)
+
+    def said(self):
+        return f"{CROWD} idle connections, {self.of_crowd['lost']} lost, {self.of_crowd['asked']} requests"
+
     def judge(self):
+        if self.run.open and self.of_crowd["lost"] * 1000 > CROWD:
+            yield f"open, and {self.of_crowd['lost']} of {CROWD} idle connections were lost"
+        if not self.run.open and not self.of_crowd["lost"]:
+            yield "closed, and no idle connection of the dead was reset"
         if self.run.count("worker.restarts") < TIMES * 9 // 10:
             yield f"worker.restarts {self.run.count('worker.restarts')}, not {TIMES}"
         if self.run.gap() > 2:
@@ -494,6 +521,7 @@ class Run:
 
     def load(self):
         nginx = servers.PORTS["nginx"]
+        self.scenario.begin()
         load = self.lab.start("client", "wrk", "-t1", f"-c{self.scenario.connections}", f"-d{self.scenario.seconds}", "--timeout", "2s", "-H", "Host: lab.test",
                               live.url(self.lab.server4, nginx, self.scenario.path), stdout=subprocess.PIPE, text=True)
         self.end = time.monotonic() + self.scenario.seconds
@@ -558,6 +586,8 @@ class Run:
         counters += [f"{name} {self.count(name)}" for name in ("worker.restarts", "worker.stuck", "reload.done", "events.lost", "port.lost", "http.evicted",
                                                                  "tcp.half_open_evicted", "tcp.flows_evicted")
                      if self.count(name)]
+        if self.scenario.said():
+            counters.append(self.scenario.said())
         refused = sum(status == 403 for _, status in self.probe["attack"]["answers"])
         return (f"| {self.scenario.name} | {'open' if self.open else 'closed'} | {self.wrk['requests']} | {errors} | {probe('kept')} | {probe('new')} "
                 f"| {self.gap():.2f} | {refused} / {self.completed} | {', '.join(counters) or 'none'} |")

@@ -62,9 +62,10 @@ def start_nginx(lab, work: pathlib.Path, site: pathlib.Path, locations="", more=
 daemon off;
 user www-data;
 worker_processes 1;
+worker_rlimit_nofile 16384;
 pid {base}/pid;
 error_log {base}/error.log;
-events {{ worker_connections 512; }}
+events {{ worker_connections 12000; }}
 http {{
   types {{ text/html html; text/css css; text/plain txt; application/javascript js; }}
   default_type application/octet-stream;
