@@ -21,7 +21,7 @@ class BodyReader : public body::BodySink {
   void finish(TransactionState& tx, bool truncated);
   // SecRequestBodyNoFilesLimit; sets REQBODY_ERROR.
   bool over_no_files_limit(TransactionState& tx);
-  // Bytes from the heap; without what the XML library takes for itself.
+  // Bytes from the heap.
   [[nodiscard]] std::size_t growth() const { return started_ ? memory() : 0; }
   [[nodiscard]] std::size_t memory() const { return json_.memory() + multipart_.memory() + xml_.memory(); }
 

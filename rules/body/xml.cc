@@ -1,9 +1,12 @@
 #include "rules/body/xml.h"
 
 #include <expat.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rules/body/message.h"
@@ -28,14 +31,53 @@ bool is_namespace_declaration(std::string_view name) {
 
 bool is_blank(std::string_view s) { return std::all_of(s.begin(), s.end(), is_space); }
 
+// What expat takes is counted for the processor that has it at work: its memory suite is told no owner.
+thread_local std::size_t* taken_by_expat = nullptr;
+
+void* counted(void* memory) {
+  if (memory != nullptr) *taken_by_expat += ::malloc_usable_size(memory);
+  return memory;
+}
+void uncount(void* memory) {
+  if (memory != nullptr) *taken_by_expat -= ::malloc_usable_size(memory);
+}
+const XML_Memory_Handling_Suite kCounting{
+    [](std::size_t size) { return counted(std::malloc(size)); },
+    [](void* memory, std::size_t size) -> void* {
+      const std::size_t before = memory == nullptr ? 0 : ::malloc_usable_size(memory);
+      void* moved = std::realloc(memory, size);
+      if (moved == nullptr) return nullptr;
+      *taken_by_expat -= before;
+      return counted(moved);
+    },
+    [](void* memory) {
+      uncount(memory);
+      std::free(memory);
+    }};
+
+class Counting {
+ public:
+  explicit Counting(std::size_t& taken) : before_(std::exchange(taken_by_expat, &taken)) {}
+  Counting(const Counting&) = delete;
+  Counting& operator=(const Counting&) = delete;
+  ~Counting() { taken_by_expat = before_; }
+
+ private:
+  std::size_t* before_;
+};
+
 }  // namespace
 
 struct XmlProcessor::State {
-  ~State() {
+  ~State() { drop_parser(); }
+  void drop_parser() {
+    const Counting counting(taken);
     if (parser != nullptr) XML_ParserFree(parser);
+    parser = nullptr;
   }
 
   XML_Parser parser = nullptr;
+  std::size_t taken = 0;  // by expat
   BodyLimits limits;
   BodySink* sink = nullptr;
   XmlArguments arguments = XmlArguments::Off;
@@ -169,6 +211,7 @@ void XmlProcessor::State::report_text() {
 
 // Gives what is pending to expat.
 bool XmlProcessor::State::parse(bool last) {
+  const Counting counting(taken);
   std::string_view in = pending;
   do {
     const std::string_view piece = in.substr(0, kLargestPiece);
@@ -243,9 +286,11 @@ bool XmlProcessor::begin(const BodyLimits& limits, BodySink& sink, XmlArguments 
   recycle(s.own_text);
   s.path = "xml";
   s.path_lengths.clear();
+  if (s.taken > kKeepBytes) s.drop_parser();
+  const Counting counting(s.taken);
   if (s.parser == nullptr || XML_ParserReset(s.parser, nullptr) == XML_FALSE) {
-    if (s.parser != nullptr) XML_ParserFree(s.parser);
-    s.parser = XML_ParserCreate(nullptr);
+    s.drop_parser();
+    s.parser = XML_ParserCreate_MM(nullptr, &kCounting, nullptr);
   }
   if (s.parser == nullptr) {
     s.failed = true;
@@ -275,6 +320,7 @@ bool XmlProcessor::finish(bool truncated) {
   if (!s.failed && !empty && !(truncated && s.pending.empty())) s.parse(!truncated);
   if (!s.failed && truncated && s.arguments != XmlArguments::Off) s.report_argument(false);
   s.report_text();
+  if (s.taken > kKeepBytes) s.drop_parser();  // it keeps what it ever took
   return !s.failed;
 }
 
@@ -282,7 +328,7 @@ bool XmlProcessor::failed() const { return state_->failed; }
 std::size_t XmlProcessor::memory() const {
   const State& s = *state_;
   return sizeof(State) + s.pending.capacity() + s.text.capacity() + s.path.capacity() + s.own_text.capacity() +
-         s.path_lengths.capacity() * sizeof(std::size_t);
+         s.path_lengths.capacity() * sizeof(std::size_t) + s.taken;
 }
 
 std::uint64_t XmlProcessor::work() const { return state_->work; }

@@ -47,7 +47,7 @@ class XmlProcessor {
   [[nodiscard]] bool failed() const;
   // Bytes that expat looked at, elements, attributes and bytes handed out.
   [[nodiscard]] std::uint64_t work() const;
-  // Bytes from the heap; without what expat takes for itself.
+  // Bytes from the heap, those that expat takes included.
   [[nodiscard]] std::size_t memory() const;
 
  private:

@@ -237,6 +237,26 @@ TEST(Xml, SmallPiecesOfALongTokenCostLittle) {
   }
 }
 
+// Names that no element had before are what expat keeps of a document.
+TEST(Xml, WhatTheParserTakesIsCountedAndGivenBack) {
+  XmlProcessor xml;
+  Recorder sink;
+  xml.begin({}, sink);
+  const std::size_t before = xml.memory();
+  EXPECT_GT(before, 1'000U) << "the parser itself";
+  std::string text = "<r>";
+  for (int i = 0; i < 20'000; ++i) text += "<n" + std::to_string(i) + "/>";
+  xml.feed(text);
+  EXPECT_GT(xml.memory(), before + 1'000'000U);
+  EXPECT_TRUE(xml.feed("</r>"));
+  EXPECT_TRUE(xml.finish());
+  EXPECT_LT(xml.memory(), 600'000U) << "no more than buffers that are kept";
+  xml.begin({}, sink);
+  EXPECT_TRUE(xml.feed("<a>again</a>"));
+  EXPECT_TRUE(xml.finish());
+  EXPECT_LE(xml.memory(), before + 600'000U);
+}
+
 TEST(Xml, ProcessorIsReusable) {
   XmlProcessor xml;
   for (int i = 0; i < 3; ++i) {
