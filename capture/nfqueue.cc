@@ -23,6 +23,8 @@ namespace {
 constexpr std::size_t kVerdictBytes = 256 * 1024;
 constexpr std::size_t kLongestPacket = 0xffff;
 constexpr int kSendTries = 100;
+// More than a batch of the largest packets takes.
+constexpr std::uint64_t kMostTouched = 8ULL << 20U;
 constexpr std::uint32_t kMostLost = 1U << 31U;  // ids between two packets; more: it is an older one
 constexpr std::uint8_t kTcp = 6;
 constexpr std::size_t kTcpHeader = 20;
@@ -166,7 +168,9 @@ void NfqueuePort::take(std::uint32_t index, std::size_t length, std::span<Packet
     }
     taken = true;
     Slot& slot = slots_[index];
-    slot = {packet.payload, packet.id, packet.mark, packet.length, packet.checksum, Release::None, false};
+    const auto touched = std::max(slot.touched, static_cast<std::uint32_t>(length));
+    touched_ += touched - slot.touched;
+    slot = {packet.payload, packet.id, packet.mark, packet.length, packet.checksum, Release::None, false, touched};
     waiting_[(first_ + waiting_count_++) % waiting_.size()] = index;
     Packet& given = out[count++];
     given = Packet{};
@@ -276,8 +280,24 @@ std::optional<std::uint32_t> NfqueuePort::mark_of(const Slot& slot) {
   return (slot.mark & ~mask) | bits << options_.mark_bit;
 }
 
+std::uint64_t NfqueuePort::most_memory(const FragmentLimits& held) {
+  constexpr std::uint64_t kEdges = 2 * 4096;  // of a slot, which begins and ends in the middle of a page
+  return kMostTouched + kBatch * kSlotBytes + held.bytes + held.packets * (kEdges + 1024);
+}
+
+// Slots take turns when packets are held, so that each would in time be as large as the largest packet.
+void NfqueuePort::shrink(Slot& slot, std::uint32_t index) {
+  constexpr std::uintptr_t kPage = 4096;
+  const auto from = (reinterpret_cast<std::uintptr_t>(memory_of(index)) + kPage - 1) / kPage * kPage;
+  const auto to = reinterpret_cast<std::uintptr_t>(memory_of(index) + kSlotBytes) / kPage * kPage;
+  ::madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+  touched_ -= slot.touched;
+  slot.touched = 0;
+}
+
 void NfqueuePort::done(std::uint32_t index) {
   slots_[index].settled = true;
+  if (touched_ > kMostTouched) shrink(slots_[index], index);
   free_.push_back(index);
   while (waiting_count_ > 0 && slots_[waiting_[first_]].settled) {
     first_ = (first_ + 1) % waiting_.size();

@@ -28,6 +28,7 @@
 #include "capture/raw_sender.h"
 #include "capture/upload_ranges.h"
 #include "engine/base/siphash.h"
+#include "engine/limits.h"
 #include "engine/port.h"
 
 namespace weir::capture {
@@ -111,6 +112,8 @@ class NfqueuePort final : public PacketPort {
 
   // Sends the verdicts that were collected.
   Result<void> flush();
+  // Bytes that the packets of a port with most_held of these take at most: what came in pieces waits in it, too.
+  [[nodiscard]] static std::uint64_t most_memory(const FragmentLimits& held);
 
  private:
   static constexpr std::size_t kBatch = 64;
@@ -124,6 +127,7 @@ class NfqueuePort final : public PacketPort {
     ChecksumState checksum = ChecksumState::Unknown;
     Release release = Release::None;
     bool settled = true;
+    std::uint32_t touched = 0;  // bytes of its memory that are there, at most
   };
   struct Messages;  // what recvmmsg() fills in
 
@@ -137,6 +141,8 @@ class NfqueuePort final : public PacketPort {
   // Makes room for one more message; sends what is there if there is none.
   void make_room(std::size_t payload);
   void done(std::uint32_t slot);
+  // Gives back the memory of a slot that is free.
+  void shrink(Slot& slot, std::uint32_t index);
   void let_by(const Packet& packet, UploadRange range);
   // Of a connection that may be another one's, if the packet goes on.
   void forget_bytes(Bytes packet, bool any);
@@ -148,6 +154,7 @@ class NfqueuePort final : public PacketPort {
   std::unique_ptr<RawSender> sender_;
   Neighbours neighbours_;
   std::uint8_t* memory_ = nullptr;
+  std::uint64_t touched_ = 0;  // bytes of it that are there, at most
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
   std::unique_ptr<Messages> messages_;
