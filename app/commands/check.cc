@@ -14,6 +14,7 @@
 #include "app/commands/audit.h"
 #include "app/commands/commands.h"
 #include "app/commands/rule_loading.h"
+#include "app/config/memory.h"
 #include "app/config/policies.h"
 #include "app/config/reader.h"
 #include "app/formats/colors.h"
@@ -23,8 +24,6 @@
 #include "capture/filter.h"
 #include "capture/link_type.h"
 #include "capture/upload_ranges.h"
-#include "engine/inspect/ceiling.h"
-#include "geneve/flows.h"
 
 namespace weir::app {
 namespace {
@@ -152,44 +151,21 @@ std::vector<std::string> surroundings(const Config& config) {
   return wrong;
 }
 
-// Of one worker, its socket's buffer included.
-std::uint64_t gateway_memory(const GatewayConfig& gateway) {
-  constexpr std::uint64_t kSlots = 64ULL * 69'696;
-  constexpr std::uint64_t kCopy = 9'472;
-  constexpr std::uint64_t kInbox = 256 * (kCopy + 20);
-  return kSlots + gateway.copies * kCopy + kInbox + gateway.connections * sizeof(geneve::Connection) +
-         gateway.receive_buffer;
-}
-
-std::string ceiling(const Config& config, const LoadedPolicies& loaded) {
-  std::uint64_t rules = 0;
-  for (const LoadedRules& set : loaded.sets) rules += set.rules->stats().memory_bytes + set.rules->scanner_stats().bytes;
-  const unsigned workers = std::max(config.workers(), 1U);
-  const bool echo = config.geneve && config.geneve->profile != GatewayProfile::Mirror;
-  const inspect::Stance stance = config.nfqueue || echo ? inspect::Stance::Inline : inspect::Stance::Passive;
-  const inspect::InspectorOptions options = inspector_options(config, stance);
-  inspect::Ceiling one = inspect::ceiling(options, nullptr);
-  for (const LoadedRules& set : loaded.sets) {
-    one.transactions = std::max(one.transactions, inspect::ceiling(options, set.rules.get()).transactions);
-  }
-  std::uint64_t input = config.nfqueue ? config.nfqueue->socket_buffer : 0;
-  if (config.mirror) input = std::max(input, config.mirror->buffer * config.mirror->interfaces.size());
-  if (config.geneve) input = std::max(input, gateway_memory(*config.geneve));
-  const std::uint64_t audit = config.audit.wanted() ? config.audit.buffer : 0;
-  const std::uint64_t worker = one.sum() + config.events.buffer + audit + input;
-  const std::uint64_t collections = config.collections.memory * (config.collections.shared ? 1 : workers);
-  std::string out = line("memory ceiling", mebibytes(worker * workers + rules * (1 + workers) + collections));
-  out += line("  workers", std::to_string(workers) + ", for each:");
-  out += line("  connections", mebibytes(one.connections));
-  out += line("  sessions", mebibytes(one.sessions) + " (if all connections were in the middle of a message)");
-  out += line("  fragments", mebibytes(one.fragments));
-  out += line("  transactions", mebibytes(one.transactions));
-  out += line("  decoders", mebibytes(one.decoders));
-  out += line("  input", mebibytes(input));
-  out += line("  events", mebibytes(config.events.buffer));
-  if (audit > 0) out += line("  audit log", mebibytes(audit));
-  out += line("  collections", mebibytes(collections) + (config.collections.shared ? ", shared" : ", of all workers"));
-  out += line("  rules", mebibytes(rules) + ", and once more for all");
+std::string ceiling(const Config& config, const MemoryPlan& plan) {
+  std::string out = line("memory ceiling", mebibytes(plan.sum()) + (config.limits.memory == 0 ? "" : " of " + mebibytes(config.limits.memory)));
+  out += line("  workers", std::to_string(plan.workers) + ", for each:");
+  out += line("  connections", mebibytes(plan.stores.connections));
+  out += line("  sessions", mebibytes(plan.stores.sessions) + " (if all connections were in the middle of a message)");
+  out += line("  fragments", mebibytes(plan.stores.fragments));
+  out += line("  transactions", mebibytes(plan.stores.transactions));
+  out += line("  decoders", mebibytes(plan.stores.decoders));
+  out += line("  input", mebibytes(plan.input));
+  out += line("  events", mebibytes(plan.events));
+  if (plan.audit > 0) out += line("  audit log", mebibytes(plan.audit));
+  out += line("  heap's waste", mebibytes(plan.waste));
+  out += line("  collections", mebibytes(plan.collections) + (config.collections.shared ? ", shared" : ", of all workers"));
+  out += line("  rules", mebibytes(plan.rules) + ", of all processes");
+  out += line("  processes", mebibytes(plan.processes) + ", code and stacks");
   return out;
 }
 
@@ -234,7 +210,12 @@ ExitCode check_config(const CheckOptions& options) {
                 mode_word(loaded.policies[i + 1]) + ", " + grouped(set.rules->stats().rules) + " rules" +
                     (loaded.set_of[i + 1] == 0 ? " (the same)" : ""));
   }
-  return say(out + ceiling(config, loaded), options.quiet);
+  const MemoryPlan plan = plan_memory(config, &loaded);
+  if (const Result<void> room = fits(config, plan); !room) {
+    complain(room.error().message);
+    return ExitCode::Usage;
+  }
+  return say(out + ceiling(config, plan), options.quiet);
 }
 
 }  // namespace

@@ -108,12 +108,14 @@ struct CollectionsConfig {
 };
 
 struct LimitsConfig {
+  std::uint64_t memory = 0;  // of all processes together; 0: no more than the sum of what follows
   FlowLimits flow;
   FragmentLimits fragments;
   std::uint32_t transactions = 2'048;
   std::uint64_t transaction_memory = 512ULL << 20U;
   std::uint32_t transactions_per_connection = 64;
   std::uint64_t early_response = 128ULL << 10U;
+  std::uint64_t decoders = 256ULL << 20U;
   bool operator==(const LimitsConfig&) const = default;
 };
 

@@ -104,6 +104,7 @@ inspect::InspectorOptions inspector_options(const Config& config, inspect::Stanc
   options.transactions = config.limits.transactions;
   options.transaction_bytes = config.limits.transaction_memory;
   options.transactions_per_flow = config.limits.transactions_per_connection;
+  options.decoder_bytes = static_cast<std::size_t>(config.limits.decoders);
   options.early_response_bytes = static_cast<std::size_t>(config.limits.early_response);
   options.detect_offload = false;
   options.half_open_timeout = config.timeouts.half_open;

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/config/memory.h"
 #include "app/config/schema.h"
 #include "app/config/units.h"
 #include "app/config/yaml.h"
@@ -78,6 +79,7 @@ class Reader {
   void texts(const Node& node, const std::string& path, const TextListField& field);
   void sections(const Node& node, const std::string& path, const SectionList& list);
   [[nodiscard]] Place place(const std::string& path) const;
+  [[nodiscard]] bool is_set(std::string_view path) const;
 
   std::string_view text_;
   const std::string& file_;
@@ -107,6 +109,10 @@ Place Reader::place(const std::string& path) const {
     if (it->first == path) return it->second;
   }
   return {};
+}
+
+bool Reader::is_set(std::string_view path) const {
+  return std::any_of(places_.begin(), places_.end(), [path](const auto& one) { return one.first == path; });
 }
 
 void Reader::section(const Node& node, const std::string& prefix) {
@@ -279,6 +285,8 @@ void Reader::check() {
   if (!audit.file.empty() && audit.file == config.events.file) {
     error(place("audit.file"), "bad-value", "'file' is that of 'events'");
   }
+  const Result<void> divided = divide_memory(draft_.config, [this](std::string_view path) { return is_set(path); });
+  if (!divided) error(place("limits.memory"), "bad-value", "'memory' " + divided.error().message);
   if (config.limits.flow.direction_bytes > config.limits.flow.buffered_bytes) {
     error(place("limits.direction_buffered"), "bad-value", "'direction_buffered' must not exceed 'buffered'");
   }

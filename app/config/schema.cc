@@ -411,6 +411,9 @@ Fields client_address() {
 Fields limits() {
   return {
       {"limits", Section{}, "", "Memory, for each worker; all of it is reserved at start. `weir check` prints the sum."},
+      {"limits.memory", SizeField{{64 * kMiB, 1024 * kGiB}, [](Draft& d, std::uint64_t n) { d.config.limits.memory = n; }}, "",
+       "All of Weir's memory, in all its processes: workers, rules, what is to be written. Limits that are not set are then their defaults times "
+       "one factor, as large as fits; a quarter is for rules and the processes themselves. Those that are set must fit, and so must the rules."},
       {"limits.flows", CountField{{16, 16'777'216}, [](Draft& d, std::uint64_t n) { flow(d).flows = narrow(n); }}, "131072",
        "Connections past the handshake, including those just closed."},
       {"limits.half_open", CountField{{16, 16'777'216}, [](Draft& d, std::uint64_t n) { flow(d).half_open = narrow(n); }},
@@ -448,6 +451,8 @@ Fields limits() {
       {"limits.early_response",
        SizeField{{0, kGiB}, [](Draft& d, std::uint64_t n) { d.config.limits.early_response = n; }}, "128KiB",
        "Bytes of a response body that are kept while its request is not complete."},
+      {"limits.decoders", SizeField{{4 * kMiB, 16 * kGiB}, [](Draft& d, std::uint64_t n) { d.config.limits.decoders = n; }}, "256MiB",
+       "Memory of the decoders of content codings together. Beyond it bodies are not decoded: `failures.decode-limit`."},
       {"timeouts", Section{}, "", "After which a connection is forgotten, without packets."},
       {"timeouts.half_open",
        DurationField{{kSecond, 24 * kHour}, [](Draft& d, Duration t) { d.config.timeouts.half_open = t; }}, "30s",

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/commands/audit.h"
+#include "app/config/memory.h"
 #include "app/config/reader.h"
 #include "app/report/report.h"
 #include "app/runtime/priority.h"
@@ -49,6 +50,10 @@ LoadOutcome load_configuration(const std::string& text, const std::string& file,
       if (!set.rules) outcome.why += rendered(set.diagnostics, false, 0);
     }
     outcome.exit = loaded->policies.exit;
+    return outcome;
+  }
+  if (const Result<void> room = fits(loaded->config, plan_memory(loaded->config, &loaded->policies)); !room) {
+    outcome.why += room.error().message + "\n";
     return outcome;
   }
   outcome.exit = ExitCode::Fine;

@@ -51,7 +51,7 @@ Ceiling ceiling(const InspectorOptions& options, const rules::RuleSet* rules) {
   const std::uint64_t parked =
       sizeof(ParkedSession) + (options.client.proxy_protocol == ProxyProtocol::Off ? 0 : sizeof(ProxiedClient));
   out.sessions = options.flow_limits.flows * (parked + sizeof(Session));
-  out.decoders = http::DecoderPool::kMostBytes;
+  out.decoders = options.decoder_bytes;
   return out;
 }
 

@@ -51,6 +51,7 @@ struct Context {
           rules::CollectionStore* store)
       : options(chosen),
         strict(parser_options(chosen)),
+        decoders(chosen.decoder_bytes),
         sink(to),
         pool(options.transactions, store),
         parked(options.flow_limits.flows, options.client.proxy_protocol != ProxyProtocol::Off) {

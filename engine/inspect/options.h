@@ -85,6 +85,8 @@ struct InspectorOptions {
   // A response that begins before its request is complete waits for phase 2; at most so much of its body
   // is kept for phase 4.
   std::size_t early_response_bytes = 128 * 1024;
+  // What decoders of content codings take together; beyond it FailureCause::DecodeLimit.
+  std::size_t decoder_bytes = std::size_t{256} << 20U;
   // The input is a capture: of a host that leaves checksums to its network card, partial sums are
   // recognised and accepted. A live port is told the state of each packet's checksum instead.
   bool detect_offload = true;

@@ -2,7 +2,7 @@
 """What goes wrong with `weir run` under load, and whether it goes as docs/OPERATIONS.md says.
 
   chaos.py WEIR [WHAT...]      WHAT: kill, stop, reload, disk, flows, half-open, handshake, buffers, transactions,
-                               transaction-memory, kills, reloads, restart, replace, poison, poison-passed, rehearse-CAUSE (all, if none)
+                               transaction-memory, memory, kills, reloads, restart, replace, poison, poison-passed, rehearse-CAUSE (all, if none)
 
 WEIR_CHAOS_TIMES says how often kills and reloads happen (20), WEIR_CHAOS_CROWD how many connections are open while workers are
 killed (500).
@@ -23,7 +23,7 @@ import tempfile
 import time
 
 import live
-from lab import servers, wire
+from lab import cage, servers, wire
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -446,6 +446,40 @@ class TransactionMemory(Transactions):
     cause, half_sent = "transaction-memory", 300
 
 
+class Memory(Transactions):
+    name, policy = ("limits.memory, and traffic that means to take all of it, in a cgroup of a tenth more",
+                    "resident memory stays within it, nobody is killed, and what goes is counted (transaction-memory)")
+    connections, seconds, watchdog, cause, cap = 64, 25, 5, "transaction-memory", 640 << 20
+    more = f"limits: {{memory: {cap >> 20}MiB}}\n"
+
+    def prepare(self):
+        try:
+            self.cage = cage.Cage(f"weir-chaos-{os.getpid()}", self.cap * 11 // 10)
+        except OSError as e:
+            print(f"chaos.py: skipped: no cgroup of its own: {e}")
+            sys.exit(77)
+        self.run.program = self.cage.wrap(self.run.program, self.run.work)
+
+    def happen(self):
+        for many, size in ((400, 100_000), (60, 4_000_000), (40, 1_000_000)):
+            self.run.lab.start("client", sys.executable, "-c", cage.HOSTILE, self.run.lab.server4, str(servers.PORTS["nginx"]), str(many), str(size), "20")
+        self.run.lab.start("client", sys.executable, "-c", FLOOD, HalfOpen.nobody(self), "20")
+
+    def after(self):
+        self.taken, self.kills = self.cage.most, self.cage.kills()
+        print(f"at most {self.taken >> 20} MiB of {self.cap >> 20}, {self.kills} killed", file=sys.stderr)
+
+    def remove(self):
+        self.cage.remove()
+
+    def judge(self):
+        yield from super().judge()
+        if self.taken > self.cap * 21 // 20 or self.kills:
+            yield f"it took {self.taken >> 20} MiB of {self.cap >> 20}, {self.kills} killed"
+        if self.taken < self.cap // 4:
+            yield f"only {self.taken >> 20} MiB were taken: nothing was tried"
+
+
 class Rehearsal(Scenario):
     """R12 on the wire: every 500th packet meets the failure."""
     connections, seconds, watchdog = 16, 4, 5
@@ -472,7 +506,7 @@ def rehearsals():
 
 SCENARIOS = {"kill": Kill, "stop": Stop, "reload": Reload, "disk": Disk, "flows": Flows, "half-open": HalfOpen,
              "handshake": Handshake, "buffers": Buffers, "transactions": Transactions,
-             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, "replace": Replace, "poison": Poison,
+             "transaction-memory": TransactionMemory, "memory": Memory, "kills": Kills, "reloads": Reloads, "restart": Restart, "replace": Replace, "poison": Poison,
              "poison-passed": PoisonPassed, **dict(rehearsals())}
 
 

@@ -1,0 +1,58 @@
+// How much memory a configuration takes at most, in all its processes, and one number for all of it: limits.memory.
+//
+// With that number, limits that nobody has set are their defaults times one factor, the largest with which everything
+// fits; a quarter is kept for rules and for the processes themselves. Nothing here looks at rules: what they take is
+// known when they are loaded, and must fit then (fits()).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "app/config/config.h"
+#include "engine/inspect/ceiling.h"
+#include "engine/inspect/options.h"
+#include "engine/result.h"
+
+namespace weir::app {
+
+struct LoadedPolicies;
+
+// Bytes.
+struct MemoryPlan {
+  unsigned workers = 1;
+  // Of each worker:
+  inspect::Ceiling stores;
+  std::uint64_t input = 0;
+  std::uint64_t events = 0;
+  std::uint64_t audit = 0;
+  std::uint64_t waste = 0;  // what the heap cannot use, of what is taken from it in pieces of all sizes
+  // Of all together:
+  std::uint64_t collections = 0;
+  std::uint64_t rules = 0;      // once in each worker, and once where they are loaded
+  std::uint64_t processes = 0;  // code, stacks, what libraries take for themselves while they search
+
+  [[nodiscard]] std::uint64_t worker() const { return stores.sum() + input + events + audit + waste; }
+  // What limits.memory divides: without rules and processes.
+  [[nodiscard]] std::uint64_t divided() const { return worker() * workers + collections; }
+  [[nodiscard]] std::uint64_t rest() const { return rules + processes; }
+  [[nodiscard]] std::uint64_t sum() const { return divided() + rest(); }
+};
+
+// Inline if an input of the configuration is.
+[[nodiscard]] inspect::Stance stance_of(const Config& config);
+// `loaded` may be null. Reserves and gives back what it counts, so for a start, not for the path of a packet.
+[[nodiscard]] MemoryPlan plan_memory(const Config& config, const LoadedPolicies* loaded);
+
+// Where limits.memory is set: sets the limits for which `chosen` (by their paths) says false. Error: a sentence for
+// limits.memory, with the least that works, and which of the others do not fit.
+Result<void> divide_memory(Config& config, const std::function<bool(std::string_view)>& chosen);
+
+// Whether rules and all fit into limits.memory, if that is set. Error: a sentence with the least that works.
+[[nodiscard]] Result<void> fits(const Config& config, const MemoryPlan& plan);
+
+// Has the heap give back what it does not need, at the price of time for large pieces. For a process of its own.
+void keep_heap_small();
+
+}  // namespace weir::app
