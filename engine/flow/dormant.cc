@@ -90,10 +90,11 @@ bool pack_direction(const Flow& f, Direction direction, Dormant& d) {
   const HalfStream& h = f.half(direction);
   if (!settled(h) || !fits(h.next, Dormant::kNextBits) || f.bytes[i] != static_cast<std::uint64_t>(h.next)) return false;
   if (!fits(f.packets[i], Dormant::kPacketBits)) return false;
-  const std::optional<PackedWindow> window = pack_window(h.window, h.scale), offered = pack_window(h.offered, h.scale);
   const std::optional<DormantHalf> half = pack_half(h);
+  if (!half) return false;  // first: it has looked at the scale
+  const std::optional<PackedWindow> window = pack_window(h.window, h.scale), offered = pack_window(h.offered, h.scale);
   const std::int64_t edge = beyond(h, f.half(opposite(direction)));
-  if (!window || !offered || !half || !fits(edge, 16)) return false;
+  if (!window || !offered || !fits(edge, 16)) return false;
   d.halves[i] = *half;
   d.halves[i].window_raw = window->raw & 1U;
   d.halves[i].offered_raw = offered->raw & 1U;
