@@ -14,6 +14,10 @@ namespace weir::capture {
 namespace {
 
 constexpr std::size_t kBuffer = 2 * ByteSource::kMostTaken;
+// Read at a time, so that what is read is still in the processor's own cache when it is looked at; and before it is
+// known that the file is wanted.
+constexpr std::size_t kPiece = 128 * 1024;
+constexpr std::size_t kFirstPiece = 16 * 1024;
 
 }  // namespace
 
@@ -43,7 +47,10 @@ bool ByteSource::is_pipe(const std::string& path) {
 }
 
 ByteSource::ByteSource(int descriptor, bool regular, std::uint64_t size)
-    : descriptor_(descriptor), regular_(regular), size_(size), buffer_(kBuffer) {}
+    : descriptor_(descriptor),
+      regular_(regular),
+      size_(size),
+      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBuffer)) {}
 
 ByteSource::~ByteSource() {
   ::close(descriptor_);
@@ -53,12 +60,13 @@ bool ByteSource::fill() {
   if (ended_) return false;
   if (begin_ != 0) {
     // Views that take() gave are over.
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
   for (;;) {
-    const ssize_t n = ::read(descriptor_, buffer_.data() + end_, buffer_.size() - end_);
+    const std::size_t piece = std::min(taken_ == 0 ? kFirstPiece : kPiece, kBuffer - end_);
+    const ssize_t n = ::read(descriptor_, buffer_.get() + end_, piece);
     if (n > 0) {
       end_ += static_cast<std::size_t>(n);
       return true;
@@ -73,13 +81,13 @@ bool ByteSource::fill() {
 Bytes ByteSource::peek(std::size_t n) {
   while (end_ - begin_ < n && fill()) {
   }
-  return Bytes(buffer_).subspan(begin_, std::min(n, end_ - begin_));
+  return at_hand().first(std::min(n, end_ - begin_));
 }
 
 Bytes ByteSource::take(std::size_t n) {
   while (end_ - begin_ < n && fill()) {
   }
-  const Bytes bytes = Bytes(buffer_).subspan(begin_, std::min(n, end_ - begin_));
+  const Bytes bytes = at_hand().first(std::min(n, end_ - begin_));
   begin_ += bytes.size();
   taken_ += bytes.size();
   return bytes;
@@ -90,7 +98,7 @@ std::size_t ByteSource::read(std::span<std::uint8_t> out) {
   while (done < out.size()) {
     if (begin_ == end_ && !fill()) break;
     const std::size_t n = std::min(out.size() - done, end_ - begin_);
-    std::memcpy(out.data() + done, buffer_.data() + begin_, n);
+    std::memcpy(out.data() + done, buffer_.get() + begin_, n);
     begin_ += n;
     done += n;
   }

@@ -8,7 +8,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "engine/packet.h"
 #include "engine/result.h"
@@ -33,6 +32,8 @@ class ByteSource {
   // of any function that reads. n <= kMostTaken.
   static constexpr std::size_t kMostTaken = 256 * 1024;
   [[nodiscard]] Bytes take(std::size_t n);
+  // What was read already and not taken: to take no more than that moves nothing that was taken before.
+  [[nodiscard]] Bytes at_hand() const { return {buffer_.get() + begin_, end_ - begin_}; }
   // Reads up to out.size() bytes; fewer at the end only.
   std::size_t read(std::span<std::uint8_t> out);
   // false: the input ended before n bytes.
@@ -54,7 +55,7 @@ class ByteSource {
   bool ended_ = false;
   std::uint64_t size_;
   std::uint64_t taken_ = 0;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::string error_;

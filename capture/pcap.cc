@@ -78,6 +78,13 @@ Result<void> PcapReader::start(const std::string& name) {
   return {};
 }
 
+bool PcapReader::next_is_at_hand() const {
+  const Bytes bytes = source_->at_hand();
+  if (bytes.size() < header_) return false;
+  const std::uint32_t length = std::max(u32(bytes, 8), lengths_ == Lengths::CapturedFirst ? 0 : u32(bytes, 12));
+  return length <= kMostCaptured && length <= bytes.size() - header_;
+}
+
 ReadResult PcapReader::next(CaptureRecord& record) {
   const Bytes head = source_->take(header_);
   if (head.size() < header_) {

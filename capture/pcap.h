@@ -23,6 +23,7 @@ class PcapReader final : public CaptureReader {
   Result<void> start(const std::string& name);
 
   [[nodiscard]] ReadResult next(CaptureRecord& record) override;
+  [[nodiscard]] bool next_is_at_hand() const override;
   [[nodiscard]] const std::string& damage() const override { return damage_; }
   [[nodiscard]] ByteSource& source() override { return *source_; }
 

@@ -7,6 +7,7 @@ namespace weir::capture {
 namespace {
 
 constexpr std::size_t kFirstSlots = 256;
+constexpr std::uint32_t kNoSlot = 0xffffffffU;
 
 std::string file_name(const std::string& path) {
   return path == "-" ? "standard input" : path;
@@ -23,6 +24,7 @@ Result<std::unique_ptr<CaptureReader>> open_path(const std::string& path) {
 PcapFilePort::PcapFilePort(PcapFileOptions options)
     : options_(std::move(options)), filter_(options_.filter) {
   options_.most_unsettled = std::max(options_.most_unsettled, 1U);
+  if (options_.settled_at_once) return;
   slots_.resize(std::min<std::size_t>(kFirstSlots, options_.most_unsettled));
   for (std::size_t i = slots_.size(); i > 0; --i) {
     free_.push_back(static_cast<std::uint32_t>(i - 1));
@@ -103,18 +105,21 @@ void PcapFilePort::finish_file(std::string_view why) {
   }
   if (reader_->skipped() != 0) damage_.push_back(name + ": " + reader_->skipped_text());
   bytes_done_ += reader_->source().taken();
-  reader_.reset();
+  finished_ = std::move(reader_);
 }
 
 Result<Received> PcapFilePort::receive(std::span<Packet> out, Duration wait) {
   Received received;
+  finished_.reset();
   while (received.count < out.size()) {
     if (reader_ == nullptr && !next_file()) {
       received.ended = received.count == 0;
       return received;
     }
     if (!reader_->source().ready(received.count == 0 ? wait : Duration{0})) return received;
-    if (free_.empty() && slots_.size() >= options_.most_unsettled) {
+    if (options_.settled_at_once) {
+      if (received.count != 0 && !reader_->next_is_at_hand()) return received;
+    } else if (free_.empty() && slots_.size() >= options_.most_unsettled) {
       if (received.count != 0) return received;
       return fail("more than " + std::to_string(options_.most_unsettled) +
                   " packets wait for their verdict");
@@ -146,19 +151,24 @@ Result<Received> PcapFilePort::receive(std::span<Packet> out, Duration wait) {
   return received;
 }
 
-void PcapFilePort::deliver(const CaptureRecord& record, Packet& packet) {
+Bytes PcapFilePort::keep(Bytes bytes, std::uint32_t& index) {
   if (free_.empty()) {
     // Growing moves the vectors, not what they hold: views of packets stay valid.
     free_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
   }
-  const std::uint32_t index = free_.back();
+  index = free_.back();
   free_.pop_back();
   Slot& slot = slots_[index];
   slot.used = true;
-  slot.bytes.assign(record.bytes.begin(), record.bytes.end());
+  slot.bytes.assign(bytes.begin(), bytes.end());
+  return slot.bytes;
+}
+
+void PcapFilePort::deliver(const CaptureRecord& record, Packet& packet) {
+  std::uint32_t index = kNoSlot;
   packet = Packet{};
-  packet.bytes = slot.bytes;
+  packet.bytes = options_.settled_at_once ? record.bytes : keep(record.bytes, index);
   packet.wire_length = record.wire_length;
   packet.link = record.link.link;
   packet.checksum = options_.checksum;
@@ -171,7 +181,7 @@ void PcapFilePort::deliver(const CaptureRecord& record, Packet& packet) {
 
 void PcapFilePort::settle(const Packet& packet, Fate fate) {
   const auto index = static_cast<std::uint32_t>(packet.token);
-  assert(index < slots_.size() && slots_[index].used);
+  assert(index == kNoSlot || (index < slots_.size() && slots_[index].used));
   if (fate == Fate::Forward) {
     ++stats_.forwarded;
     if (options_.forwarded != nullptr) {
@@ -182,6 +192,7 @@ void PcapFilePort::settle(const Packet& packet, Fate fate) {
   } else {
     ++stats_.discarded;
   }
+  if (index == kNoSlot) return;
   slots_[index].used = false;
   free_.push_back(index);
 }

@@ -2,8 +2,8 @@
 //
 // pcap and pcapng, either byte order, micro- and nanoseconds, several interfaces. Time is that of
 // the packets. A file that is damaged is read up to the damage, then comes the next one; damage()
-// tells. Each packet has a buffer of its own until it is settled; buffers are reused, so nothing is
-// allocated once they have grown.
+// tells. Each packet has a buffer of its own until it is settled (unless PcapFileOptions::settled_at_once: then it lies
+// where it was read); buffers are reused, so nothing is allocated once they have grown.
 //
 // settle(), replace() and inject() go to PcapFileOptions::forwarded if there is one: what an inline Weir would
 // have let through, in the order of its verdicts, and what it would have sent. One owner, no
@@ -30,6 +30,8 @@ struct PcapFileOptions {
   // Packets that may be received and not settled at a time.
   std::uint32_t most_unsettled = 65'536;
   PcapWriter* forwarded = nullptr;  // not owned
+  // Packets need no buffer of their own: each is settled before the next call of receive().
+  bool settled_at_once = false;
 };
 
 class PcapFilePort final : public PacketPort {
@@ -66,6 +68,8 @@ class PcapFilePort final : public PacketPort {
   [[nodiscard]] Result<void> examine(const std::string& file);
   bool next_file();  // false: there is none
   void finish_file(std::string_view why);
+  // Copies them to a buffer, whose number is given.
+  [[nodiscard]] Bytes keep(Bytes bytes, std::uint32_t& index);
   void deliver(const CaptureRecord& record, Packet& packet);
   [[nodiscard]] std::string_view label(std::size_t file) const;
 
@@ -73,6 +77,7 @@ class PcapFilePort final : public PacketPort {
   Filter filter_;
   std::unique_ptr<CaptureReader> standard_input_;  // opened at start, until its turn
   std::unique_ptr<CaptureReader> reader_;
+  std::unique_ptr<CaptureReader> finished_;  // until the next receive(): packets may lie in its buffer
   std::size_t next_ = 0;  // file to open next; the current one is next_ - 1
   std::uint64_t number_ = 0;
   std::uint64_t file_packets_ = 0;

@@ -38,6 +38,8 @@ class CaptureReader {
   virtual ~CaptureReader() = default;
 
   [[nodiscard]] virtual ReadResult next(CaptureRecord& record) = 0;
+  // Whether next() will give a packet and leave the bytes of those before it where they are.
+  [[nodiscard]] virtual bool next_is_at_hand() const { return false; }
   [[nodiscard]] virtual const std::string& damage() const = 0;
   // Packets left out because their interface has an unsupported link type, and what to say about
   // it.

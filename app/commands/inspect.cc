@@ -42,6 +42,7 @@ Result<std::unique_ptr<capture::PcapFilePort>> open_port(const InspectOptions& o
   port.checksum =
       options.checksums == ChecksumChoice::Ignore ? ChecksumState::Ignore : ChecksumState::Unknown;
   port.forwarded = forwarded;
+  port.settled_at_once = !options.inline_mode;
   return capture::PcapFilePort::open(std::move(port));
 }
 
@@ -229,7 +230,7 @@ void Inspection::read_capture(const std::string& file) {
   capture::PcapFilePort& port = **opened;
   ++captures_;
   run_.begin_file(file);
-  std::array<Packet, 256> packets;
+  std::array<Packet, 64> packets;
   for (;;) {
     const Result<Received> got = port.receive(packets, seconds(1));
     if (!got) {

@@ -38,6 +38,7 @@ struct Seen {
   Octets bytes;
   std::uint32_t wire = 0;
   std::string file;
+  bool operator==(const Seen&) const = default;
 };
 
 struct Outcome {
@@ -84,7 +85,18 @@ Outcome run(std::vector<std::string> files, std::string filter = "") {
   PcapFileOptions options;
   options.files = std::move(files);
   options.filter = std::move(filter);
-  return run(std::move(options));
+  const Outcome kept = run(options);
+  // Where packets lie where they were read, the same comes out.
+  options.settled_at_once = true;
+  for (const std::size_t batch : {1U, 2U, 64U}) {
+    const Outcome in_place = run(options, batch);
+    EXPECT_EQ(in_place.packets, kept.packets) << batch;
+    EXPECT_EQ(in_place.damage, kept.damage) << batch;
+    EXPECT_EQ(in_place.error, kept.error) << batch;
+    EXPECT_EQ(in_place.bytes_read, kept.bytes_read) << batch;
+    EXPECT_EQ(in_place.packets_read, kept.packets_read) << batch;
+  }
+  return kept;
 }
 
 TEST(PcapFile, C2_EitherByteOrderAndPrecision) {
@@ -407,6 +419,24 @@ TEST(PcapFile, BytesStayUntilSettledInAnyOrder) {
     (*port)->settle(p, Fate::Drop);
   }
   EXPECT_EQ((*port)->stats().discarded, 2000U);
+}
+
+TEST(PcapFile, PacketsLieWhereTheyWereReadUntilTheNextCall) {
+  const Directory d;
+  std::mt19937 random(7);
+  std::vector<Octets> all;
+  FileBuilder first(false), second(false);
+  first.pcap(false, 1, 262144);
+  second.section().interface(1);
+  for (int i = 0; i < 400; ++i) {
+    Octets bytes(i % 50 == 49 ? 262144 - random() % 3000 : 14 + random() % 9000);
+    for (auto& b : bytes) b = static_cast<std::uint8_t>(random());
+    all.push_back(bytes);
+    (i < 200 ? first.record(1, 0, bytes) : second.enhanced(0, 1, bytes));
+  }
+  const Outcome r = run({d.write("a", first.text()), d.write("b", second.text())});
+  ASSERT_EQ(r.packets.size(), all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) ASSERT_EQ(r.packets[i].bytes, all[i]) << i;
 }
 
 TEST(PcapFile, TooManyUnsettledPacketsAreAnError) {
