@@ -54,7 +54,7 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
   ++counters.packets;
   counters.bytes += packet.wire_length;
   held_.clear();
-  decoded_ = net::decode(packet, decoding_);
+  net::decode(packet, decoding_, decoded_);
   for (int depth = 0; depth < kNesting; ++depth) {
     if (std::holds_alternative<net::NonIp>(decoded_)) {
       ++counters.not_tcp;
@@ -98,7 +98,7 @@ Ingress::Result Ingress::datagram(const net::Datagram& datagram, InspectorCounte
     ++counters.not_tcp;
     return {nullptr, {}, nullptr, held_};
   }
-  parsed_ = net::parse_tcp(datagram);
+  net::parse_tcp(datagram, parsed_);
   if (!parsed_.ok()) {
     ++(parsed_.malformed == net::Anomaly::CapturedTooShort ? counters.snapped : counters.malformed);
     return refused(DropReason::Malformed, net::name(parsed_.malformed), FailureCause::MalformedPacket);

@@ -111,6 +111,8 @@ using Decoded = std::variant<Datagram, NonIp, Malformed>;
 // REQUIRES: wire_length >= bytes.size(), else bytes.size() is taken for it.
 // A fragment is returned as such (fragment.present) and not looked into.
 [[nodiscard]] Decoded decode(const Packet& packet, const DecodeOptions& options) noexcept;
+// The same, made where it is kept.
+void decode(const Packet& packet, const DecodeOptions& options, Decoded& out) noexcept;
 
 // Goes on where decode() stopped, with a datagram that Defragmenter put together: the rest of the
 // IPv6 header chain, and tunnels. Views of the result point into datagram.payload.

@@ -55,6 +55,11 @@ void take_option(const std::uint8_t* p, TcpOptions& options) {
 // Where an option repeats the last one counts, as in the stacks that were measured.
 TcpOptions parse_tcp_options(Bytes bytes) noexcept {
   TcpOptions options;
+  // No operation, twice, and timestamps: as most come.
+  if (bytes.size() == 12 && load32(bytes.data()) == 0x0101080aU) {
+    options.timestamps = {load32(bytes.data() + 4), load32(bytes.data() + 8)};
+    return options;
+  }
   for (std::size_t i = 0; i < bytes.size();) {
     const std::uint8_t kind = bytes[i];
     if (kind == 0) break;
@@ -75,22 +80,28 @@ TcpOptions parse_tcp_options(Bytes bytes) noexcept {
 
 TcpParsed parse_tcp(const Datagram& datagram) noexcept {
   TcpParsed out;
+  parse_tcp(datagram, out);
+  return out;
+}
+
+void parse_tcp(const Datagram& datagram, TcpParsed& out) noexcept {
+  out = TcpParsed{};
   out.anomalies = datagram.anomalies;
   const Bytes bytes = datagram.payload;
   const std::size_t whole = bytes.size() + datagram.missing;
   if (bytes.size() < kLeast) {
     out.malformed = whole >= kLeast ? Anomaly::CapturedTooShort : Anomaly::TcpHeaderShort;
-    return out;
+    return;
   }
   const std::uint8_t* p = bytes.data();
   const std::size_t header = (p[12] >> 4) * 4U;
   if (header < kLeast || header > whole) {
     out.malformed = Anomaly::TcpDataOffset;
-    return out;
+    return;
   }
   if (header > bytes.size()) {
     out.malformed = Anomaly::CapturedTooShort;
-    return out;
+    return;
   }
   TcpSegment& segment = out.segment;
   segment.source = {datagram.source, load16(p)};
@@ -101,7 +112,7 @@ TcpParsed parse_tcp(const Datagram& datagram) noexcept {
   segment.flags = p[13];
   segment.window = load16(p + 14);
   segment.urgent = load16(p + 18);
-  segment.options = parse_tcp_options(bytes.subspan(kLeast, header - kLeast));
+  if (header > kLeast) segment.options = parse_tcp_options(bytes.subspan(kLeast, header - kLeast));
   segment.payload = bytes.subspan(header);
   segment.missing = datagram.missing;
   segment.ttl = datagram.ttl;
@@ -113,7 +124,7 @@ TcpParsed parse_tcp(const Datagram& datagram) noexcept {
   if (segment.options.malformed) out.anomalies.add(Anomaly::TcpOptionMalformed);
   if (is_group(datagram.destination)) out.anomalies.add(Anomaly::TcpGroupAddress);
   // ::ffff:0:0/96 is how programs write IPv4 addresses, not what comes over a wire.
-  if (datagram.source.mapped_v4()) out.anomalies.add(Anomaly::TcpMappedSource);
+  if (datagram.source.version == 6 && datagram.source.mapped_v4()) out.anomalies.add(Anomaly::TcpMappedSource);
   if (datagram.link_broadcast && !datagram.enveloped) {
     out.anomalies.add(Anomaly::TcpLinkBroadcast);
   }
@@ -122,7 +133,6 @@ TcpParsed parse_tcp(const Datagram& datagram) noexcept {
         verify_transport(datagram.source, datagram.destination, kTcp, bytes, kChecksumAt);
     segment.checksum_bad = out.checksum != ChecksumVerdict::Right;
   }
-  return out;
 }
 
 void judge_offload(TcpParsed& parsed, OffloadDetector& detector) {

@@ -22,12 +22,14 @@ struct TcpParsed {
 
   [[nodiscard]] bool ok() const { return malformed == Anomaly::None; }
   // The receiving host discards it, for a reason other than the checksum.
-  [[nodiscard]] bool dropped_by_host() const { return anomalies.worst() == Consequence::HostDrops; }
-  [[nodiscard]] bool suspicious() const { return anomalies.worst() >= Consequence::Doubtful; }
+  [[nodiscard]] bool dropped_by_host() const { return !anomalies.empty() && anomalies.worst() == Consequence::HostDrops; }
+  [[nodiscard]] bool suspicious() const { return !anomalies.empty() && anomalies.worst() >= Consequence::Doubtful; }
 };
 
 // REQUIRES: datagram.protocol is TCP and it is no fragment.
 [[nodiscard]] TcpParsed parse_tcp(const Datagram& datagram) noexcept;
+// The same, made where it is kept.
+void parse_tcp(const Datagram& datagram, TcpParsed& out) noexcept;
 
 // Lets the detector judge what parse_tcp() found: corrects segment.checksum_bad and, for a sending
 // host that leaves IPv4 header checksums to its card too, the anomaly. Only for captures; inline
