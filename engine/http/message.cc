@@ -285,6 +285,15 @@ ParsedField parse_field(std::string_view line) noexcept {
   return out;
 }
 
+ParsedField parse_clean_field(std::string_view line) noexcept {
+  const std::size_t colon = plain_name_length(line);
+  if (colon == 0) return parse_field(line);
+  ParsedField out;
+  out.name = line.substr(0, colon);
+  out.value = trim(line.substr(colon + 1));
+  return out;
+}
+
 bool is_valid_host(std::string_view host) noexcept {
   std::string_view port;
   if (!host.empty() && host.front() == '[') {

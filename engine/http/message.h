@@ -54,6 +54,8 @@ struct ParsedField {
 };
 
 [[nodiscard]] ParsedField parse_field(std::string_view line) noexcept;
+// The same. REQUIRES: no control octet is in the line.
+[[nodiscard]] ParsedField parse_clean_field(std::string_view line) noexcept;
 
 // uri-host [ ":" port ] with the host as registered name of letters, digits, "-._~" and %XX, IPv4
 // or

@@ -229,21 +229,21 @@ void Reader::begin_section() {
   section_bytes_ = 0;
 }
 
-// A field line that is whole in the input, ends with CRLF and has nothing odd about it, with the first octet of the
+// A field line that is whole in the input, ends with CRLF and has no control octet in it, with the first octet of the
 // next line: as nearly all come. False: it is another one, and nothing was taken.
 bool Reader::read_plain_field(std::string_view& in) {
   if (field_waits_ || folding_ || lines_.started()) return false;
-  const std::size_t lf = in.find('\n');
-  if (lf == std::string_view::npos || lf < 2 || lf + 1 == in.size()) return false;
-  if (in[lf - 1] != '\r' || is_blank(in[lf + 1]) || (first_field_ && is_blank(in.front()))) return false;
+  const std::size_t length = before_control(in);
+  if (length == 0 || in.size() - length < 3 || in[length] != '\r' || in[length + 1] != '\n') return false;
+  if (is_blank(in[length + 2]) || (first_field_ && is_blank(in.front()))) return false;
   const ParserOptions& options = shared_.options;
-  if (lf - 1 > options.max_line || section_bytes_ + lf + 1 > options.max_header_bytes) return false;
-  const std::string_view text = in.substr(0, lf - 1);
-  in.remove_prefix(lf + 1);
-  progress_.work += lf + 1;
-  section_bytes_ += lf + 1;
+  if (length > options.max_line || section_bytes_ + length + 2 > options.max_header_bytes) return false;
+  const std::string_view text = in.substr(0, length);
+  in.remove_prefix(length + 2);
+  progress_.work += length + 2;
+  section_bytes_ += length + 2;
   first_field_ = false;
-  field(text);
+  field(text, parse_clean_field(text));
   return true;
 }
 
@@ -288,7 +288,7 @@ void Reader::section_line(const Line& line, std::string_view rest) {
   }
   first_field_ = false;
   if (!rest.empty() && !is_blank(rest.front())) {
-    field(line.text);
+    field(line.text, parse_field(line.text));
     return;
   }
   field_.assign(line.text);
@@ -314,15 +314,14 @@ void Reader::fold(std::string_view text) {
 
 void Reader::flush_field() {
   field_waits_ = false;
-  field(field_);
+  field(field_, parse_field(field_));
   field_.clear();
   field_.shrink_to_fit();
 }
 
-void Reader::field(std::string_view line) {
+void Reader::field(std::string_view line, ParsedField parsed) {
   const ParserOptions& options = shared_.options;
   progress_.work += line.size();
-  ParsedField parsed = parse_field(line);
   ++fields_;
   if (fields_ > options.max_headers) report(Violation::HeadersTooMany);
   const bool trailer = state_ == State::Trailers;

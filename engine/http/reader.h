@@ -16,6 +16,7 @@
 #include "engine/http/exchange.h"
 #include "engine/http/framing.h"
 #include "engine/http/line_reader.h"
+#include "engine/http/message.h"
 #include "engine/http/options.h"
 #include "engine/http/progress.h"
 #include "engine/http/sink.h"
@@ -173,7 +174,7 @@ class Reader : private ContentSink {
   void gap_in_body(std::uint64_t length);
   void fold(std::string_view text);
   void flush_field();
-  void field(std::string_view line);
+  void field(std::string_view line, ParsedField parsed);
   void end_section();
   void end_headers_early();
   void release_decoder() noexcept;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -140,6 +141,40 @@ inline bool is_free_of_controls(std::string_view text) {
   if (n == 0) return true;
   std::memcpy(&eight, p + n - sizeof eight, sizeof eight);  // some of them once more
   return !any_control(eight);
+}
+
+// Octets in front of the first control octet (below SP, HTAB included, or DEL), or all.
+inline std::size_t before_control(std::string_view text) {
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  const __m128i last_control = _mm_set1_epi8(0x1f);
+  const __m128i del = _mm_set1_epi8(0x7f);
+  for (; i + 16 <= text.size(); i += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
+    const __m128i control = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v), _mm_cmpeq_epi8(v, del));
+    if (const int found = _mm_movemask_epi8(control); found != 0) {
+      return i + static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(found)));
+    }
+  }
+#endif
+  while (i < text.size() && static_cast<unsigned char>(text[i]) >= 0x20 && text[i] != 0x7f) ++i;
+  return i;
+}
+
+// Where the colon of a field line is, if it is among the first sixteen octets and in front of it there are letters,
+// digits and "-" only, at least one. Otherwise 0, which says nothing.
+inline std::size_t plain_name_length([[maybe_unused]] std::string_view line) {
+#if defined(__SSE2__)
+  if (line.size() < 16) return 0;
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(line.data()));
+  const __m128i letters = base::octets_within(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 'z');
+  const __m128i others = _mm_or_si128(base::octets_within(v, '0', '9'), _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
+  const auto plain = static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(letters, others)));
+  const int length = std::countr_one(plain);
+  return length < 16 && line[static_cast<std::size_t>(length)] == ':' ? static_cast<std::size_t>(length) : 0;
+#else
+  return 0;
+#endif
 }
 
 // Without SP and HTAB at both ends.
