@@ -13,6 +13,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "engine/base/pool.h"
@@ -98,12 +99,14 @@ class TimerWheel {
   // records reported. `report(record)` may schedule and cancel. Returns whether all due were reported.
   template <class Report>
   bool advance(Timestamp now, std::size_t budget, Report&& report) {
+    if (now.ns >= tick_begins_ && now.ns < quiet_until_) return true;
     // Mostly the tick of the last call: to divide would be most of the work.
     if (now.ns < tick_begins_ || now.ns >= tick_ends_) {
       tick_ = floor_tick(now);
       tick_begins_ = tick_ * resolution_;
       tick_ends_ = tick_begins_ + resolution_;
     }
+    quiet_until_ = kNotQuiet;
     const std::int64_t target = tick_;
     if (!started_) current_ = target;
     started_ = true;
@@ -119,7 +122,11 @@ class TimerWheel {
         cancel(record);
         report(record);
       }
-      if (current_ >= target) return true;
+      if (current_ >= target) {
+        // Nothing is ever scheduled for the present tick, but where there is one slot only.
+        if (current_ == tick_ && ring > 1) quiet_until_ = tick_ends_;
+        return true;
+      }
       if (budget == 0) return false;
       --budget;
       ++current_;
@@ -141,6 +148,8 @@ class TimerWheel {
   std::int64_t resolution_;
   std::vector<Slot> slots_;
   std::int64_t current_ = 0;
+  static constexpr std::int64_t kNotQuiet = std::numeric_limits<std::int64_t>::min();
+  std::int64_t quiet_until_ = kNotQuiet;  // from tick_begins_ on: all that is due has been reported
   std::int64_t tick_ = 0, tick_begins_ = 0, tick_ends_ = 0;  // of the latest time; no time lies between the two at first
   bool started_ = false;
 };
