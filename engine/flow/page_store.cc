@@ -39,6 +39,15 @@ Coverage coverage(const Page& page, std::uint32_t from, std::uint32_t to) {
   return any == 0 ? Coverage::None : all == ~0ULL ? Coverage::All : Coverage::Some;
 }
 
+// REQUIRES: from < to.
+void mark_present(Page& page, std::uint32_t from, std::uint32_t to) {
+  const Words words(from, to);
+  std::uint64_t* const present = page.present.data();
+  present[words.first] |= words.head;
+  for (std::uint32_t w = words.first + 1; w < words.last; ++w) present[w] = ~0ULL;
+  present[words.last] |= words.tail;
+}
+
 bool is_present(const Page& page, std::uint32_t at) {
   return (page.present[at / 64] >> (at % 64) & 1U) != 0;
 }
@@ -94,15 +103,15 @@ Page* PageStore::find(PageList& list, std::int64_t number) {
   return const_cast<Page*>(std::as_const(*this).find(list, number));
 }
 
-bool PageStore::obtain(PageList& list, std::int64_t number) {
+Page* PageStore::obtain(PageList& list, std::int64_t number) {
   std::uint32_t* link = &list.head;
   while (*link != kNone && number >= directories_[*link].first + kDirectoryPages) {
     link = &directories_[*link].next;
   }
   if (*link == kNone || number < directories_[*link].first) {
-    if (pages_.full()) return false;
+    if (pages_.full()) return nullptr;
     const std::uint32_t fresh = directories_.allocate();
-    if (fresh == kNone) return false;
+    if (fresh == kNone) return nullptr;
     PageDirectory& directory = directories_[fresh];
     directory.first = number / kDirectoryPages * kDirectoryPages;
     directory.next = *link;
@@ -111,20 +120,40 @@ bool PageStore::obtain(PageList& list, std::int64_t number) {
   }
   PageDirectory& directory = directories_[*link];
   std::uint32_t& slot = directory.pages[static_cast<std::size_t>(number - directory.first)];
-  if (slot != kNone) return true;
+  if (slot != kNone) return &pages_[slot];
   slot = pages_.allocate();
-  if (slot == kNone) return false;
+  if (slot == kNone) return nullptr;
   ++directory.used;
   ++list.pages;
-  return true;
+  return &pages_[slot];
 }
 
 bool PageStore::reserve(PageList& list, std::int64_t from, std::int64_t to) {
   for (std::int64_t n = page_number(from); n * kPageBytes < to; ++n) {
-    if (!obtain(list, n)) {
+    if (obtain(list, n) == nullptr) {
       drop_empty(list, page_number(from), n);
       return false;
     }
+  }
+  return true;
+}
+
+bool PageStore::append(PageList& list, std::int64_t offset, Bytes bytes) {
+  const std::size_t most = bytes.size() / kPageBytes + 2;  // pages, and directories, that may be needed
+  if (pages_.capacity() - pages_.size() < most || directories_.capacity() - directories_.size() < most) {
+    if (!reserve(list, offset, offset + static_cast<std::int64_t>(bytes.size()))) return false;
+    write_absent(list, offset, bytes);
+    return true;
+  }
+  while (!bytes.empty()) {
+    const auto from = static_cast<std::uint32_t>(offset % kPageBytes);
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), kPageBytes - from));
+    Page& page = *obtain(list, page_number(offset));
+    assert(find_present(page, from) == kPageBytes);
+    std::memcpy(page.bytes.data() + from, bytes.data(), n);
+    mark_present(page, from, from + n);
+    offset += n;
+    bytes = bytes.subspan(n);
   }
   return true;
 }
@@ -204,11 +233,7 @@ std::uint32_t PageStore::write(PageList& list, std::int64_t offset, Bytes bytes)
     } else if (kOver) {
       std::memcpy(page->bytes.data() + from, bytes.data(), n);
     }
-    const Words words(from, from + n);
-    std::uint64_t* const present = page->present.data();
-    present[words.first] |= words.head;
-    for (std::uint32_t w = words.first + 1; w < words.last; ++w) present[w] = ~0ULL;
-    present[words.last] |= words.tail;
+    mark_present(*page, from, from + n);
     offset += n;
     bytes = bytes.subspan(n);
   }

@@ -53,6 +53,9 @@ class PageStore {
   // Does any byte that is present differ from `bytes` at the same offset?
   [[nodiscard]] bool differs(const PageList& list, std::int64_t offset, Bytes bytes) const;
 
+  // reserve() and write_absent() at once. REQUIRES: nothing from `offset` on is present.
+  bool append(PageList& list, std::int64_t offset, Bytes bytes);
+
   // REQUIRES: reserved. Write what is absent, or everything; return how many bytes were absent before.
   std::uint32_t write_absent(PageList& list, std::int64_t offset, Bytes bytes);
   std::uint32_t write_over(PageList& list, std::int64_t offset, Bytes bytes);
@@ -82,7 +85,8 @@ class PageStore {
  private:
   [[nodiscard]] const Page* find(const PageList& list, std::int64_t number) const;
   [[nodiscard]] Page* find(PageList& list, std::int64_t number);
-  [[nodiscard]] bool obtain(PageList& list, std::int64_t number);
+  // The page of that number, made if it is not there; null: there is no room for it.
+  [[nodiscard]] Page* obtain(PageList& list, std::int64_t number);
   void drop_empty(PageList& list, std::int64_t from_page, std::int64_t to_page);
   template <bool kOver>
   std::uint32_t write(PageList& list, std::int64_t offset, Bytes bytes);

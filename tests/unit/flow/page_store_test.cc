@@ -26,7 +26,7 @@ TEST(PageStore, RandomUseAgainstAMap) {
       std::vector<std::uint8_t> data(1 + random() % 3000);
       for (auto& b : data) b = static_cast<std::uint8_t>(random() % 3);
       const auto end = offset + static_cast<std::int64_t>(data.size());
-      switch (random() % 5) {
+      switch (random() % 6) {
         case 0:
         case 1: {
           const bool over = random() % 2 == 0;
@@ -69,6 +69,13 @@ TEST(PageStore, RandomUseAgainstAMap) {
           }
           break;
         }
+        case 4: {  // behind everything that is there
+          const std::int64_t from = bytes.empty() ? offset : bytes.rbegin()->first + 1 + static_cast<std::int64_t>(random() % 2);
+          ASSERT_TRUE(store.append(list, from, data));
+          for (std::size_t k = 0; k < data.size(); ++k) bytes.emplace(from + static_cast<std::int64_t>(k), data[k]);
+          ASSERT_FALSE(store.differs(list, from, data));
+          break;
+        }
         default:
           if (random() % 4 == 0) {
             base += spread / 4;
@@ -92,11 +99,15 @@ TEST(PageStore, ExhaustionChangesNothing) {
   const std::vector<std::uint8_t> data(15 * kPageBytes, 1);
   store.write_absent(a, 0, data);
   EXPECT_FALSE(store.reserve(b, 0, 6 * kPageBytes));
+  EXPECT_FALSE(store.append(b, 0, Bytes(data).first(6 * kPageBytes)));
   EXPECT_EQ(store.pages_used(), 15U);
   EXPECT_EQ(b.pages, 0U);
   EXPECT_EQ(b.head, base::kNone);
   ASSERT_TRUE(store.reserve(b, 0, 5 * kPageBytes));
   EXPECT_FALSE(store.reserve(b, 100 * kPageBytes, 100 * kPageBytes + 1));
+  store.release_all(b);
+  ASSERT_TRUE(store.append(b, 0, Bytes(data).first(5 * kPageBytes)));
+  EXPECT_EQ(store.pages_used(), 20U);
   store.release_all(a);
   store.release_all(b);
   EXPECT_EQ(store.pages_used(), 0U);
