@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/base/huge_pages.h"
 #include "engine/base/pool.h"
 
 namespace weir::base {
@@ -72,7 +73,7 @@ class ChainTable {
   }
 
   LinkOf link_of_;
-  std::vector<std::uint32_t> heads_;
+  std::vector<std::uint32_t, HugePageAllocator<std::uint32_t>> heads_;  // written to its end at once, then looked at anywhere
 };
 
 }  // namespace weir::base

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/base/huge_pages.h"
 #include "engine/base/pool.h"
 
 namespace weir::base {
@@ -88,7 +89,7 @@ class FlatTable {
     }
   }
 
-  std::vector<Cell> cells_;
+  std::vector<Cell, HugePageAllocator<Cell>> cells_;  // written to its end at once, then looked at anywhere
   std::uint32_t mask_ = 0;
   std::size_t size_ = 0;
   std::size_t most_;

@@ -15,6 +15,8 @@
 #include <new>
 #include <type_traits>
 
+#include "engine/base/huge_pages.h"
+
 namespace weir::base {
 
 inline constexpr std::uint32_t kNone = 0xffffffffU;  // the index of nothing
@@ -26,12 +28,14 @@ class Pool {
   static constexpr std::align_val_t kAlign{alignof(T) < 64 ? 64 : alignof(T)};
 
  public:
-  // capacity < kNone. Throws std::bad_alloc if the memory cannot be reserved (start-up only).
-  explicit Pool(std::uint32_t capacity)
+  // capacity < kNone. Throws std::bad_alloc if the memory cannot be reserved (start-up only). `huge`: what is used
+  // may take memory in steps of 2 MiB (engine/base/huge_pages.h).
+  explicit Pool(std::uint32_t capacity, bool huge = false)
       : storage_(static_cast<std::byte*>(
             ::operator new(sizeof(T) * (capacity == 0 ? 1 : capacity), kAlign))),
         capacity_(capacity) {
     assert(capacity < kNone);
+    if (huge) prefer_huge_pages(storage_, sizeof(T) * capacity);
   }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;

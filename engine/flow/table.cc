@@ -11,7 +11,7 @@ using base::kNone;
 FlowTable::FlowTable(const FlowLimits& limits, const FlowOptions& options, PageStore& pages)
     : k0_(options.table_k0),
       k1_(options.table_k1),
-      flows_(limits.flows),
+      flows_(limits.flows, options.mode == Mode::Passive),  // captures are read in haste; in the wire memory counts
       dormant_(limits.flows),
       keys_(limits.flows + limits.half_open, k0_, k1_),
       half_open_(limits.half_open, limits.handshake_extras, pages, keys_),
