@@ -1,8 +1,7 @@
 #include "engine/flow/key.h"
 
-#include <tuple>
-
 #include "engine/base/siphash.h"
+#include "engine/net/wire.h"
 
 namespace weir::flow {
 namespace {
@@ -14,6 +13,19 @@ net::Endpoint endpoint(const std::array<std::uint8_t, 16>& address, std::uint16_
   e.address.version = version;
   e.port = port;
   return e;
+}
+
+// As a number, of which the order is that of the bytes.
+std::uint64_t half_of(const std::array<std::uint8_t, 16>& address, std::size_t at) {
+  return net::load64(address.data() + at);
+}
+
+// (address, then port)
+bool not_greater(const net::Endpoint& a, const net::Endpoint& b) {
+  const std::uint64_t high = half_of(a.address.bytes, 0), other_high = half_of(b.address.bytes, 0);
+  if (high != other_high) return high < other_high;
+  const std::uint64_t low = half_of(a.address.bytes, 8), other_low = half_of(b.address.bytes, 8);
+  return low != other_low ? low < other_low : a.port <= b.port;
 }
 
 }  // namespace
@@ -33,7 +45,7 @@ KeyedSegment make_key(const net::TcpSegment& segment, bool vlans_in_key) {
   const net::Endpoint& a = segment.source;
   const net::Endpoint& b = segment.destination;
   KeyedSegment out;
-  out.from_low = std::tie(a.address.bytes, a.port) <= std::tie(b.address.bytes, b.port);
+  out.from_low = not_greater(a, b);
   const net::Endpoint& low = out.from_low ? a : b;
   const net::Endpoint& high = out.from_low ? b : a;
   out.key.domain = segment.encapsulation.domain;

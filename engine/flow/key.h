@@ -25,7 +25,12 @@ struct FlowKey {
   std::array<std::uint8_t, 5> zero{};
 
   friend bool operator==(const FlowKey& a, const FlowKey& b) {
-    return std::memcmp(&a, &b, sizeof(FlowKey)) == 0;
+    std::array<std::uint64_t, sizeof(FlowKey) / 8> x, y;
+    std::memcpy(x.data(), &a, sizeof(FlowKey));
+    std::memcpy(y.data(), &b, sizeof(FlowKey));
+    std::uint64_t different = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) different |= x[i] ^ y[i];
+    return different == 0;
   }
   [[nodiscard]] net::Endpoint low() const;
   [[nodiscard]] net::Endpoint high() const;

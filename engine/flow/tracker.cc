@@ -262,14 +262,10 @@ void Tracker::on_time(Timestamp now) noexcept {
 }
 
 Timestamp Tracker::deadline(const Flow& f) const {
-  const Timestamp entered = now_ + Duration{-passed_since(f.state_time, now_).ns};
-  switch (f.state) {
-    case FlowState::Closed:
-      return entered + options_.timeouts.closed;
-    case FlowState::Reset:
-      return entered + (f.closed ? options_.timeouts.closed : options_.timeouts.reset);
-    case FlowState::Open:
-      break;
+  if (f.state != FlowState::Open) {
+    const Timestamp entered = now_ + Duration{-passed_since(f.state_time, now_).ns};
+    const bool may_go_on = f.state == FlowState::Reset && !f.closed;
+    return entered + (may_go_on ? options_.timeouts.reset : options_.timeouts.closed);
   }
   return f.last_time + (f.refused ? options_.timeouts.refused : options_.timeouts.established);
 }

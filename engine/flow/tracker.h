@@ -144,6 +144,8 @@ class Tracker {
 
   // tracker_segment.cc
   SegmentVerdict on_flow(Flow& f, Direction d, const net::TcpSegment& s);
+  [[nodiscard]] bool is_plain(const Flow& f, Direction d, const net::TcpSegment& s) const;
+  SegmentVerdict take_plain(Flow& f, Direction d, const net::TcpSegment& s);
   SegmentVerdict on_cut(Flow& f, Direction d, const net::TcpSegment& s);
   SegmentVerdict on_refused(Flow& f, Direction d);
   SegmentVerdict on_reset(Flow& f, Direction d, const net::TcpSegment& s);

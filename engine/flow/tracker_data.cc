@@ -26,7 +26,8 @@ Tracker::Placement Tracker::place(Flow& f, Direction d, std::int64_t offset, Byt
   }
   // What the receiver has acknowledged it will not look at again, whatever it says now.
   const std::int64_t compare = std::max(offset, h.ack_known ? h.acked : 0);
-  if (compare < end &&
+  const bool all_new = !inline_mode() && h.behind == 0 && compare >= h.next;  // nothing is there to differ from
+  if (compare < end && !all_new &&
       pages_.differs(h.pages, compare, payload.subspan(static_cast<std::size_t>(compare - offset)))) {
     ++counters_.conflicts;
     note(f, d, Anomaly::OverlapConflict);
@@ -192,9 +193,7 @@ void Tracker::keep_for_comparison(HalfStream& h, std::int64_t from, Bytes fresh)
   if (options_.compare_bytes < fresh.size()) return;
   // Comparing is a courtesy in a capture; out-of-order data comes first.
   if (pages_.pages_used() > pages_.pages_most() / 4 * 3) return;
-  const std::int64_t end = from + static_cast<std::int64_t>(fresh.size());
-  if (!pages_.reserve(h.pages, from, end)) return;
-  pages_.write_absent(h.pages, from, fresh);
+  pages_.append(h.pages, from, fresh);
 }
 
 DropReason Tracker::fin_conflict(const Flow& f, Direction d, std::int64_t end, bool bare,

@@ -42,6 +42,7 @@ SegmentVerdict Tracker::on_cut(Flow& f, Direction d, const net::TcpSegment& s) {
 
 SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) {
   f.half(opposite(d)).refusals = 0;
+  if (is_plain(f, d, s)) return take_plain(f, d, s);
   if (s.has(net::kRst)) return on_reset(f, d, s);
   if (f.state == FlowState::Reset) return after_reset(f, d, s);
   HalfStream& h = f.half(d);
@@ -104,6 +105,51 @@ SegmentVerdict Tracker::on_flow(Flow& f, Direction d, const net::TcpSegment& s) 
   v.ahead = ahead;
   v.retransmission = placed.retransmission;
   if (v.retransmission) ++counters_.retransmissions;
+  return v;
+}
+
+// Passive: the next segment of a connection in which nothing is odd or waits for anything, as nearly all are. Neither a
+// hole nor what was refused can come of it, nor is one settled by it.
+bool Tracker::is_plain(const Flow& f, Direction d, const net::TcpSegment& s) const {
+  const HalfStream& h = f.half(d);
+  const HalfStream& o = f.half(opposite(d));
+  if (inline_mode() || (s.flags & (net::kSyn | net::kRst | net::kFin | net::kUrg)) != 0 || s.missing != 0) return false;
+  if (f.state != FlowState::Open || f.released_to != kNever) return false;
+  const auto quiet = [](const HalfStream& x) {
+    return x.anchored && !x.skip && !x.ended && !x.has_fin() && !x.fin_reached && x.behind == 0 && x.suspects == base::kNone;
+  };
+  if (!quiet(h) || !quiet(o) || h.claimed > h.acked || s.seq != h.seq_of(h.next)) return false;
+  const std::int64_t ack = o.offset_of(s.ack);
+  if (!o.ack_known || o.acked < 0 || ack < o.acked || ack > std::max(o.sent, o.next)) return false;
+  if (!s.payload.empty() && h.ack_known && h.next >= std::max(h.edge, h.acked)) return false;
+  return !timestamp_too_old(f, d, s);
+}
+
+// What on_flow() does, less what cannot be. REQUIRES: is_plain().
+SegmentVerdict Tracker::take_plain(Flow& f, Direction d, const net::TcpSegment& s) {
+  HalfStream& h = f.half(d);
+  HalfStream& o = f.half(opposite(d));
+  take_timestamp(f, d, s);
+  h.window = h.scale == kNoScale ? s.window : std::uint32_t{s.window} << h.scale;
+  h.offered = std::max(h.offered, h.window);
+  const std::int64_t ack = o.offset_of(s.ack);
+  o.edge = std::max(o.edge, ack + h.window);
+  if (ack > o.acked) {
+    o.acked = ack;
+    release_acknowledged(o);
+  }
+  const std::int64_t before = h.next;
+  h.sent = std::max(h.sent, before + static_cast<std::int64_t>(s.payload.size()));
+  const bool ahead = h.sent > before;
+  if (!s.payload.empty()) {
+    keep_for_comparison(h, before, s.payload);
+    deliver(f, d, s.payload);
+    release_acknowledged(h);
+  }
+  SegmentVerdict v = accepted(f, d, s);
+  h.ttl = s.ttl;
+  v.before = before;
+  v.ahead = ahead;
   return v;
 }
 
