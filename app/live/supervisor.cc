@@ -473,8 +473,11 @@ void Supervisor::mail() {
 // --- reload ---
 
 void Supervisor::reload() {
-  if (stopping_ || next_ || loader_.busy()) {
-    complain("a reload is under way already");
+  if (stopping_) return;
+  // What is being loaded may have been read before the files were changed again.
+  reload_again_ = next_ || loader_.busy();
+  if (reload_again_) {
+    complain("a reload is under way already, another will follow");
     return;
   }
   std::ifstream in(loaded_->config.file, std::ios::binary);
@@ -538,6 +541,7 @@ void Supervisor::all_prepared() {
   scanning_.start(loaded_);
   next_stats_ = std::min(next_stats_, monotonic_now() + loaded_->config.stats_interval.ns);
   complain("reloaded: " + std::to_string(loaded_->policies.rules(0).rules->stats().rules) + " rules");
+  if (reload_again_) reload();
 }
 
 void Supervisor::give_up_reload(const std::string& why) {
@@ -545,6 +549,7 @@ void Supervisor::give_up_reload(const std::string& why) {
   next_.reset();
   tell(Word::Forget);
   complain("the configuration is not reloaded, everything stays as it was: " + why);
+  if (reload_again_) reload();
 }
 
 void Supervisor::tell(Word word) {

@@ -127,6 +127,7 @@ class Supervisor {
   std::shared_ptr<const Loaded> next_;  // being given to the workers
   std::string next_text_;
   std::int64_t reload_until_ = 0;
+  bool reload_again_ = false;  // asked for while another was under way
   std::uint32_t generation_ = 1;
   FigureSums past_;  // of workers that are gone
   std::uint64_t restarts_ = 0, stuck_ = 0, reloads_ = 0, reloads_failed_ = 0;
