@@ -4,7 +4,7 @@ from lab.attacker import ACK, M32, URG, option
 
 from .case import JUDGED, NOTHING, PAGE, REFUSED, RESET, case, pause
 from .fragments import cut, fragment
-from .released import LARGE, download, fill, whole
+from .released import LARGE, download, fill, on_same_ports, whole
 
 ANY = [PAGE, RESET, REFUSED, NOTHING]
 
@@ -136,9 +136,7 @@ def _(run):
     c, end = download(run)
     c.rst(flags=4 | ACK, ack=inside(c, end))
     pause(0.3)
-    again = run.connection(sport=c.sport, isn=(c.seq(c.next) - 1) & M32)
-    if not again.open(wait=3.0 * run.patience):
-        again = run.open()  # the server would not have it
+    again = on_same_ports(run, c, (c.seq(c.next) - 1) & M32)
     again.send(run.bad)
     run.answer(again)
 

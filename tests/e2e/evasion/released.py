@@ -68,6 +68,12 @@ def _(run):
     run.answer(c, 3)
 
 
+def on_same_ports(run, c, isn):
+    """The connection after `c`, open; on other ports if the server would not have it."""
+    after = run.connection(sport=c.sport, isn=isn)
+    return after if after.open(wait=3.0 * run.patience) else run.open()
+
+
 def claims(name, says, beyond, expect):
     def play(run):
         run.responses = 2
@@ -107,10 +113,7 @@ def successor(name, says, setting=""):
         c.wait(c.over, 3 * run.patience)
         pause(2.5 if setting else 0.2)
         c.piece = None
-        sport, isn = c.sport, (c.isn + 1_000_000) & M32
-        again = run.connection(sport=sport, isn=isn)
-        if not again.open(wait=3.0 * run.patience):
-            again = run.open()  # the server would not have it
+        again = on_same_ports(run, c, (c.isn + 1_000_000) & M32)
         again.send(run.bad)
         run.answer(again)
     case(name, "D3 H7", says, [PAGE, RESET, NOTHING], setting=setting)(play)
@@ -277,9 +280,7 @@ def _(run):
     c.rst(flags=4 | ACK, ack=c.expected)
     pause(0.3)
     run.responses = 1
-    again = run.connection(sport=c.sport, isn=(c.isn + c.next + 1_000) & M32)
-    if not again.open(wait=3.0 * run.patience):
-        again = run.open()  # the server would not have it
+    again = on_same_ports(run, c, (c.isn + c.next + 1_000) & M32)
     again.send(run.bad)
     run.answer(again)
 

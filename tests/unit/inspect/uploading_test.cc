@@ -3,10 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
 #include <string>
 
-#include "tests/unit/inspect/rig.h"
+#include "tests/unit/inspect/transfers.h"
 
 namespace weir::inspect::test {
 namespace {
@@ -15,9 +14,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-const std::string kAttack = get("/?x=attack");
-const std::string kAttackEnd = "attack HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test/1\r\n\r\n";
-const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 // Rules that do not read request bodies, and one of phase 2 that needs none.
 std::shared_ptr<const rules::RuleSet> unread_bodies() {
@@ -34,20 +30,6 @@ std::shared_ptr<const rules::RuleSet> partial_bodies() {
   return rules;
 }
 
-std::string noise(std::size_t length, unsigned seed = 1) {
-  std::minstd_rand random(seed);
-  std::string out(length, '\0');
-  for (char& c : out) c = static_cast<char>(random() >> 8U);
-  return out;
-}
-
-std::string head(std::size_t length, const std::string& more = "") {
-  return "POST /up HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test/1\r\nContent-Type: application/octet-stream\r\n" + more +
-         "Content-Length: " + std::to_string(length) + "\r\n\r\n";
-}
-
-std::string upload(const std::string& body, const std::string& more = "") { return head(body.size(), more) + body; }
-
 RigOptions uploads(std::shared_ptr<const rules::RuleSet> rules = unread_bodies()) {
   RigOptions o;
   o.inspector = in_line(WafMode::Block);
@@ -56,31 +38,14 @@ RigOptions uploads(std::shared_ptr<const rules::RuleSet> rules = unread_bodies()
   return o;
 }
 
-struct Up : Rig {
-  explicit Up(const RigOptions& options = uploads(), bool firewalled = true) : Rig(options) {
-    firewall.present = firewalled;
-    open();
-  }
-  void send(const std::string& bytes, Duration time = seconds(20)) {
-    client.write(bytes);
-    run(time);
-  }
+struct Up : Transfer {
+  explicit Up(const RigOptions& options = uploads(), bool firewalled = true) : Transfer(options, firewalled) { open(); }
   void answer(const std::string& bytes = kOk) {
     server.write(bytes);
     run(seconds(1));
   }
-  [[nodiscard]] const InspectorCounters& counters() const { return judge.inspector.counters(); }
   [[nodiscard]] bool away() const { return firewall.bytes[0].has_value(); }
 };
-
-void expect_refused(Up& rig) {
-  EXPECT_THAT(rig.client.received, HasSubstr("HTTP/1.1 403 "));
-  EXPECT_TRUE(rig.client.eof);
-  EXPECT_TRUE(rig.server.reset);
-  EXPECT_THAT(rig.server.received, Not(HasSubstr(kAttackEnd)));
-  EXPECT_THAT(rig.client.complaints, IsEmpty());
-  EXPECT_THAT(rig.server.complaints, IsEmpty());
-}
 
 TEST(Uploading, ALargeUploadAndAnAttackBehindIt) {
   for (const bool firewalled : {true, false}) {
@@ -305,11 +270,7 @@ TEST(Uploading, TheNextConnectionOnTheSamePorts) {
   RigOptions fresh = uploads();
   fresh.client.isn = rig.firewall.bytes[0]->first + 1'000;
   fresh.server.isn += 9'000'000;
-  fresh.client.ts_start += 1'000'000;
-  fresh.server.ts_start += 1'000'000;
-  rig.client = TcpPeer(fresh.client);
-  rig.server = TcpPeer(fresh.server);
-  rig.open();
+  rig.begin_again(fresh);
   ASSERT_TRUE(rig.client.established());
   EXPECT_FALSE(rig.away());
   rig.send(kAttack, seconds(2));
