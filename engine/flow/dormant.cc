@@ -8,8 +8,6 @@ using base::kNone;
 constexpr std::uint32_t kPackedNoScale = 15;
 constexpr std::uint8_t kMostScale = 14;  // RFC 7323 2.3
 
-std::uint32_t whole_seconds(Timestamp t) { return static_cast<std::uint32_t>(t.ns / seconds(1).ns); }
-
 template <class T>
 constexpr bool fits(T value, unsigned bits) {
   return value >= 0 && static_cast<std::uint64_t>(value) < std::uint64_t{1} << bits;

@@ -30,6 +30,8 @@ inline constexpr std::uint8_t kUnknownScale = 14;     // midstream: the largest 
 [[nodiscard]] constexpr std::uint32_t whole_milliseconds(Timestamp t) {
   return static_cast<std::uint32_t>(t.ns / 1'000'000);
 }
+// The same for spans of less than 68 years.
+[[nodiscard]] constexpr std::uint32_t whole_seconds(Timestamp t) { return static_cast<std::uint32_t>(t.ns / seconds(1).ns); }
 // How long ago `since` was.
 [[nodiscard]] constexpr Duration passed_since(std::uint32_t since, Timestamp now) {
   return {std::int64_t{static_cast<std::int32_t>(whole_milliseconds(now) - since)} * 1'000'000};

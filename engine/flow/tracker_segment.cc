@@ -16,10 +16,6 @@ constexpr std::uint32_t kPawsSeconds = 24U * 24 * 3600;  // RFC 7323 5.5
 // kManyRefusals over so long, and nothing from the receiver: it is not captured any more.
 constexpr std::uint32_t kRefusalSeconds = 2;
 
-std::uint32_t whole_seconds(Timestamp t) {
-  return static_cast<std::uint32_t>(t.ns / seconds(1).ns);
-}
-
 }  // namespace
 
 // What lies beyond the cut is as if the sender had not sent it.
