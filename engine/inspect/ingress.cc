@@ -18,7 +18,7 @@ constexpr int kNesting = 4;  // reassembled datagrams within each other
 Ingress::Ingress(const InspectorOptions& options)
     : inline_(options.stance == Stance::Inline),
       detect_offload_(options.detect_offload),
-      pass_fragments_(options.failures.action(FailureCause::FragmentMemory) == FailureAction::Pass),
+      no_room_(options.failures.action(FailureCause::FragmentMemory)),
       offload_(kOffloadHosts, {options.table_k0, options.table_k1}),
       fragments_(options.fragment_limits,
                  inline_ ? net::FragmentPolicy::Strict : net::FragmentPolicy::Linux,
@@ -37,16 +37,22 @@ Ingress::Result Ingress::refused(DropReason reason, std::string_view detail,
   return result;
 }
 
-void Ingress::lost(std::span<const net::LostPacket> packets) {
+bool Ingress::lost(std::span<const net::LostPacket> packets, InspectorCounters& counters) {
+  bool room = false;
+  counters.fragments_lost += packets.size();
   for (const net::LostPacket& one : packets) {
-    const bool pass = pass_fragments_ && cause_of(one.cause) == FailureCause::FragmentMemory;
+    const std::optional<FailureCause> cause = cause_of(one.cause);
+    if (cause && inline_) ++counters.failures[static_cast<std::size_t>(*cause)][static_cast<std::size_t>(no_room_)];
+    room = room || cause.has_value();
+    const bool pass = cause && no_room_ == FailureAction::Pass;
     held_.push_back({one.packet.token, one.packet.number, pass ? Fate::Forward : Fate::Drop});
   }
+  return room;
 }
 
-std::span<const HeldFate> Ingress::on_time(Timestamp now) noexcept {
+std::span<const HeldFate> Ingress::on_time(Timestamp now, InspectorCounters& counters) noexcept {
   held_.clear();
-  if (inline_) lost(fragments_.expire(now));
+  if (inline_) lost(fragments_.expire(now), counters);
   return held_;
 }
 
@@ -69,11 +75,12 @@ Ingress::Result Ingress::on_packet(const Packet& packet, InspectorCounters& coun
 
     ++counters.fragments;
     const net::Defragmented put = fragments_.add(whole, packet.token);
-    lost(put.lost);
+    const bool room = lost(put.lost, counters);
     switch (put.kind) {
       case net::Defragmented::Kind::Held: {
         Result result{nullptr, {}, nullptr, held_};
         if (inline_) result.verdict.kind = VerdictKind::Hold;
+        result.made_room = room && inline_;
         return result;
       }
       case net::Defragmented::Kind::Duplicate:

@@ -39,20 +39,23 @@ class Ingress {
     std::span<const HeldFate> held;
     // Where the verdict is a drop: the failure that it is, if it is one.
     std::optional<FailureCause> cause = std::nullopt;
+    // Fragments of others, among `held`, had to make room; they are counted.
+    bool made_room = false;
   };
   Result on_packet(const Packet& packet, InspectorCounters& counters) noexcept;
   // Inline: fragments whose datagram was not completed in time. Views live until the next call.
-  std::span<const HeldFate> on_time(Timestamp now) noexcept;
+  std::span<const HeldFate> on_time(Timestamp now, InspectorCounters& counters) noexcept;
 
  private:
   [[nodiscard]] Result datagram(const net::Datagram& datagram, InspectorCounters& counters);
   [[nodiscard]] Result refused(DropReason reason, std::string_view detail,
                                std::optional<FailureCause> cause = std::nullopt) const;
-  void lost(std::span<const net::LostPacket> packets);
+  // True if some had to go for want of room.
+  bool lost(std::span<const net::LostPacket> packets, InspectorCounters& counters);
 
   bool inline_;
   bool detect_offload_;
-  bool pass_fragments_;  // those for which there is no room
+  FailureAction no_room_;  // what becomes of fragments that must go
   net::DecodeOptions decoding_;
   net::OffloadDetector offload_;
   net::Defragmenter fragments_;

@@ -526,6 +526,7 @@ Verdict Inspector::on_packet(const Packet& packet) noexcept {
   context.packet_number = packet.number;
   const Ingress::Result in = state_->ingress.on_packet(packet, context.counters);
   Verdict verdict = in.verdict;
+  if (in.made_room) tell(context, FailureCause::FragmentMemory, context.options.failures.action(FailureCause::FragmentMemory), nullptr);
   if (state_->blocking) state_->blocking->begin();
   if (in.segment != nullptr) {
     const Arrival arrival{packet, *in.datagram, *in.segment};
@@ -554,7 +555,7 @@ Verdict Inspector::on_time(Timestamp now) noexcept {
   context.now = std::max(context.now, now);
   state_->pass_time();
   Verdict verdict;
-  verdict.held = state_->ingress.on_time(context.now);
+  verdict.held = state_->ingress.on_time(context.now, context.counters);
   if (state_->blocking) {
     state_->blocking->begin();
     state_->blocking->on_time();

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -113,32 +114,33 @@ TEST(Inline, TrailersAreJudgedThoughTheLastChunkCameBefore) {
   }
 }
 
+// Two fragments of an IPv4 packet without options.
+std::vector<std::string> fragments(const std::string& ip) {
+  const std::size_t first = 24;
+  const auto piece = [&ip](std::size_t from, std::size_t to, bool more) {
+    std::string p = ip.substr(0, 20) + ip.substr(20 + from, to - from);
+    const std::size_t length = p.size();
+    p[2] = static_cast<char>(length >> 8);
+    p[3] = static_cast<char>(length);
+    const std::size_t offset = from / 8 + (more ? 0x2000 : 0);
+    p[6] = static_cast<char>(offset >> 8);
+    p[7] = static_cast<char>(offset);
+    p[10] = p[11] = 0;
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < 20; i += 2) {
+      sum += static_cast<std::uint32_t>(static_cast<unsigned char>(p[i]) << 8 | static_cast<unsigned char>(p[i + 1]));
+    }
+    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+    p[10] = static_cast<char>(~sum >> 8);
+    p[11] = static_cast<char>(~sum);
+    return p;
+  };
+  return {piece(0, first, true), piece(first, ip.size() - 20, false)};
+}
+
 TEST(Inline, FragmentsWaitForTheirDatagram) {
   Judge s(in_line());
   s.link = LinkType::RawIp;
-  const auto fragments = [](const std::string& ip) {
-    // Two fragments of an IPv4 packet without options.
-    const std::size_t first = 24;
-    const auto piece = [&ip](std::size_t from, std::size_t to, bool more) {
-      std::string p = ip.substr(0, 20) + ip.substr(20 + from, to - from);
-      const std::size_t length = p.size();
-      p[2] = static_cast<char>(length >> 8);
-      p[3] = static_cast<char>(length);
-      const std::size_t offset = from / 8 + (more ? 0x2000 : 0);
-      p[6] = static_cast<char>(offset >> 8);
-      p[7] = static_cast<char>(offset);
-      p[10] = p[11] = 0;
-      std::uint32_t sum = 0;
-      for (std::size_t i = 0; i < 20; i += 2) {
-        sum += static_cast<std::uint32_t>(static_cast<unsigned char>(p[i]) << 8 | static_cast<unsigned char>(p[i + 1]));
-      }
-      while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-      p[10] = static_cast<char>(~sum >> 8);
-      p[11] = static_cast<char>(~sum);
-      return p;
-    };
-    return std::vector<std::string>{piece(0, first, true), piece(first, ip.size() - 20, false)};
-  };
   for (const bool attack : {false, true}) {
     Conversation c(attack ? 40001 : 40002);
     c.open().client(get(attack ? "/?x=attack" : "/"));
@@ -163,6 +165,35 @@ TEST(Inline, FragmentsWaitForTheirDatagram) {
     }
   }
   ASSERT_EQ(s.end().size(), 2U);
+}
+
+TEST(Inline, FragmentsThatMustGoForOthersAreCounted) {
+  for (const bool open : {false, true}) {
+    SCOPED_TRACE(open);
+    InspectorOptions o = in_line();
+    o.failures.open = open;
+    o.fragment_limits.datagrams = 2;
+    Judge s(o);
+    s.link = LinkType::RawIp;
+    std::vector<std::uint64_t> held;
+    for (const std::uint16_t port : {1, 2, 3, 4}) {
+      Conversation c(port);
+      c.open().client(get("/"));
+      const Segment& segment = *std::find_if(c.segments.begin(), c.segments.end(), [](const Segment& one) { return !one.payload.empty(); });
+      std::string ip = ip_frame(c.client_host, c.server_host, segment, false);
+      ip[5] = static_cast<char>(port);  // of another datagram each
+      const Verdict v = s.feed({fragments(ip).front(), segment.time_ns});
+      EXPECT_EQ(v.kind, VerdictKind::Hold);
+      held.push_back(s.number);
+      if (port < 3) continue;
+      ASSERT_EQ(v.held.size(), 1U);
+      EXPECT_EQ(v.held[0].number, held[port - 3U]) << "the oldest";
+      EXPECT_EQ(v.held[0].fate, open ? Fate::Forward : Fate::Drop);
+    }
+    const auto& failed = s.inspector.counters().failures[static_cast<std::size_t>(FailureCause::FragmentMemory)];
+    EXPECT_EQ(failed[static_cast<std::size_t>(open ? FailureAction::Pass : FailureAction::Drop)], 2U);
+    EXPECT_EQ(s.inspector.counters().fragments_lost, 2U);
+  }
 }
 
 }  // namespace
