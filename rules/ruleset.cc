@@ -40,15 +40,17 @@ const LoadStats& RuleSet::stats() const { return program_->stats; }
 
 std::size_t RuleSet::scanners_missing() const {
   const ScannerStats s = scanners_->stats();
-  return s.wanted - s.ready;
+  return s.wanted - s.ready - s.left_out;
 }
 bool RuleSet::compile_scanners(const std::atomic<bool>* stop) const { return scanners_->compile(stop); }
 void RuleSet::restore_scanners() const { scanners_->restore(); }
+void RuleSet::limit_scanners(std::size_t bytes) const { scanners_->limit(bytes); }
 void RuleSet::warm() const { scanners_->warm(); }
 void RuleSet::after_fork() const {
   // What is locked cannot be taken down: it is left where it is.
   const ScannerSet* lost = scanners_.release();
   scanners_ = std::make_unique<ScannerSet>(*program_, lost->directory());
+  scanners_->limit(lost->most());
 }
 ScannerStats RuleSet::scanner_stats() const { return scanners_->stats(); }
 const Scanners* RuleSet::scanners() const { return scanners_->current(); }

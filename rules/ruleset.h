@@ -78,6 +78,7 @@ struct ScannerStats {
   std::size_t restored = 0;  // of them, from the cache
   std::size_t patterns = 0;  // that they scan for, counted once for each database
   std::size_t bytes = 0;     // of the databases
+  std::size_t left_out = 0;  // of those wanted: there was no room (limit_scanners())
 };
 
 class Program;  // rules/program.h: the engine's own
@@ -112,6 +113,9 @@ class RuleSet {
   bool compile_scanners(const std::atomic<bool>* stop = nullptr) const;
   // Puts to use what another process has compiled into the cache meanwhile; milliseconds.
   void restore_scanners() const;
+  // Bytes that the databases may take together. What does not fit is left out for good, restored or compiled, and PCRE2
+  // goes on doing its work: no verdict depends on it. Before any transaction uses the set: what it has may have to go.
+  void limit_scanners(std::size_t bytes) const;
   // Only the machine code: some tens of milliseconds. A process that forks while a thread of its compiles
   // databases does this before, so that the child finds no pattern half made.
   void warm() const;

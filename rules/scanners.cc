@@ -1,5 +1,6 @@
 #include "rules/scanners.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "rules/cached_scanner.h"
@@ -35,7 +36,15 @@ std::vector<HsPattern> ScannerSet::patterns_of(const ScanUnit& unit) const {
   return patterns;
 }
 
-void ScannerSet::take(std::size_t index, CachedDatabase made) {
+bool ScannerSet::take(std::size_t index, CachedDatabase made) {
+  {
+    const std::lock_guard lock(counting_);
+    const std::size_t most = this->most();
+    if (stats_.bytes > most || made.database->bytes() > most - stats_.bytes) {
+      ++stats_.left_out;
+      return false;
+    }
+  }
   const ScanUnit& unit = program_.prefilter.units[index];
   auto scanner = std::make_shared<UnitScanner>();
   scanner->scanned.assign(unit.words(), 0);
@@ -59,6 +68,30 @@ void ScannerSet::take(std::size_t index, CachedDatabase made) {
     stats_.bytes += scanner->database->bytes();
   }
   next_.units[index] = std::move(scanner);
+  return true;
+}
+
+void ScannerSet::limit(std::size_t bytes) {
+  const std::lock_guard lock(making_);
+  most_.store(bytes, std::memory_order_relaxed);
+  bool any = false;
+  for (std::size_t i = next_.units.size(); i-- > 0;) {
+    if (next_.units[i] == nullptr) continue;
+    const std::lock_guard count(counting_);
+    if (stats_.bytes <= bytes) break;
+    const UnitScanner& gone = *next_.units[i];
+    stats_.bytes -= gone.database->bytes();
+    stats_.patterns -= static_cast<std::size_t>(std::count_if(gone.bits.begin(), gone.bits.end(), [](std::uint32_t bit) { return bit != UnitScanner::kLeft; }));
+    --stats_.ready;
+    stats_.restored = std::min(stats_.restored, stats_.ready);
+    ++stats_.left_out;
+    next_.units[i] = nullptr;
+    any = true;
+  }
+  if (!any) return;
+  current_.store(nullptr, std::memory_order_release);
+  published_.clear();
+  publish();
 }
 
 void ScannerSet::publish() {
@@ -74,8 +107,8 @@ void ScannerSet::restore() {
     if (settled_[i]) continue;
     CachedDatabase made = restore_cached(patterns_of(program_.prefilter.units[i]), directory_);
     if (made.database == nullptr) continue;
-    take(i, std::move(made));
-    settled_[i] = any = true;
+    settled_[i] = true;
+    any = take(i, std::move(made)) || any;
   }
   if (any) publish();
 }
@@ -100,8 +133,7 @@ bool ScannerSet::compile(const std::atomic<bool>* stop) {
       --stats_.wanted;
       continue;
     }
-    take(i, std::move(made));
-    publish();
+    if (take(i, std::move(made))) publish();
   }
   return true;
 }

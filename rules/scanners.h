@@ -48,6 +48,10 @@ class ScannerSet {
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
 
+  // RuleSet::limit_scanners().
+  void limit(std::size_t bytes);
+  [[nodiscard]] std::size_t most() const { return most_.load(std::memory_order_relaxed); }
+
   // Makes the machine code of all patterns.
   void warm() const;
   // Publishes what the cache holds.
@@ -60,11 +64,13 @@ class ScannerSet {
 
  private:
   [[nodiscard]] std::vector<HsPattern> patterns_of(const ScanUnit& unit) const;
-  void take(std::size_t unit, CachedDatabase made);
+  // False: there is no room for it.
+  bool take(std::size_t unit, CachedDatabase made);
   void publish();
 
   const Program& program_;
   const std::string directory_;
+  std::atomic<std::size_t> most_{SIZE_MAX};
   std::mutex making_;          // guards these:
   Scanners next_;              // as far as it is known
   std::vector<bool> settled_;  // by unit: there is nothing more to be had for it

@@ -57,7 +57,8 @@ std::string scanners(const rules::ScannerStats& s) {
   std::string out = grouped(s.ready) + " of " + grouped(s.wanted) + " databases";
   if (s.ready > 0) out += ", " + grouped(s.patterns) + " patterns";
   if (s.restored > 0) out += ", " + grouped(s.restored) + " from the cache";
-  if (s.ready < s.wanted) out += "; the rest is compiled while Weir runs, or now with --compile";
+  if (s.left_out > 0) out += ", " + grouped(s.left_out) + " do not fit";
+  if (s.ready + s.left_out < s.wanted) out += "; the rest is compiled while Weir runs, or now with --compile";
   return out;
 }
 
@@ -198,6 +199,7 @@ ExitCode check_config(const CheckOptions& options) {
   }
   if (loaded.exit != ExitCode::Fine) return loaded.exit;
   if (!wrong.empty()) return ExitCode::Usage;
+  bound_scanners(config, loaded);
   for (const LoadedRules& set : loaded.sets) {
     if (options.compile) set.rules->compile_scanners();
   }
@@ -215,6 +217,7 @@ ExitCode check_config(const CheckOptions& options) {
     complain(room.error().message);
     return ExitCode::Usage;
   }
+  if (const std::string sentence = left_out(loaded); !sentence.empty()) complain("note: " + sentence);
   return say(out + ceiling(config, plan), options.quiet);
 }
 

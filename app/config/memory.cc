@@ -16,12 +16,13 @@ namespace weir::app {
 namespace {
 
 constexpr std::uint64_t kMiB = 1ULL << 20U;
-// Of limits.memory: for rules and processes.
-constexpr std::uint64_t kRestShare = 4;
+// Of limits.memory: for rules.
+constexpr std::uint64_t kRulesShare = 10;
+// They are there twice while a reload is under way.
+constexpr std::uint64_t kOldAndNew = 2;
 // Of a process, resident: code and data of the program and its libraries, stacks (6 to 8 MiB), and PCRE2's interpreter,
-// whose heap is limited (rules/match_re.cc).
+// whose heap is limited (rules/match_re.cc); or, in the supervisor, what compiling a database takes (20 MiB with CRS 4).
 constexpr std::uint64_t kProcess = 24 * kMiB;
-constexpr unsigned kOtherProcesses = 2;  // the supervisor and its helper
 // Of memory that is taken in pieces of all sizes one part in so many is between them.
 constexpr std::uint64_t kWaste = 8;
 constexpr double kMostFactor = 64, kLeastFactor = 1.0 / 4096;
@@ -76,9 +77,22 @@ std::uint64_t divided(Config config, double factor, const Chosen& chosen) {
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes + kMiB - 1) / kMiB) + "MiB"; }
 
-// All but the quarter.
-std::uint64_t share_of(std::uint64_t memory) { return memory - memory / kRestShare; }
-std::uint64_t memory_for(std::uint64_t share) { return (share + kRestShare - 2) / (kRestShare - 1) * kRestShare; }
+// The supervisor, and its helper where there is one (Helper::wanted()).
+unsigned other_processes(const Config& config) {
+  const HealthConfig& health = config.health;
+  return config.geneve || health.http_port != 0 || health.https_port != 0 || health.tcp_port != 0 ? 2 : 1;
+}
+
+std::uint64_t processes_of(const Config& config) { return kProcess * (std::max(config.workers(), 1U) + other_processes(config)); }
+
+// All but rules and processes; and the other way round.
+std::uint64_t share_of(std::uint64_t memory, std::uint64_t processes) {
+  const std::uint64_t rest = memory / kRulesShare + processes;
+  return memory > rest ? memory - rest : 0;
+}
+std::uint64_t memory_for(std::uint64_t share) { return (share + kRulesShare - 2) / (kRulesShare - 1) * kRulesShare; }
+
+std::uint64_t rules_room(const Config& config) { return config.limits.memory / kRulesShare / (std::max(config.workers(), 1U) + 1) / kOldAndNew; }
 
 // Which of the limits that were set would have to be less.
 std::string culprits(const Config& config, std::uint64_t room, const Chosen& chosen) {
@@ -119,7 +133,7 @@ MemoryPlan plan_memory(const Config& config, const LoadedPolicies* loaded) {
       rules += set.rules->stats().memory_bytes + set.rules->scanner_stats().bytes;
       plan.stores.transactions = std::max(plan.stores.transactions, inspect::ceiling(options, set.rules.get()).transactions);
     }
-    plan.rules = rules * (1 + plan.workers);
+    plan.rules = rules * (1 + plan.workers) * kOldAndNew;
   } else {
     plan.stores.transactions = options.transaction_bytes;
   }
@@ -132,17 +146,18 @@ MemoryPlan plan_memory(const Config& config, const LoadedPolicies* loaded) {
   plan.audit = config.audit.wanted() ? config.audit.buffer : 0;
   plan.waste = (plan.stores.transactions + plan.stores.sessions + plan.stores.decoders) / kWaste;
   plan.collections = config.collections.memory * (config.collections.shared ? 1 : plan.workers);
-  plan.processes = kProcess * (plan.workers + kOtherProcesses);
+  plan.processes = processes_of(config);
   return plan;
 }
 
 Result<void> divide_memory(Config& config, const Chosen& chosen) {
   const std::uint64_t memory = config.limits.memory;
   if (memory == 0) return {};
-  const std::uint64_t room = share_of(memory);
+  const std::uint64_t processes = processes_of(config);
+  const std::uint64_t room = share_of(memory, processes);
   if (const std::uint64_t least = divided(config, kLeastFactor, chosen); least > room) {
     const std::string which = culprits(config, room, chosen);
-    return fail("is too little: at least " + mebibytes(memory_for(least)) + " with what else is set" +
+    return fail("is too little: at least " + mebibytes(memory_for(least + processes)) + " with what else is set" +
                 (which.empty() ? "" : " (what does not fit: " + which + ")"));
   }
   // From below, for what is counted is reserved for a moment.
@@ -162,10 +177,31 @@ Result<void> divide_memory(Config& config, const Chosen& chosen) {
 Result<void> fits(const Config& config, const MemoryPlan& plan) {
   const std::uint64_t memory = config.limits.memory;
   if (memory == 0 || plan.sum() <= memory) return {};
-  const std::uint64_t least = std::max(plan.rest() * kRestShare, plan.sum());
+  const std::uint64_t least = std::max(plan.rules * kRulesShare, plan.sum());
   return fail("limits.memory: " + mebibytes(memory) + " is too little: rules take " + mebibytes(plan.rules) + ", " +
-              std::to_string(plan.workers + kOtherProcesses) + " processes " + mebibytes(plan.processes) + ", all else " +
+              std::to_string(plan.processes / kProcess) + " processes " + mebibytes(plan.processes) + ", all else " +
               mebibytes(plan.divided()) + "; at least " + mebibytes(least));
+}
+
+void bound_scanners(const Config& config, const LoadedPolicies& loaded) {
+  if (config.limits.memory == 0 || loaded.sets.empty()) return;
+  std::uint64_t filters = 0;
+  for (const LoadedRules& set : loaded.sets) filters += set.rules->stats().memory_bytes;
+  const std::uint64_t room = rules_room(config);
+  const std::uint64_t each = room > filters ? (room - filters) / loaded.sets.size() : 0;
+  for (const LoadedRules& set : loaded.sets) set.rules->limit_scanners(each);
+}
+
+std::string left_out(const LoadedPolicies& loaded) {
+  std::size_t out = 0, wanted = 0;
+  for (const LoadedRules& set : loaded.sets) {
+    const rules::ScannerStats stats = set.rules->scanner_stats();
+    out += stats.left_out;
+    wanted += stats.wanted;
+  }
+  if (out == 0) return {};
+  return std::to_string(out) + " of " + std::to_string(wanted) +
+         " databases of Hyperscan's do not fit into limits.memory's part for rules: what they would look for is searched for without, more slowly";
 }
 
 void keep_heap_small() {

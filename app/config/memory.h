@@ -1,8 +1,8 @@
 // How much memory a configuration takes at most, in all its processes, and one number for all of it: limits.memory.
 //
 // With that number, limits that nobody has set are their defaults times one factor, the largest with which everything
-// fits; a quarter is kept for rules and for the processes themselves. Nothing here looks at rules: what they take is
-// known when they are loaded, and must fit then (fits()).
+// fits; a tenth is kept for rules, and something for the processes themselves. What rules take is known when they are
+// loaded: they must fit then (fits()), and so many of Hyperscan's databases are used as do (bound_scanners()).
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct MemoryPlan {
   std::uint64_t waste = 0;  // what the heap cannot use, of what is taken from it in pieces of all sizes
   // Of all together:
   std::uint64_t collections = 0;
-  std::uint64_t rules = 0;      // once in each worker, and once where they are loaded
+  std::uint64_t rules = 0;      // once in each worker, and once where they are loaded; all that twice, while others are loaded
   std::uint64_t processes = 0;  // code, stacks, what libraries take for themselves while they search
 
   [[nodiscard]] std::uint64_t worker() const { return stores.sum() + input + events + audit + waste; }
@@ -51,6 +51,11 @@ Result<void> divide_memory(Config& config, const std::function<bool(std::string_
 
 // Whether rules and all fit into limits.memory, if that is set. Error: a sentence with the least that works.
 [[nodiscard]] Result<void> fits(const Config& config, const MemoryPlan& plan);
+
+// Where limits.memory is set: what databases may take, the same in each process. Before the rules are used.
+void bound_scanners(const Config& config, const LoadedPolicies& loaded);
+// A sentence about those that did not fit; empty: none.
+[[nodiscard]] std::string left_out(const LoadedPolicies& loaded);
 
 // Has the heap give back what it does not need, at the price of time for large pieces. For a process of its own.
 void keep_heap_small();

@@ -413,7 +413,8 @@ Fields limits() {
       {"limits", Section{}, "", "Memory, for each worker; all of it is reserved at start. `weir check` prints the sum."},
       {"limits.memory", SizeField{{64 * kMiB, 1024 * kGiB}, [](Draft& d, std::uint64_t n) { d.config.limits.memory = n; }}, "",
        "All of Weir's memory, in all its processes: workers, rules, what is to be written. Limits that are not set are then their defaults times "
-       "one factor, as large as fits; a quarter is for rules and the processes themselves. Those that are set must fit, and so must the rules."},
+       "one factor, as large as fits; a tenth is for rules (twice in each process, for a reload), and 24 MiB for each process itself. Those "
+       "that are set must fit, and so must the rules; databases of Hyperscan that do not are left out."},
       {"limits.flows", CountField{{16, 16'777'216}, [](Draft& d, std::uint64_t n) { flow(d).flows = narrow(n); }}, "131072",
        "Connections past the handshake, including those just closed."},
       {"limits.half_open", CountField{{16, 16'777'216}, [](Draft& d, std::uint64_t n) { flow(d).half_open = narrow(n); }},

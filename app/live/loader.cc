@@ -52,6 +52,7 @@ LoadOutcome load_configuration(const std::string& text, const std::string& file,
     outcome.exit = loaded->policies.exit;
     return outcome;
   }
+  bound_scanners(loaded->config, loaded->policies);
   if (const Result<void> room = fits(loaded->config, plan_memory(loaded->config, &loaded->policies)); !room) {
     outcome.why += room.error().message + "\n";
     return outcome;

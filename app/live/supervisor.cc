@@ -16,6 +16,7 @@
 #include <new>
 #include <utility>
 
+#include "app/config/memory.h"
 #include "app/live/changes.h"
 #include "app/live/clock.h"
 #include "app/live/helper.h"
@@ -362,7 +363,10 @@ ExitCode Supervisor::loop() {
     watch();
     if (pulse_ && helper_ == 0 && !stopping_ && monotonic_now() >= helper_at_) fork_helper();
     if (loader_.ready()) loaded_aside();
-    if (scanning_.finished()) tell(Word::Scanners);
+    if (scanning_.finished()) {
+      tell(Word::Scanners);
+      if (const std::string sentence = left_out(loaded_->policies); !sentence.empty()) complain(sentence);
+    }
     const std::int64_t now = monotonic_now();
     if (next_ && now >= reload_until_) give_up_reload("the workers take too long");
     if (now >= next_stats_) {

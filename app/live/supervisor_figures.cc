@@ -49,6 +49,9 @@ void Supervisor::stats_record() {
       counters.push_back({name, value});
     }
   }
+  std::uint64_t left_out = 0;
+  for (const LoadedRules& set : loaded_->policies.sets) left_out += set.rules->scanner_stats().left_out;
+  counters.push_back({"scanners.left_out", left_out});
   counters.push_back({"reload.done", reloads_});
   counters.push_back({"reload.failed", reloads_failed_});
   names.reserve(kFailureCauses * 3);

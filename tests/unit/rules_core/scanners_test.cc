@@ -142,6 +142,33 @@ TEST(Scanners, StopBetweenDatabasesAndGoOn) {
   EXPECT_EQ(late->scanners_missing(), 0U);
 }
 
+TEST(Scanners, WhatThereIsNoRoomForIsLeftOutWithTheSameVerdicts) {
+  if (!hs_available()) GTEST_SKIP() << "this CPU cannot run Hyperscan";
+  const fs::path dir = fs::temp_directory_path() / ("weir-scanners-room-" + std::to_string(::getpid()));
+  fs::create_directory(dir);
+  const auto whole = loaded(false, dir.string());  // fills the cache
+  const std::size_t all = whole->scanner_stats().bytes;
+  Runner reference(whole);
+  for (const bool cached : {false, true}) {
+    for (const std::size_t room : {all, all - 1, std::size_t{0}}) {
+      SCOPED_TRACE(std::to_string(cached) + " " + std::to_string(room));
+      const auto rules = loaded(true, cached ? dir.string() : "");
+      rules->limit_scanners(room);
+      EXPECT_TRUE(rules->compile_scanners());
+      const ScannerStats s = rules->scanner_stats();
+      EXPECT_EQ(s.ready, room == all ? 2U : room == 0 ? 0U : 1U);
+      EXPECT_EQ(s.ready + s.left_out, 2U);
+      EXPECT_LE(s.bytes, room);
+      EXPECT_EQ(rules->scanners_missing(), 0U) << "nobody is to go on trying";
+      Runner runner(rules);
+      for (const Request& r : requests()) EXPECT_EQ(runner.run(r), reference.run(r));
+      rules->restore_scanners();
+      EXPECT_EQ(rules->scanner_stats().ready, s.ready) << "it is settled";
+    }
+  }
+  fs::remove_all(dir);
+}
+
 TEST(Scanners, AreReadFromTheCacheAtOnceButNeverFromAnothersFile) {
   if (!hs_available()) GTEST_SKIP() << "this CPU cannot run Hyperscan";
   const fs::path dir = fs::temp_directory_path() / ("weir-scanners-test-" + std::to_string(::getpid()));
