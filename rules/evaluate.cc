@@ -129,6 +129,7 @@ bool LinkRun::holds(std::string_view text, std::string_view argument, bool& limi
                           &limit_exceeded,
                           &tx_.work,
                           tx_.program->optimisations.linear,
+                          tx_.program->optimisations.whole,
                           tx_.program->geo.get(),
                           geo,
                           tx_.program->optimisations.injection};

@@ -67,6 +67,7 @@ void write_repeat(const RegexTree& tree, const RegexNode& node, std::string& out
     if (node.most <= kMostRepeats) out += std::to_string(node.most);
     out += '}';
   }
+  if (node.lazy) out += '?';
 }
 
 // As deep as the tree, which is bounded.
@@ -92,7 +93,8 @@ struct LinearSearch::Automaton {
   RE2 re;
 };
 
-LinearSearch::LinearSearch(std::unique_ptr<Automaton> automaton) : automaton_(std::move(automaton)) {}
+LinearSearch::LinearSearch(std::unique_ptr<Automaton> automaton, bool exact)
+    : automaton_(std::move(automaton)), exact_(exact) {}
 LinearSearch::~LinearSearch() = default;
 
 namespace {
@@ -101,6 +103,16 @@ bool has_high_literal(const RegexTree& tree) {
   for (std::uint32_t i = 0; i < tree.size(); ++i) {
     const RegexNode& node = tree.node(i);
     if (node.kind == RegexNode::Kind::Set && node.set.count() == 1 && node.set._Find_first() >= 0x80) return true;
+  }
+  return false;
+}
+
+// Are there bounds beyond those that RE2 takes?
+bool has_large_bounds(const RegexTree& tree) {
+  for (std::uint32_t i = 0; i < tree.size(); ++i) {
+    const RegexNode& node = tree.node(i);
+    if (node.kind != RegexNode::Kind::Repeat) continue;
+    if (node.least > kMostRepeats || (node.most > kMostRepeats && node.most != RegexNode::kUnbounded)) return true;
   }
   return false;
 }
@@ -124,7 +136,8 @@ std::unique_ptr<const LinearSearch> LinearSearch::compile(const RegexTree& tree)
   options.set_max_mem(kMostBytes);
   auto automaton = std::make_unique<Automaton>(linear_pattern(tree), options);
   if (!automaton->re.ok()) return nullptr;
-  return std::unique_ptr<const LinearSearch>(new LinearSearch(std::move(automaton)));
+  const bool exact = tree.exact() && !has_large_bounds(tree);
+  return std::unique_ptr<const LinearSearch>(new LinearSearch(std::move(automaton), exact));
 }
 
 bool LinearSearch::may_match(std::string_view value) const {
@@ -132,11 +145,18 @@ bool LinearSearch::may_match(std::string_view value) const {
   return automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, nullptr, 0);
 }
 
-std::size_t LinearSearch::first(std::string_view value) const {
+std::string_view LinearSearch::find(std::string_view value) const {
+  if (value.data() == nullptr) value = "";
   const re2::StringPiece text(value.data(), value.size());
   re2::StringPiece found;
-  if (!automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, &found, 1)) return std::string_view::npos;
-  return static_cast<std::size_t>(found.data() - text.data());
+  if (!automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, &found, 1)) return {};
+  return {found.data(), found.size()};
+}
+
+std::size_t LinearSearch::first(std::string_view value) const {
+  const std::string_view found = find(value);
+  if (found.data() == nullptr) return std::string_view::npos;
+  return value.data() == nullptr ? 0 : static_cast<std::size_t>(found.data() - value.data());
 }
 
 }  // namespace weir::rules

@@ -4,7 +4,8 @@
 //
 // The automaton is made from the pattern's tree (regex_tree.h), in bytes: what PCRE2 and RE2 take differently
 // in a pattern's text plays no part. Contract: where it finds nothing, the pattern does not match; and the
-// pattern does not match at any place before the one that it tells. What it finds PCRE2 has to confirm.
+// pattern does not match at any place before the one that it tells. What it finds PCRE2 has to confirm, but where the
+// tree says all of the pattern: there it is the match that PCRE2 would tell.
 //
 // Thread-safe; threads share what is made as it goes.
 #pragma once
@@ -30,14 +31,19 @@ class LinearSearch {
   [[nodiscard]] bool may_match(std::string_view value) const;
   // No match begins before this place; npos: none does. Costs about twice as much where there is one.
   [[nodiscard]] std::size_t first(std::string_view value) const;
+  // The first match, of those that begin there the one that the pattern prefers; no data: there is none.
+  [[nodiscard]] std::string_view find(std::string_view value) const;
+  // Is what find() says PCRE2's own answer?
+  [[nodiscard]] bool exact() const { return exact_; }
 
   // Of one pattern's automaton, at most; beyond it begins anew.
   static constexpr std::size_t kMostBytes = std::size_t{4} << 20;
 
  private:
   struct Automaton;
-  explicit LinearSearch(std::unique_ptr<Automaton> automaton);
+  LinearSearch(std::unique_ptr<Automaton> automaton, bool exact);
   std::unique_ptr<Automaton> automaton_;
+  bool exact_;
 };
 
 // The tree as text that RE2 understands: sets as ranges of bytes, and nothing else that could be taken in two

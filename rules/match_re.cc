@@ -220,14 +220,24 @@ constexpr std::size_t kNear = 512;
 
 }  // namespace
 
-std::size_t Regex::earliest(std::string_view subject) const {
+Regex::Ahead Regex::ahead(std::string_view subject) const {
+  Ahead out;
   // (What is compiled to be used once is not worth an automaton.)
-  if (subject.size() < linear_from(pattern_.size()) || !options_.jit) return 0;
+  if (subject.size() < linear_from(pattern_.size()) || !options_.jit) return out;
   const LinearSearch* linear = code_->linear(*this);
-  if (linear == nullptr) return 0;
-  if (pattern_.size() >= kLargePattern) return linear->first(subject);
-  if (!linear->may_match(subject)) return std::string_view::npos;
-  return subject.size() <= kNear ? 0 : linear->first(subject);
+  if (linear == nullptr) return out;
+  const bool large = pattern_.size() >= kLargePattern;
+  if (!large && !linear->may_match(subject)) {
+    out.start = std::string_view::npos;
+    return out;
+  }
+  out.certain = linear->exact() && !options_.not_empty;
+  if (!large && subject.size() <= kNear) return out;
+  if (subject.data() == nullptr) subject = "";
+  const std::string_view match = linear->find(subject);
+  out.start = match.data() == nullptr ? std::string_view::npos : static_cast<std::size_t>(match.data() - subject.data());
+  if (out.certain) out.match = match;
+  return out;
 }
 
 ReResult Regex::search(std::string_view subject, ReScratch& scratch, const ReLimits& limits,

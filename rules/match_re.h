@@ -74,9 +74,14 @@ class Regex {
                   std::string_view* groups = nullptr, std::size_t max_groups = 0,
                   std::size_t* group_count = nullptr, std::size_t start = 0) const;
 
-  // No match begins before this place; npos: there is no match at all. In time linear in the subject, and mostly
-  // sooner than search() (linear_search.h); 0, at once, where asking would cost more than it may save.
-  [[nodiscard]] std::size_t earliest(std::string_view subject) const;
+  // What is known of a search before it: in time linear in the subject, and mostly sooner than search()
+  // (linear_search.h); nothing, at once, where asking would cost more than it may save.
+  struct Ahead {
+    std::size_t start = 0;   // no match begins before this place; npos: there is none at all
+    bool certain = false;    // there is a match, ...
+    std::string_view match;  // ... this one, which nothing else captures; no data: not known
+  };
+  [[nodiscard]] Ahead ahead(std::string_view subject) const;
 
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
   [[nodiscard]] const ReOptions& options() const { return options_; }

@@ -83,7 +83,9 @@ bool named_class(std::string_view name, ByteSet& set) {
 class RegexReader {
  public:
   RegexReader(std::string_view pattern, bool caseless, bool multiline)
-      : p_(pattern), caseless_(caseless), multiline_(multiline) {}
+      : p_(pattern), caseless_(caseless), multiline_(multiline) {
+    tree_.exact_ = !multiline;
+  }
 
   std::optional<RegexTree> run() {
     tree_.root_ = choice(0);
@@ -102,7 +104,19 @@ class RegexReader {
     return leaf(Kind::Anything);
   }
 
+  // Could the node match nothing at all?
+  [[nodiscard]] bool may_be_empty(const RegexNode& n) const {
+    const auto empty = [this](Index part) { return empty_[part]; };
+    switch (n.kind) {
+      case Kind::Set: return false;
+      case Kind::Sequence: return std::all_of(n.parts.begin(), n.parts.end(), empty);
+      case Kind::Choice: return std::any_of(n.parts.begin(), n.parts.end(), empty);
+      case Kind::Repeat: return n.least == 0 || empty(n.parts.front());
+      default: return true;
+    }
+  }
   Index add(RegexNode node) {
+    empty_.push_back(may_be_empty(node));
     tree_.nodes_.push_back(std::move(node));
     return static_cast<Index>(tree_.nodes_.size() - 1);
   }
@@ -147,6 +161,7 @@ class RegexReader {
   bool multiline_;
   std::size_t at_ = 0;
   bool failed_ = false;
+  std::vector<bool> empty_;  // by node
   RegexTree tree_;
 };
 
@@ -205,7 +220,11 @@ std::uint32_t RegexReader::quantified(Index body) {
     } else {
       break;
     }
-    if (more() && (p_[at_] == '?' || p_[at_] == '+')) ++at_;  // lazy, possessive
+    n.lazy = more() && p_[at_] == '?';
+    const bool possessive = more() && p_[at_] == '+';
+    if (n.lazy || possessive) ++at_;
+    // Libraries differ in when they stop repeating what may be empty.
+    if (possessive || (n.most > 1 && empty_[body])) tree_.exact_ = false;
     n.parts = {body};
     body = add(std::move(n));
   }
@@ -257,11 +276,12 @@ bool RegexReader::flags() {
         caseless_ = on;
         break;
       case 'm':
-        multiline_ = true;
-        break;  // from here on no anchor is relied upon
+        multiline_ = true;  // from here on no anchor is relied upon
+        [[fallthrough]];
       case 's':
       case 'U':
       case 'J':
+        tree_.exact_ = false;
         break;
       default:
         return true;
@@ -274,6 +294,9 @@ bool RegexReader::flags() {
 // Behind the parenthesis. `done`: the group is over, or was only flags. False: not understood.
 bool RegexReader::group_start(bool& zero_width, bool& done) {
   if (looking_at("*")) return false;
+  const bool flags_or_none = looking_at("?") && !looking_at("?>") && !looking_at("?=") && !looking_at("?!") &&
+                             !looking_at("?<") && !looking_at("?P");
+  if (!flags_or_none) tree_.exact_ = false;  // captures, or looks around
   if (looking_at("?#")) {
     at_ = std::min(p_.find(')', at_), p_.size() - 1) + 1;
     done = true;
@@ -423,11 +446,13 @@ std::uint32_t RegexReader::escape() {
     case 'B':
     case 'Z':
       ++at_;
+      tree_.exact_ = false;
       return leaf(Kind::Empty);
     default:
       break;
   }
   if (c >= '1' && c <= '9') {  // a back-reference, or an octal number
+    tree_.exact_ = false;
     while (more() && p_[at_] >= '0' && p_[at_] <= '9')
       ++at_;
     return leaf(Kind::Anything);

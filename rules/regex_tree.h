@@ -39,6 +39,7 @@ struct RegexNode {
   Kind kind = Kind::Empty;
   ByteSet set;
   std::uint32_t least = 0, most = 0;
+  bool lazy = false;  // Repeat: as few times as do
   std::vector<std::uint32_t> parts;
 };
 
@@ -55,6 +56,10 @@ class RegexTree {
   // understood. Sets are folded where case does not matter.
   static std::optional<RegexTree> parse(std::string_view pattern, bool caseless, bool multiline);
 
+  // Does the tree say all of the pattern: what it matches, and which match it prefers of several that begin at one
+  // place? And is nothing captured but the whole match?
+  [[nodiscard]] bool exact() const { return exact_; }
+
   // What the pattern is, if it is no more than that.
   [[nodiscard]] std::optional<PlainText> plain_text() const;
 
@@ -69,6 +74,7 @@ class RegexTree {
   friend class RegexReader;
   std::vector<RegexNode> nodes_;
   std::uint32_t root_ = 0;
+  bool exact_ = true;
 };
 
 }  // namespace weir::rules

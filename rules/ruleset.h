@@ -48,6 +48,7 @@ struct Optimisations {
   bool unchanged = true;        // transformations that change nothing are not carried out
   bool hyperscan = true;        // long values are scanned for many patterns at once
   bool linear = true;           // patterns that are dear, and long values, are searched for in linear time first
+  bool whole = true;            // ... and where that tells the whole match PCRE2 is not asked for it
   bool transform_cache = true;  // a chain is applied once to a value
   bool numbers = true;          // comparisons of TX variables that fail are done with at once
   bool foregone = true;         // rules that look at nothing of a message are run once, at load

@@ -38,7 +38,8 @@ struct OperatorContext {
   bool* limit_exceeded =
       nullptr;  // set if a regular expression hit its limits (TX:MSC_PCRE_LIMITS_EXCEEDED)
   std::uint64_t* work = nullptr;     // bytes looked at are added
-  bool linear = false;               // what backtracks is asked in linear time first (Regex::earliest)
+  bool linear = false;               // what backtracks is asked in linear time first (Regex::ahead), ...
+  bool whole = false;                // ... and where that tells the whole match, nobody else is
   const GeoDatabase* geo = nullptr;  // SecGeoLookupDb; null: @geoLookup never matches
   GeoRecord* geo_record = nullptr;   // filled by @geoLookup where it matches
   bool filters_sqli = false;          // libinjection is asked only about what could be SQL injection

@@ -13,16 +13,23 @@ constexpr std::size_t kGlobalMatches = 1000;
 // Searches; fills the captures. A limit hit is reported and does not match, as in ModSecurity.
 bool search(const Regex& regex, std::string_view value, OperatorContext& context) {
   add_work(context, value.size());
-  const std::size_t start = context.linear ? regex.earliest(value) : 0;
-  if (start == std::string_view::npos) return false;
+  const Regex::Ahead ahead = context.linear ? regex.ahead(value) : Regex::Ahead{};
+  if (ahead.start == std::string_view::npos) return false;
+  if (ahead.certain && context.whole) {
+    if (context.captures == nullptr) return true;
+    if (ahead.match.data() != nullptr) {
+      capture_one(context, ahead.match);
+      return true;
+    }
+  }
   ReResult result = ReResult::NoMatch;
   if (context.captures == nullptr) {
-    result = regex.search(value, context.re, context.limits, nullptr, 0, nullptr, start);
+    result = regex.search(value, context.re, context.limits, nullptr, 0, nullptr, ahead.start);
   } else {
     Captures found;
     std::size_t count = 0;
     result = regex.search(value, context.re, context.limits, found.groups.data(),
-                          found.groups.size(), &count, start);
+                          found.groups.size(), &count, ahead.start);
     if (result == ReResult::Match) {
       found.count = static_cast<std::uint8_t>(count);
       *context.captures = found;
@@ -61,7 +68,7 @@ bool search_all(const Regex& regex, std::string_view value, OperatorContext& con
   if (context.captures == nullptr) return search(regex, value, context);
   add_work(context, value.size());
   Captures all;
-  std::size_t start = context.linear ? regex.earliest(value) : 0;
+  std::size_t start = context.linear ? regex.ahead(value).start : 0;
   bool matched = false;
   for (std::size_t n = 0; n < kGlobalMatches && start <= value.size(); ++n) {
     Captures found;

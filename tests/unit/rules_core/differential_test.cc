@@ -122,6 +122,7 @@ constexpr Switch kSwitches[] = {
     {"injection", &Optimisations::injection},     {"levels", &Optimisations::levels},
     {"recurring", &Optimisations::recurring},     {"numbers", &Optimisations::numbers},
     {"linear", &Optimisations::linear},         {"foregone", &Optimisations::foregone},
+    {"whole", &Optimisations::whole},
 };
 
 Optimisations all_off() {

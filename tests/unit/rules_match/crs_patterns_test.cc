@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "rules/linear_search.h"
 #include "rules/match_hs.h"
 #include "rules/match_re.h"
 #include "rules/parser.h"
@@ -141,6 +142,41 @@ TEST(CrsPatterns, HyperscanKeepsItsContract) {
     }
   }
   std::cout << pairs << " pairs, " << matches << " matches, " << limits << " limits\n";
+  EXPECT_GT(matches, 1000U);
+}
+
+// Where the linear search says that it tells all of a match, it tells what PCRE2 does.
+TEST(CrsPatterns, TheLinearSearchTellsTheMatch) {
+  std::string folder;
+  const std::vector<std::string> texts = crs_patterns(folder);
+  if (texts.empty()) GTEST_SKIP() << "no rules in " << folder;
+  const std::vector<std::string> values = corpus(texts);
+  ReScratch scratch;
+  std::size_t exact = 0, matches = 0;
+  for (const std::string& text : texts) {
+    const auto tree = RegexTree::parse(text, false, false);
+    const auto linear = tree ? LinearSearch::compile(*tree) : nullptr;
+    if (linear == nullptr || !linear->exact()) continue;
+    ++exact;
+    auto regex = Regex::compile(text, {});
+    ASSERT_TRUE(regex) << text << regex.error().message;
+    for (const std::string& value : values) {
+      std::string_view groups[10];
+      const std::string_view& match = groups[0];
+      std::size_t count = 0;
+      const ReResult r = (*regex)->search(value, scratch, {}, groups, 10, &count);
+      if (r == ReResult::LimitExceeded) continue;
+      const std::string_view told = linear->find(value);
+      ASSERT_EQ(told.data() != nullptr, r == ReResult::Match) << text << " on " << value;
+      if (r != ReResult::Match) continue;
+      ++matches;
+      ASSERT_EQ(count, 1U) << text;
+      ASSERT_EQ(told.data(), match.data()) << text << " on " << value;
+      ASSERT_EQ(told.size(), match.size()) << text << " on " << value;
+    }
+  }
+  std::cout << exact << " of " << texts.size() << " patterns, " << matches << " matches\n";
+  EXPECT_GT(exact * 100, texts.size() * 70);
   EXPECT_GT(matches, 1000U);
 }
 

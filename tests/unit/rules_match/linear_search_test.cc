@@ -16,6 +16,7 @@ namespace {
 
 struct Tally {
   std::size_t matches = 0, ruled_out = 0, patterns = 0;
+  std::size_t exact = 0, told = 0;  // patterns, and matches of them
 };
 
 void check(const std::string& pattern, bool caseless, bool multiline, const std::vector<std::string>& values,
@@ -27,16 +28,26 @@ void check(const std::string& pattern, bool caseless, bool multiline, const std:
   const auto linear = LinearSearch::compile(*tree);
   ASSERT_NE(linear, nullptr) << pattern << " as " << linear_pattern(*tree);
   ++tally.patterns;
+  tally.exact += linear->exact() ? 1U : 0U;
   static ReScratch scratch;
   for (const std::string& value : values) {
-    std::string_view group;
+    std::string_view groups[3];
+    const std::string_view& group = groups[0];
     std::size_t count = 0;
-    const bool match = (*regex)->search(value, scratch, {}, &group, 1, &count) == ReResult::Match;
+    const bool match = (*regex)->search(value, scratch, {}, groups, 3, &count) == ReResult::Match;
     const bool may = linear->may_match(value);
     const std::size_t first = linear->first(value);
     ASSERT_EQ(may, first != std::string_view::npos) << pattern << " on '" << value << "'";
     tally.matches += match ? 1U : 0U;
     tally.ruled_out += may ? 0U : 1U;
+    if (linear->exact()) {
+      ASSERT_EQ(may, match) << pattern << " on '" << value << "'";
+      ASSERT_LE(count, 1U) << pattern << " on '" << value << "'";  // nothing but the whole match
+      const std::string_view told = linear->find(value);
+      ASSERT_EQ(told.data(), group.data()) << pattern << " on '" << value << "'";
+      ASSERT_EQ(told.size(), group.size()) << pattern << " on '" << value << "'";
+      tally.told += match ? 1U : 0U;
+    }
     if (!match) continue;
     ASSERT_TRUE(may) << pattern << " on '" << value << "'";
     ASSERT_LE(first, static_cast<std::size_t>(group.data() - value.data())) << pattern << " on '" << value << "'";
@@ -57,6 +68,8 @@ TEST(LinearSearch, EverySmallPatternOnEveryShortValue) {
   }
   EXPECT_GT(tally.patterns, 2000U);
   EXPECT_GT(tally.ruled_out, tally.patterns * values.size() / 8);
+  EXPECT_GT(tally.exact, tally.patterns / 2);
+  EXPECT_GT(tally.told, 20000U);
 }
 
 TEST(LinearSearch, RandomPatterns) {
@@ -69,6 +82,7 @@ TEST(LinearSearch, RandomPatterns) {
   }
   EXPECT_GT(tally.matches, 20000U);
   EXPECT_GT(tally.ruled_out, 20000U);
+  EXPECT_GT(tally.told, 10000U);
 }
 
 // What PCRE2 and RE2 take differently as text: bytes, white space, word bytes, sets, bounds of repetition.
@@ -149,15 +163,31 @@ TEST(LinearSearch, StandsBeforeWhatBacktracks) {
   EXPECT_EQ(ask(attack, false), std::tuple(true, false, 3001));
 }
 
+// Where two libraries take different ways: who is to go first, and what may be repeated though it is empty.
+TEST(LinearSearch, TellsOnlyMatchesThatPcreWouldTell) {
+  const std::vector<std::string> values = all_values("ab", 5);
+  Tally tally;
+  for (const char* one : {"a", "a?", "a??", "a*", "a*?", "|a", "a|", "a|ab", "ab|a", "a|b*", "a*|b", "a?|b??", "(?:a|ab)(?:b|)"}) {
+    for (const char* often : {"", "*", "*?", "*+", "+", "+?", "++", "?", "??", "?+", "{2}", "{0,2}", "{1,2}?", "{2,}+"}) {
+      for (const char* rest : {"", "a", "b", "ab", "$", "\b", "|b", "b?"}) {
+        check("(?:" + std::string(one) + ")" + often + rest, false, false, values, tally);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(tally.exact, 500U);
+  EXPECT_LT(tally.exact, tally.patterns);
+}
+
 TEST(LinearSearch, IsNotAskedWhereItSavesNothing) {
   auto regex = Regex::compile("a+b", {});
   ASSERT_TRUE(regex);
-  EXPECT_EQ((*regex)->earliest("xxx"), 0U);
-  EXPECT_EQ((*regex)->earliest(std::string(4000, 'x')), std::string_view::npos);
-  EXPECT_EQ((*regex)->earliest(std::string(4000, 'x') + "aab"), 4000U);
+  EXPECT_EQ((*regex)->ahead("xxx").start, 0U);
+  EXPECT_EQ((*regex)->ahead(std::string(4000, 'x')).start, std::string_view::npos);
+  EXPECT_EQ((*regex)->ahead(std::string(4000, 'x') + "aab").start, 4000U);
   auto unknown = Regex::compile("\\Qa\\E+", {});  // no tree
   ASSERT_TRUE(unknown);
-  EXPECT_EQ((*unknown)->earliest(std::string(4000, 'x')), 0U);
+  EXPECT_EQ((*unknown)->ahead(std::string(4000, 'x')).start, 0U);
 }
 
 }  // namespace
