@@ -34,6 +34,7 @@ constexpr std::array kFigures{
     Figure{"tcp.half_open", true, [](F f) { return std::uint64_t{f.flow.half_open_now}; }},
     Figure{"tcp.half_open_evicted", false, [](F f) { return f.flow.half_open_evicted; }},
     Figure{"tcp.flows", true, [](F f) { return std::uint64_t{f.flow.flows_now}; }},
+    Figure{"tcp.stalled_evicted", false, [](F f) { return f.flow.stalled_evicted; }},
     Figure{"tcp.flows_evicted", false, [](F f) { return std::accumulate(f.flow.evicted.begin(), f.flow.evicted.end(), std::uint64_t{0}); }},
     Figure{"tcp.buffered", true, [](F f) { return f.flow.buffered_now; }},
     Figure{"flow.opened", false, [](F f) { return f.inspector.flows; }},

@@ -1,4 +1,4 @@
-// Dormant: a connection that is idle, in 128 bytes instead of a Flow's 448. Both directions have everything delivered
+// Dormant: a connection that is idle, in 128 bytes instead of a Flow's 464. Both directions have everything delivered
 // and acknowledged, nothing waits, nothing is kept, the listener is in the middle of nothing; then little is left that a
 // Flow has room for, and most of that follows from the rest.
 //

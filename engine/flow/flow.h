@@ -22,7 +22,7 @@
 namespace weir::flow {
 
 inline constexpr std::int64_t kNever = -1;            // an offset that is not known
-inline constexpr std::uint32_t kNotInRow = base::kNone - 1;  // Flow::wake_previous
+inline constexpr std::uint32_t kNotInRow = base::kNone - 1;  // Flow::wake_previous, held_previous
 inline constexpr std::uint8_t kNoScale = 0xff;        // window scale not negotiated
 inline constexpr std::uint8_t kUnknownScale = 14;     // midstream: the largest (RFC 7323 2.3)
 
@@ -139,6 +139,9 @@ class Flow {
   std::uint32_t wake_previous = kNotInRow;     // those that may become dormant, in the order of
   std::uint32_t wake_next = base::kNone;       // `wake_time`: packet time (whole_milliseconds) when it was last
   std::uint32_t wake_time = 0;                 // thought of
+  std::uint32_t held_previous = kNotInRow;     // inline, those of which bytes are kept, in the order of
+  std::uint32_t held_next = base::kNone;       // `held_time`: Tracker::fair_ (whole_milliseconds) when the first of
+  std::uint32_t held_time = 0;                 // them was, or when some were acknowledged last
   std::uint32_t successor = base::kNone;  // half-open connection that would replace this one
   std::uint32_t answer = base::kNone;     // the listener's
   std::uint32_t parked = base::kNone;     // the listener's
@@ -181,7 +184,7 @@ class Flow {
     return half(d).seq_of(half(d).expected());
   }
 };
-static_assert(sizeof(Flow) <= 448);
+static_assert(sizeof(Flow) <= 464);
 
 // What was odd in a connection; reported at most once each per flow and direction of time.
 enum class Anomaly : std::uint8_t {

@@ -69,9 +69,9 @@ class PageStore {
   void release_below(PageList& list, std::int64_t offset);
   void release_all(PageList& list);
 
-  // Less than a quarter is left of pages or directories.
-  [[nodiscard]] bool scarce() const {
-    const auto beyond = [](const auto& pool) { return pool.size() > pool.capacity() - pool.capacity() / 4; };
+  // Less than one part in so many is left of pages or directories.
+  [[nodiscard]] bool scarce(std::uint32_t part) const {
+    const auto beyond = [part](const auto& pool) { return pool.size() > pool.capacity() - pool.capacity() / part; };
     return beyond(pages_) || beyond(directories_);
   }
   [[nodiscard]] std::uint32_t pages_used() const { return pages_.size(); }

@@ -102,6 +102,7 @@ void FlowTable::remove_flow(Flow& flow) {
   drop_successor(flow);
   forget_recent(flow);
   forget_rest(flow);
+  forget_held(flow);
   const std::uint32_t index = flows_.index_of(flow);
   wheel_.cancel(index);
   unlink(flow);
@@ -118,6 +119,7 @@ bool FlowTable::lay_down(Flow& flow, Dormant d) {
   dormant_[index] = d;
   forget_recent(flow);
   forget_rest(flow);
+  forget_held(flow);
   take_place(flow.hash, from, index | kDormantBit, flow.lru_class);
   flows_.release(from);
   return true;
@@ -163,6 +165,24 @@ void FlowTable::forget_rest(Flow& flow) {
   (flow.wake_next == kNone ? wakeful_.last : flows_[flow.wake_next].wake_previous) = flow.wake_previous;
   flow.wake_previous = kNotInRow;
   --wakeful_now_;
+}
+
+void FlowTable::hold_anew(Flow& flow, std::uint32_t now) {
+  flow.held_time = now;
+  const std::uint32_t index = flows_.index_of(flow);
+  if (holders_.last == index) return;
+  forget_held(flow);
+  flow.held_previous = holders_.last;
+  flow.held_next = kNone;
+  (holders_.last == kNone ? holders_.first : flows_[holders_.last].held_next) = index;
+  holders_.last = index;
+}
+
+void FlowTable::forget_held(Flow& flow) {
+  if (flow.held_previous == kNotInRow) return;
+  (flow.held_previous == kNone ? holders_.first : flows_[flow.held_previous].held_next) = flow.held_next;
+  (flow.held_next == kNone ? holders_.last : flows_[flow.held_next].held_previous) = flow.held_previous;
+  flow.held_previous = kNotInRow;
 }
 
 void FlowTable::think_again(Flow& flow, std::uint32_t now) {

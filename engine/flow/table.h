@@ -71,6 +71,11 @@ class FlowTable {
   void think_again(Flow& flow, std::uint32_t now);
   void forget_rest(Flow& flow);
 
+  // Those of which bytes are kept, whoever has had none of them acknowledged for longest first. `now`: whole milliseconds of the Tracker's.
+  [[nodiscard]] Flow* longest_held() { return holders_.first == base::kNone ? nullptr : &flows_[holders_.first]; }
+  void hold_anew(Flow& flow, std::uint32_t now);
+  void forget_held(Flow& flow);
+
   // Puts the flow at the young end of its list.
   void touch(Flow& flow, LruClass to, Timestamp now);
   // A connection past its handshake: a flow, or dormant.
@@ -155,6 +160,7 @@ class FlowTable {
   std::array<std::uint32_t, 1U << kRecentBits> recent_;  // flows that are in the index
   std::array<List, kLruClasses> lists_;
   List wakeful_;
+  List holders_;
   std::uint32_t wakeful_now_ = 0;
   base::TimerWheel<TimerOf> wheel_;
   std::uint64_t half_open_most_;

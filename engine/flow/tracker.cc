@@ -55,7 +55,7 @@ SegmentVerdict Tracker::on_segment(const net::TcpSegment& s) noexcept {
     begun_ = true;
     now_ = begin_ = s.time;
   }
-  now_ = std::max(now_, s.time);
+  come_to(s.time);
   pass_time(kBudgetPerSegment);
   rest(kRestPerSegment, kRestInACrowd);
   ++counters_.segments;
@@ -250,7 +250,7 @@ void Tracker::on_time(Timestamp now) noexcept {
     begin_ = now;
     now_ = now;
   }
-  now_ = std::max(now_, now);
+  come_to(now);
   pass_time(kBudgetPerTick);
   // If nothing came since there is time.
   const bool quiet = counters_.segments == rested_at_;
@@ -370,6 +370,11 @@ void Tracker::refuse_flow(Flow& f, bool keep_sent) noexcept {
   if (!keep_sent) release_buffers(f.half(Direction::ToClient));
   table_.touch(f, LruClass::Idle, now_);
   arm(f);
+}
+
+void Tracker::calm_flow(Flow& f) noexcept {
+  f.busy = false;
+  if (f.lru_class == static_cast<std::uint8_t>(LruClass::Busy)) table_.touch(f, LruClass::Idle, now_);
 }
 
 void Tracker::bypass_flow(Flow& f) noexcept {

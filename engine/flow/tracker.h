@@ -20,6 +20,7 @@
 // Tested by tests/unit/flow and tests/fuzz/flow (against a map of byte to first writer).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -62,6 +63,8 @@ class Tracker {
   // No segment of the flow passes any more; it is remembered while segments come, and for a while after.
   // `keep_sent`: the bytes towards the client that it has not acknowledged stay for copy().
   void refuse_flow(Flow& f, bool keep_sent) noexcept;
+  // No transaction of the flow runs any more, and its packet is not at hand: it is missed no more than one that is idle.
+  void calm_flow(Flow& f) noexcept;
   // The flow is not inspected any more; all of it passes until it times out.
   void bypass_flow(Flow& f) noexcept;
   // The next `length` bytes of direction `d` may go by unseen, or come all the same. Their receiver's acknowledgements,
@@ -167,6 +170,8 @@ class Tracker {
   // tracker_data.cc
   Placement place(Flow& f, Direction d, std::int64_t offset, Bytes payload);
   Placement place_inline(Flow& f, Direction d, std::int64_t offset, Bytes payload);
+  bool keep_room(Flow& f, HalfStream& h, std::int64_t from, std::int64_t end, bool in_order);
+  bool give_up_stalled(const Flow& but);
   [[nodiscard]] bool too_far(const Flow& f, Direction d, std::int64_t from, std::int64_t end) const;
   void place_passive(Flow& f, Direction d, std::int64_t from, Bytes fresh, std::int64_t start);
   void place_without_memory(Flow& f, Direction d, std::int64_t from, Bytes fresh, GapCause cause);
@@ -203,7 +208,17 @@ class Tracker {
   FlowTable table_;
   FlowCounters counters_;
   std::uint64_t endings_ = 0;
+  // Time comes to be `t`, if it is not later. What passes at once beyond a moment was not the connections' to use: somebody
+  // was long at something, and what they sent meanwhile waits.
+  void come_to(Timestamp t) {
+    constexpr Duration kMoment = milliseconds(50);
+    if (t <= now_) return;
+    fair_ = fair_ + std::min(t - now_, kMoment);
+    now_ = t;
+  }
+
   Timestamp now_;
+  Timestamp fair_;  // passes as come_to() says: for Flow::held_time
   Timestamp passed_{std::numeric_limits<std::int64_t>::min()};  // all that was due then has been dealt with
   Timestamp rest_due_{std::numeric_limits<std::int64_t>::min()};  // before then it is time to think of nobody
   std::uint32_t wakeful_most_;   // more is a crowd

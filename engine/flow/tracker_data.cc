@@ -57,6 +57,38 @@ bool Tracker::too_far(const Flow& f, Direction d, std::int64_t from, std::int64_
   return h.pages.pages + pages_.missing_pages(h.pages, from, end) > limits_.direction_bytes / kPageBytes + 1;
 }
 
+// Of those of which bytes are kept the one that has had none of them acknowledged for longest is given up, if that is
+// long: whoever goes on, however slowly, is not. Who stays, and for how long, so costs an attacker real progress.
+bool Tracker::give_up_stalled(const Flow& but) {
+  constexpr Duration kStalled = milliseconds(500);  // more than a segment that is lost and comes again
+  while (Flow* held = table_.longest_held()) {
+    if (held->halves[0].pages.pages == 0 && held->halves[1].pages.pages == 0) {
+      table_.forget_held(*held);
+      continue;
+    }
+    if (held == &but || passed_since(held->held_time, fair_) < kStalled) return false;
+    ++counters_.stalled_evicted;
+    finish(*held, EndCause::Evicted);
+    return true;
+  }
+  return false;
+}
+
+// Makes sure of room for [from, end).
+bool Tracker::keep_room(Flow& f, HalfStream& h, std::int64_t from, std::int64_t end, bool in_order) {
+  constexpr int kVictims = 8;  // each has a page at least; who needs more comes again
+  constexpr std::uint32_t kLittle = 16;
+  const std::uint32_t held = f.halves[0].pages.pages + f.halves[1].pages.pages;
+  // What waits behind holes must leave room for what fills them: else all wait for each other, and nobody for long
+  // enough to see the end of it. And who has much kept must leave room for those who have little.
+  const auto must_leave = [&] { return in_order ? held > kLittle && pages_.scarce(8) : pages_.scarce(4); };
+  for (int i = 0; must_leave() || !pages_.reserve(h.pages, from, end); ++i) {
+    if (i == kVictims || !give_up_stalled(f)) return false;
+  }
+  if (held == 0) table_.hold_anew(f, whole_milliseconds(fair_));
+  return true;
+}
+
 // Everything forwarded is remembered until it is acknowledged; what cannot be is not forwarded.
 Tracker::Placement Tracker::place_inline(Flow& f, Direction d, std::int64_t offset, Bytes payload) {
   HalfStream& h = f.half(d);
@@ -68,9 +100,7 @@ Tracker::Placement Tracker::place_inline(Flow& f, Direction d, std::int64_t offs
     placed.reason = DropReason::DirectionLimit;
     return placed;
   }
-  // What waits behind holes must leave room for what fills them: else all wait for each other, and nobody for long
-  // enough to see the end of it.
-  if ((!in_order && pages_.scarce()) || !pages_.reserve(h.pages, from, end)) {
+  if (!keep_room(f, h, from, end, in_order)) {
     placed.reason = DropReason::MemoryLimit;
     return placed;
   }

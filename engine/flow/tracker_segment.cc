@@ -307,7 +307,10 @@ void Tracker::advance_ack(Flow& f, Direction data, std::int64_t ack) {
         settle_holes(f, data);
       } while (h.next != before && !h.ended);
     }
+    const std::uint32_t kept = h.pages.pages;
     release_acknowledged(h);
+    const bool holds = f.halves[0].pages.pages != 0 || f.halves[1].pages.pages != 0;
+    if (inline_mode() && h.pages.pages != kept && holds) table_.hold_anew(f, whole_milliseconds(fair_));
   }
   if (h.fin_reached && h.acked > h.fin()) {
     end_direction(f, data, EndCause::Fin);

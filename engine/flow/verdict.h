@@ -115,6 +115,7 @@ struct FlowCounters {
   std::uint64_t half_open_evicted = 0;
   std::array<std::uint64_t, 6> ended{};    // directions, by EndCause
   std::array<std::uint64_t, 4> evicted{};  // flows: closed, skipped, idle, busy
+  std::uint64_t stalled_evicted = 0;       // flows: of which bytes were kept and none were acknowledged
   std::uint64_t delivered_bytes = 0;
   std::uint64_t gaps = 0;
   std::uint64_t gap_bytes = 0;

@@ -36,6 +36,7 @@ inline void tell(const flow::Flow& f, Told& out) {
   out.add("last", f.last_time.ns);
   out.add("lru", f.lru_time);
   out.add("class", f.lru_class);
+  out.add("held", f.halves[0].pages.pages != 0 || f.halves[1].pages.pages != 0 ? f.held_time : 0);
   out.add("state", f.state);
   const bool open = f.state == flow::FlowState::Open;
   out.add("since", open ? 0 : f.state_time);
@@ -124,7 +125,7 @@ inline Told told(const flow::FlowCounters& c) {
   Told out;
   for (const std::uint64_t n : {c.segments, c.payload_bytes, c.forwarded, c.opened, c.adopted, c.passed_midstream, c.half_open,
                                 c.half_open_expired, c.half_open_evicted, c.delivered_bytes, c.gaps, c.gap_bytes, c.released_bytes,
-                                c.retransmissions, c.conflicts, c.suspects, c.rescued, c.one_sided, std::uint64_t{c.flows_now},
+                                c.retransmissions, c.conflicts, c.suspects, c.rescued, c.one_sided, c.stalled_evicted, std::uint64_t{c.flows_now},
                                 std::uint64_t{c.half_open_now}, c.buffered_now}) {
     out.add("counter", n);
   }
