@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/event.h"
+#include "engine/flow/tracker.h"
 #include "engine/http/content.h"
 #include "engine/http/options.h"
 #include "engine/http/proxy_protocol.h"
@@ -73,6 +74,7 @@ struct Context {
   std::vector<std::unique_ptr<http::ProxyReader>> spare_fronts;
   ExchangePool pool;
   ParkedSessions parked;
+  flow::Tracker* tracker = nullptr;
   WaitingLines waiting;
   RecordBuilder records;
   InspectorCounters counters;

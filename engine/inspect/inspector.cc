@@ -62,6 +62,7 @@ struct Inspector::State final : public flow::StreamSink {
         ingress(options),
         forced(options),
         tracker(options.flow_limits, flow_options(options), *this) {
+    context.tracker = &tracker;
     if (inline_stance()) blocking.emplace(context, tracker);
   }
 
@@ -282,6 +283,7 @@ void Inspector::State::on_close(flow::Flow& flow) {
   if (blocking) blocking->forget(flow);
   auto* session = static_cast<Session*>(flow.user);
   if (heard == &flow) heard = nullptr;
+  if (refused_now == &flow) refused_now = nullptr;  // another's packet ended it: that one may be refused yet
   const bool parked = flow.parked != base::kNone;
   if (session == nullptr && !parked) {
     tell_flow(context, flow, nullptr, ended);

@@ -73,6 +73,7 @@ void Session::evict(Exchange* exchange, FailureCause cause) {
   }
   finish(*exchange);
   refuse_flow();
+  if (flow_ != nullptr && !busy()) context_.tracker->calm_flow(*flow_);
 }
 
 void Session::give_up(const Exchange& exchange, FailureCause cause) {

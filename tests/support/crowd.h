@@ -39,6 +39,9 @@ class Crowd {
   inspect::Verdict client(std::uint32_t n, Connection& c, std::string_view bytes) { return say(n, c, true, bytes); }
   inspect::Verdict server(std::uint32_t n, Connection& c, std::string_view bytes) { return say(n, c, false, bytes); }
 
+  // Bytes from the client that its server does not acknowledge.
+  inspect::Verdict unheard(std::uint32_t n, std::string_view bytes) { return send(n, true, {1, 1}, net::kAck | net::kPsh, bytes); }
+
   Timestamp now{1'700'000'000'000'000'000};
   Duration step = {1000};  // from packet to packet
   std::uint64_t packets = 0;

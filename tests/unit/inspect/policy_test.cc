@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "tests/support/crowd.h"
 #include "tests/unit/inspect/rig.h"
 
 namespace weir::inspect::test {
@@ -153,6 +154,60 @@ TEST(Policy, StreamMemoryIsADropTheSenderRepairsOrTheEndOfInspection) {
         << "open or closed, an honest client gets through: " << rig.server.received.size() << " of " << big.size();
     const FailureAction action = open ? FailureAction::Pass : FailureAction::Drop;
     EXPECT_GT(count(rig, FailureCause::StreamMemory, action), 0U);
+  }
+}
+
+// Whoever has bytes kept and makes no progress goes when there is no room; that what it had sent is then judged as it
+// stands, and refused, takes nothing from the judgement of the one that came.
+TEST(Policy, StalledConnectionsMakeRoomForOthers) {
+  InspectorOptions o = in_line();
+  o.flow_limits.buffered_bytes = 8 << 10;
+  Recorder recorder;
+  Inspector inspector(o, recorder, rule_set());
+  weir::test::Crowd crowd(inspector);
+  const auto wait = [&] {
+    for (int i = 0; i < 20; ++i) (void)inspector.on_time(crowd.now = crowd.now + milliseconds(40));
+  };
+  std::uint32_t n = 0;
+  do ASSERT_TRUE(crowd.connect(++n));
+  while (crowd.unheard(n, "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 900\r\n\r\na=attack&b=").forwarded());
+  ASSERT_GT(n, 2U);
+  weir::test::Crowd::Connection clean, attack;
+  ASSERT_TRUE(crowd.connect(100));
+  EXPECT_FALSE(crowd.client(100, clean, get("/")).forwarded()) << "nobody has stood still for long";
+  wait();
+  EXPECT_TRUE(crowd.client(100, clean, get("/")).forwarded());
+  EXPECT_EQ(inspector.flow_counters().stalled_evicted, 1U);
+  EXPECT_FALSE(crowd.unheard(1, "x").forwarded()) << "what is still to come of the one that went";
+  while (crowd.connect(++n) && crowd.unheard(n, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n").forwarded()) {}
+  const std::uint64_t before = inspector.flow_counters().stalled_evicted;
+  ASSERT_TRUE(crowd.connect(101));
+  wait();
+  const Verdict v = crowd.client(101, attack, get("/?x=attack"));
+  EXPECT_EQ(v.kind, VerdictKind::Drop);
+  EXPECT_EQ(v.reason, DropReason::Rule);
+  EXPECT_GT(inspector.flow_counters().stalled_evicted, before);
+}
+
+// A request that was given up for others keeps no place in the table of connections from anybody either.
+TEST(Policy, WhoseTransactionWasGivenUpIsBusyNoMore) {
+  for (const bool open : {false, true}) {
+    SCOPED_TRACE(open);
+    InspectorOptions o = in_line();
+    o.failures.open = open;
+    o.transactions = 1;
+    o.flow_limits.flows = 2;
+    Recorder recorder;
+    Inspector inspector(o, recorder, rule_set());
+    weir::test::Crowd crowd(inspector);
+    for (const std::uint32_t n : {1, 2}) {
+      weir::test::Crowd::Connection at;
+      ASSERT_TRUE(crowd.connect(n));
+      ASSERT_TRUE(crowd.client(n, at, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\na=").forwarded());
+    }
+    EXPECT_EQ(inspector.counters().evicted, 1U);
+    EXPECT_TRUE(crowd.connect(3));
+    EXPECT_EQ(inspector.flow_counters().evicted, (std::array<std::uint64_t, 4>{0, 0, 1, 0}));
   }
 }
 
