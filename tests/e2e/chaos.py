@@ -2,13 +2,15 @@
 """What goes wrong with `weir run` under load, and whether it goes as docs/OPERATIONS.md says.
 
   chaos.py WEIR [WHAT...]      WHAT: kill, stop, reload, disk, flows, half-open, handshake, buffers, transactions,
-                               transaction-memory, memory, kills, reloads, restart, replace, poison, poison-passed, rehearse-CAUSE (all, if none)
+                               transaction-memory, memory, kills, reloads, restart, replace, poison, poison-passed, rehearse-CAUSE (all, if
+                               none), million (only if named)
 
 WEIR_CHAOS_TIMES says how often kills and reloads happen (20), WEIR_CHAOS_CROWD how many connections are open while workers are
-killed (500).
+killed (500), WEIR_CHAOS_SECONDS how long memory is pressed (30) or SYNs come at the full rate (60), WEIR_CHAOS_MEMORY what
+limits.memory is then, in MiB (640), WEIR_CHAOS_MILLION how many connections of each kind there are (1000000).
 
-Each once with `on_failure: closed` and once with `open`, in a routed lab with wrk, clean requests and attacks all the
-while. Prints a table: what wrk saw, how long traffic stood still, which attacks completed, what was counted. Ends
+Each once with `on_failure: closed` and once with `open` (WEIR_CHAOS_ON_FAILURE: only that one), in a routed lab with wrk, clean requests
+and attacks all the while. Prints a table: what wrk saw, how long traffic stood still, which attacks completed, what was counted. Ends
 with 1 where the named policy says otherwise; 77, with a sentence, where namespaces or queues are not to be had.
 """
 import json
@@ -24,10 +26,13 @@ import time
 
 import live
 from lab import servers, wire
-from lab.chaos_scenarios import EVENT_AT, QUEUES, SCENARIOS, WITNESS, Flows, Rehearsal
+from lab import chaos_crowds
+from lab.chaos_scenarios import EVENT_AT, QUEUES, WITNESS, Flows, Rehearsal
+from lab.chaos_scenarios import SCENARIOS as OTHERS
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+SCENARIOS = {**OTHERS, **chaos_crowds.SCENARIOS}
 
 
 class Run:
@@ -51,8 +56,8 @@ class Run:
             self.scenario.prepare()
             with wire.WireLab("routed") as self.lab:
                 self.serve()
-                self.lab.firewall("up", "routed", "--queues", QUEUES, *(["--bypass"] if self.open else []))
-                self.weir = wire.Weir(self.lab, self.program, self.work, self.configuration(), events=self.events)
+                self.scenario.insert()
+                self.weir = wire.Weir(self.lab, self.program, self.work, self.configuration(), events=self.events, told=self.scenario.told_of)
                 self.load()
                 self.scenario.after()
                 self.weir.stop()
@@ -103,14 +108,15 @@ class Run:
         return max((b - a for a, b in zip(marks, marks[1:])), default=float("inf"))
 
     def read_events(self):
-        for line in self.weir.events.read_text().splitlines():
-            try:
-                record = json.loads(line, object_pairs_hook=live.members)
-            except ValueError:
-                self.broken_lines += 1
-                continue
-            if record["event_type"] == "stats":
-                self.stats = record["stats"]
+        with self.weir.events.open() as lines:  # some gigabytes, after a thousand reloads
+            for line in lines:
+                try:
+                    record = json.loads(line, object_pairs_hook=live.members)
+                except ValueError:
+                    self.broken_lines += 1
+                    continue
+                if record["event_type"] == "stats":
+                    self.stats = record["stats"]
 
     def count(self, name):
         found = self.stats
@@ -138,7 +144,7 @@ class Run:
         errors = ", ".join(f"{name} {n}" for name, n in self.wrk["errors"].items() if n) or "none"
         counters = [f"{cause}.{action} {n}" for cause, actions in self.stats.get("failure", {}).items() for action, n in actions.items()]
         counters += [f"{name} {self.count(name)}" for name in ("worker.restarts", "worker.stuck", "reload.done", "events.lost", "port.lost", "http.evicted",
-                                                                 "tcp.half_open_evicted", "tcp.flows_evicted")
+                                                                 "tcp.half_open_evicted", "tcp.flows_evicted", "tcp.stalled_evicted")
                      if self.count(name)]
         if self.scenario.said():
             counters.append(self.scenario.said())
@@ -151,17 +157,18 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     live.look_around()
     weir = pathlib.Path(sys.argv[1]).resolve()
-    faults = []
+    names = sys.argv[2:] or [name for name in SCENARIOS if name != "million"]
+    faults, only = [], os.environ.get("WEIR_CHAOS_ON_FAILURE")
     print("| What | on_failure | wrk: answers | wrk: errors | kept connection: answers/failures | new connections: the same | longest pause, s "
           "| attacks refused / completed | counted |\n|---|---|---|---|---|---|---|---|---|", flush=True)
-    for name in sys.argv[2:] or SCENARIOS:
-        for is_open in (False, True):
+    for name in names:
+        for is_open in (False, True) if only is None else (only == "open",):
             one = Run(weir, SCENARIOS[name], is_open)
             one.run()
             print(one.row(), flush=True)
             faults += [f"{name}, {'open' if is_open else 'closed'}: {fault}" for fault in one.faults()]
     print("\nThe policies (docs/OPERATIONS.md):")
-    for name in sys.argv[2:] or SCENARIOS:
+    for name in names:
         print(f"* {SCENARIOS[name].name}: {SCENARIOS[name].policy}")
     print("\n" + ("\n".join(["what is wrong:", *faults]) if faults else "all as the policies say"))
     return 1 if faults else 0

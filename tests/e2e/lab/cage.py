@@ -45,6 +45,7 @@ class Cage:
         self.group.mkdir()
         (self.group / ("memory.max" if self.v2 else "memory.limit_in_bytes")).write_text(str(limit))
         self.most, self.alive = 0, True
+        self.course = []  # [when, how much], twenty times a second
         self.watcher = threading.Thread(target=self._watch, daemon=True)
         self.watcher.start()
 
@@ -62,13 +63,21 @@ class Cage:
         stat = self._numbers("memory.stat")
         return stat["anon"] + stat["shmem"] if self.v2 else stat["total_rss"] + stat.get("total_shmem", 0)
 
+    def drift(self, begin, end):
+        """By how many per cent more was taken in the last quarter of that time than in the one before it, on average."""
+        def mean(a, b):
+            some = [taken for t, taken in self.course if begin + (end - begin) * a <= t < begin + (end - begin) * b]
+            return sum(some) / max(len(some), 1)
+        return 100 * mean(0.75, 1) / max(mean(0.5, 0.75), 1) - 100
+
     def kills(self):
         return self._numbers("memory.events" if self.v2 else "memory.oom_control").get("oom_kill", 0)
 
     def _watch(self):
         while self.alive:
             try:
-                self.most = max(self.most, self.taken())
+                self.course.append((time.monotonic(), self.taken()))
+                self.most = max(self.most, self.course[-1][1])
             except (OSError, ValueError, KeyError):
                 return
             time.sleep(0.05)

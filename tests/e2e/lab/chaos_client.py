@@ -23,6 +23,7 @@ class Asker(threading.Thread):
         super().__init__()
         self.host, self.port, self.end, self.keep, self.path = host, port, end, keep, path
         self.answers, self.failures = [], 0  # [when, status]
+        self.took = []  # seconds, of each answer
         self.number = 0
 
     def ask(self, s):
@@ -48,11 +49,13 @@ class Asker(threading.Thread):
     def run(self):
         s = None
         while time.monotonic() < self.end:
+            began = time.monotonic()
             try:
                 if s is None:
                     s = socket.create_connection((self.host, self.port), timeout=PATIENCE)
                 status, last = self.ask(s)
                 self.answers.append([time.monotonic(), status])
+                self.took.append(round(time.monotonic() - began, 6))
                 if last or not self.keep:
                     s.close()
                     s = None
@@ -73,4 +76,4 @@ if __name__ == "__main__":
         asker.start()
     for asker in askers.values():
         asker.join()
-    json.dump({name: {"answers": asker.answers, "failures": asker.failures} for name, asker in askers.items()}, sys.stdout)
+    json.dump({name: {"answers": asker.answers, "failures": asker.failures, "took": asker.took} for name, asker in askers.items()}, sys.stdout)

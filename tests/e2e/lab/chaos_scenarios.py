@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from lab import cage, servers, wire
+from lab import servers, wire
 
 HERE = pathlib.Path(__file__).resolve().parent
 QUEUES, WITNESS = "7-8", 9100
@@ -98,6 +98,7 @@ SecRule REQUEST_URI "!@beginsWith /slow" "id:2,phase:2,pass,nolog,skipAfter:END"
 class Scenario:
     """One thing that goes wrong. `limits`: what the configuration has besides; `path`, `connections`: wrk's."""
     path, connections, more, seconds, watchdog = "/small.txt", 32, "", SECONDS, WATCHDOG
+    told_of = "flow: true"  # records besides those that there are by default
     grace = "0s"  # without it for what began before Weir did, whoever is forgotten meets the policy at once
 
     def __init__(self, run):
@@ -105,6 +106,10 @@ class Scenario:
 
     def prepare(self):
         """Before Weir starts."""
+
+    def insert(self):
+        """Has packets come to Weir."""
+        self.run.lab.firewall("up", "routed", "--queues", QUEUES, *(["--bypass"] if self.run.open else []))
 
     def begin(self):
         """Weir runs, the load has not begun."""
@@ -226,6 +231,7 @@ class Reloads(Reload):
     name = f"SIGHUP, {TIMES} times"
     seconds = SECONDS + TIMES
     times = TIMES
+    told_of = "http: matched"  # of millions of requests
 
 
 class Restart(Scenario):
@@ -429,40 +435,6 @@ class TransactionMemory(Transactions):
     cause, half_sent = "transaction-memory", 300
 
 
-class Memory(Transactions):
-    name, policy = ("limits.memory, and traffic that means to take all of it, in a cgroup of a tenth more",
-                    "resident memory stays within it, nobody is killed, and what goes is counted (transaction-memory)")
-    connections, seconds, watchdog, cause, cap = 64, 25, 5, "transaction-memory", 640 << 20
-    more = f"limits: {{memory: {cap >> 20}MiB}}\n"
-
-    def prepare(self):
-        try:
-            self.cage = cage.Cage(f"weir-chaos-{os.getpid()}", self.cap * 11 // 10)
-        except OSError as e:
-            print(f"chaos.py: skipped: no cgroup of its own: {e}")
-            sys.exit(77)
-        self.run.program = self.cage.wrap(self.run.program, self.run.work)
-
-    def happen(self):
-        for many, size in ((400, 100_000), (60, 4_000_000), (40, 1_000_000)):
-            self.run.lab.start("client", sys.executable, "-c", cage.HOSTILE, self.run.lab.server4, str(servers.PORTS["nginx"]), str(many), str(size), "20")
-        self.run.lab.start("client", sys.executable, "-c", FLOOD, HalfOpen.nobody(self), "20")
-
-    def after(self):
-        self.taken, self.kills = self.cage.most, self.cage.kills()
-        print(f"at most {self.taken >> 20} MiB of {self.cap >> 20}, {self.kills} killed", file=sys.stderr)
-
-    def remove(self):
-        self.cage.remove()
-
-    def judge(self):
-        yield from super().judge()
-        if self.taken > self.cap * 21 // 20 or self.kills:
-            yield f"it took {self.taken >> 20} MiB of {self.cap >> 20}, {self.kills} killed"
-        if self.taken < self.cap // 4:
-            yield f"only {self.taken >> 20} MiB were taken: nothing was tried"
-
-
 class Rehearsal(Scenario):
     """R12 on the wire: every 500th packet meets the failure."""
     connections, seconds, watchdog = 16, 4, 5
@@ -489,5 +461,5 @@ def rehearsals():
 
 SCENARIOS = {"kill": Kill, "stop": Stop, "reload": Reload, "disk": Disk, "flows": Flows, "half-open": HalfOpen,
              "handshake": Handshake, "buffers": Buffers, "transactions": Transactions,
-             "transaction-memory": TransactionMemory, "memory": Memory, "kills": Kills, "reloads": Reloads, "restart": Restart, "replace": Replace, "poison": Poison,
+             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, "replace": Replace, "poison": Poison,
              "poison-passed": PoisonPassed, **dict(rehearsals())}

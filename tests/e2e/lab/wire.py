@@ -141,12 +141,12 @@ class Pins:
 class Weir:
     """`weir run` in the lab, from a configuration text, until stop()."""
 
-    def __init__(self, lab, program, work, text, name="weir", events=None, where="weir", more=()):
+    def __init__(self, lab, program, work, text, name="weir", events=None, where="weir", more=(), told="flow: true"):
         self.lab, self.work, self.name = lab, work, name
         self.config = work / f"{name}.yaml"
         self.log = work / f"{name}.log"
         self.events = events or work / f"{name}.jsonl"
-        self.config.write_text(text + f"events: {{file: {self.events}, flow: true}}\n")
+        self.config.write_text(text + f"events: {{file: {self.events}, {told}}}\n")
         self.process = lab.start(where, str(program), "run", *more, "-c", str(self.config), stderr=open(self.log, "w"))
         self.wait_for("running:")
 
