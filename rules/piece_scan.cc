@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -15,15 +16,65 @@ namespace weir::rules {
 
 namespace {
 
-// The rarest window of `length` bytes.
+// How rare a letter is behind another in English text and program text: minus the logarithm to base 2 of its share, as a
+// hexadecimal digit, counted in the documents of a Debian system. A row for space and each letter in front, a column for
+// space and each letter behind; the last row is of letters wherever they stand.
+constexpr std::size_t kLetters = 27;
+constexpr std::string_view kRarity =
+    "f45345455477455449543565788"
+    "48544885a5b6453a5b34366886a"
+    "34757374836937947a5573ab749"
+    "3485848936a448927c56467b66a"
+    "14674289739968848c658699b8d"
+    "2565465798a955486733596657b"
+    "2587744ac2fd58837d4654bbb7f"
+    "2685727754ac46456c556598b99"
+    "339a82aba4ba68847b5846c8e9d"
+    "55445555caa645246a6338676c6"
+    "4287739995a9778368937395cbb"
+    "2476718684ca68657b7465a7c9b"
+    "33885378b27949948d955579b5a"
+    "235873aaa4a955833ca576aba7e"
+    "2494445395a678748ba4357aa7b"
+    "37654846979754264e3554559a9"
+    "33a6638765c748844b3545aa959"
+    "28889899b6cc497a99677189bdd"
+    "24956285a3e676648c544679c5c"
+    "2596838954c8678559743599b6b"
+    "24a6738a33c876946c4556b786a"
+    "46556465b4c944394f333bab7c9"
+    "3297a1a8a3ca96857d7779ab8bc"
+    "239883a932e879649c558ab7bcd"
+    "1595847995e986a73b8439a9379"
+    "1687969897ca55553b5458b7bb8"
+    "34798297648a5625ad9788bab76"
+    "34655366548755445a444577779";
+static_assert(kRarity.size() == (kLetters + 1) * kLetters);
+
+// In a row or column of it; kLetters: neither a letter nor a space.
+std::size_t letter(char c) {
+  return c == ' ' ? 0 : c >= 'a' && c <= 'z' ? static_cast<std::size_t>(c - 'a') + 1 : kLetters;
+}
+
+// How rare the byte is behind `before`, in bits.
+double rarity(std::size_t before, char c) {
+  const std::size_t column = letter(c);
+  if (column == kLetters) return -std::log2(commonness(std::string_view(&c, 1)));
+  const char digit = kRarity[before * kLetters + column];
+  return digit <= '9' ? digit - '0' : digit - 'a' + 10;
+}
+
+// The rarest window of `length` bytes. (Which one it is matters to the time that a look takes only: pieces are words and
+// phrases, and most text is made of words.)
 std::size_t rarest_window(std::string_view text, std::size_t length) {
   std::size_t best = 0;
-  double least = 0;
+  double most = -1;
   for (std::size_t i = 0; i + length <= text.size(); ++i) {
-    const double c = commonness(text.substr(i, length));
-    if (i == 0 || c < least) {
+    double bits = rarity(kLetters, text[i]);
+    for (std::size_t k = i + 1; k < i + length; ++k) bits += rarity(letter(text[k - 1]), text[k]);
+    if (bits > most) {
       best = i;
-      least = c;
+      most = bits;
     }
   }
   return best;
@@ -118,15 +169,6 @@ void PieceScanner::Table::reserve(std::size_t windows) {
   buckets.assign(size, Bucket{});
 }
 
-const PieceScanner::Bucket* PieceScanner::Table::find(std::uint32_t window) const {
-  const std::size_t mask = buckets.size() - 1;
-  for (std::size_t i = (hash(window) >> 7) & mask;; i = (i + 1) & mask) {
-    const Bucket& b = buckets[i];
-    if (b.count == 0) return nullptr;
-    if (b.window == window) return &b;
-  }
-}
-
 void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
   std::vector<std::uint64_t> keyed;  // window, piece
   keyed.reserve(pieces.size());
@@ -146,7 +188,7 @@ void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
     bucket.first = static_cast<std::uint32_t>(places_.size());
     for (; i < keyed.size() && keyed[i] >> 32 == window; ++i) {
       const auto piece = static_cast<std::uint32_t>(keyed[i]);
-      places_.push_back({piece, pieces[piece].window});
+      places_.push_back(place_of(pieces[piece], piece));
       ++bucket.count;
     }
     std::size_t at = (hash(window) >> 7) & mask;
@@ -156,6 +198,28 @@ void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
     const std::uint32_t h = hash(window) >> table.shift;
     table.bits[h / 64] |= std::uint64_t{1} << (h % 64);
   }
+}
+
+PieceScanner::Place PieceScanner::place_of(const Choice& choice, std::uint32_t piece) {
+  constexpr std::size_t kAround = sizeof(Place::around);
+  const std::string& text = choice.piece->text;
+  Place p{};
+  p.piece = piece;
+  p.offset = choice.window & 0xffffffU;
+  // As far before the window as it takes for all eight to lie in the piece.
+  const std::size_t behind = text.size() - choice.window;
+  p.back = static_cast<std::uint8_t>(behind >= kAround ? 0 : std::min<std::size_t>(choice.window, kAround - behind));
+  std::array<char, kAround> bytes{};
+  std::array<char, kAround> mask{};
+  const std::size_t from = choice.window - p.back;
+  const std::size_t n = std::min(kAround, text.size() - from);
+  for (std::size_t i = 0; i < n; ++i) {
+    bytes[i] = static_cast<char>(text[from + i] | 0x20);
+    mask[i] = static_cast<char>(0xff);
+  }
+  std::memcpy(&p.around, bytes.data(), kAround);
+  std::memcpy(&p.mask, mask.data(), kAround);
+  return p;
 }
 
 PieceScanner::Choice PieceScanner::choose(const Piece& piece) {

@@ -1,7 +1,8 @@
 // Finds which of many pieces of text occur in a value, in one pass, without regard to ASCII case.
 // Each piece is represented by its rarest window of up to four bytes; a hash of the bytes at each
-// place of the value is looked up in a small table of bits (eight places at once, where the processor can), and
-// only where one is set are pieces compared.
+// place of the value is looked up in a small table of bits (eight places at once, where the processor can). Where one
+// is set, eight bytes around the window are compared with those of each piece that has it, and only what is left in
+// full: ordinary words hold very many windows of what nobody writes.
 #pragma once
 
 #include <array>
@@ -47,10 +48,16 @@ class PieceScanner {
     std::uint32_t first = 0;   // in places_
     std::uint32_t count = 0;   // 0: the bucket is free
   };
+  // A piece that has the window. `around`: eight of its bytes with the window among them, from `offset` - `back` on, as
+  // folded; where the piece is shorter, `mask` leaves out what is behind it.
   struct Place {
+    std::uint64_t around;
+    std::uint64_t mask;
     std::uint32_t piece;
-    std::uint32_t offset;  // of the window in the piece
+    std::uint32_t offset : 24;  // of the window in the piece
+    std::uint32_t back : 8;
   };
+  [[nodiscard]] static Place place_of(const Choice& choice, std::uint32_t piece);
   struct Stored {
     std::uint32_t begin, length;  // in text_
     Piece::Edge left, right;
@@ -60,7 +67,14 @@ class PieceScanner {
     std::vector<std::uint64_t> bits;
     unsigned shift = 26;  // of the 32-bit hash
     std::vector<Bucket> buckets;
-    [[nodiscard]] const Bucket* find(std::uint32_t window) const;
+    [[nodiscard]] const Bucket* find(std::uint32_t window) const {
+      const std::size_t mask = buckets.size() - 1;
+      for (std::size_t i = (hash(window) >> 7) & mask;; i = (i + 1) & mask) {
+        const Bucket* const b = buckets.data() + i;
+        if (b->count == 0) return nullptr;
+        if (b->window == window) return b;
+      }
+    }
     void reserve(std::size_t windows);
   };
 
@@ -68,8 +82,6 @@ class PieceScanner {
   static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
   static std::uint32_t folded(const char* p, std::size_t n);
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
-  template <class Matters, class Found>
-  void look(const Bucket& bucket, std::string_view text, std::size_t at, Matters& matters, Found& found) const;
   static constexpr std::size_t kBlock = 64;    // places that are looked at together
   static constexpr std::size_t kBeyond = 24;   // so many bytes behind them are read
   // A text, with the blocks at its end, behind which nothing may be read, once more.
@@ -77,7 +89,7 @@ class PieceScanner {
    public:
     explicit Blocks(std::string_view text);
     [[nodiscard]] std::string_view text() const { return text_; }
-    // The bytes from `at` on, which begins a block.
+    // The bytes from `at` on: a block's, if it begins there, and kBeyond more; in any case eight.
     [[nodiscard]] const char* from(std::size_t at) const {
       return at >= end_at_ ? end_.data() + (at - end_at_) : text_.data() + at;
     }
@@ -88,7 +100,9 @@ class PieceScanner {
     std::array<char, kBlock + 2 * kBeyond> end_;  // NOLINT: filled as far as it is read
   };
   template <class Matters, class Found>
-  void scan_windows(std::size_t length, const Blocks& blocks, Matters& matters, Found& found) const;
+  void look(const Bucket& bucket, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;
+  template <std::size_t kLength, class Matters, class Found>
+  void scan_windows(const Blocks& blocks, Matters& matters, Found& found) const;
   // Of `n` places from `p` on, at most kBlock: those whose window may be one of the table's, by bits. Reads kBeyond
   // bytes more.
   [[nodiscard]] static std::uint64_t candidates(const Table& table, std::size_t length, const char* p, std::size_t n);
@@ -109,33 +123,36 @@ inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
 }
 
 template <class Matters, class Found>
-void PieceScanner::look(const Bucket& bucket, std::string_view text, std::size_t at, Matters& matters, Found& found) const {
-  for (std::uint32_t i = bucket.first; i < bucket.first + bucket.count; ++i) {
-    const Place& place = places_.data()[i];
-    if (place.offset <= at && matters(place.piece) && occurs(pieces_.data()[place.piece], text, at - place.offset)) {
-      found(place.piece);
-    }
+void PieceScanner::look(const Bucket& bucket, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const {
+  constexpr std::uint64_t kFold = 0x2020202020202020U;
+  const Place* const end = places_.data() + bucket.first + bucket.count;
+  for (const Place* place = end - bucket.count; place != end; ++place) {
+    if (place->offset > at) continue;
+    std::uint64_t here = 0;
+    __builtin_memcpy(&here, blocks.from(at - place->back), sizeof(here));
+    if (((here | kFold) & place->mask) != place->around || !matters(place->piece)) continue;
+    if (occurs(pieces_.data()[place->piece], blocks.text(), at - place->offset)) found(place->piece);
   }
 }
 
-template <class Matters, class Found>
-void PieceScanner::scan_windows(std::size_t length, const Blocks& blocks, Matters& matters, Found& found) const {
-  const Table& table = tables_[kWindow - length];
+template <std::size_t kLength, class Matters, class Found>
+void PieceScanner::scan_windows(const Blocks& blocks, Matters& matters, Found& found) const {
+  const Table& table = tables_[kWindow - kLength];
   const std::string_view text = blocks.text();
-  if (table.bits.empty() || text.size() < length) return;
-  const std::size_t places = text.size() - length + 1;
+  if (table.bits.empty() || text.size() < kLength) return;
+  const std::size_t places = text.size() - kLength + 1;
   std::uint64_t last = ~std::uint64_t{0};  // no window is that
   const Bucket* bucket = nullptr;
   for (std::size_t at = 0; at < places; at += kBlock) {
     const std::size_t n = places - at < kBlock ? places - at : kBlock;
-    for (std::uint64_t may = candidates(table, length, blocks.from(at), n); may != 0; may &= may - 1) {
+    for (std::uint64_t may = candidates(table, kLength, blocks.from(at), n); may != 0; may &= may - 1) {
       const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
-      const std::uint32_t window = folded(text.data() + place, length);
+      const std::uint32_t window = folded(text.data() + place, kLength);
       if (window != last) {  // the same again in long runs of one byte
         last = window;
         bucket = table.find(window);
       }
-      if (bucket != nullptr) look(*bucket, text, place, matters, found);
+      if (bucket != nullptr) look(*bucket, blocks, place, matters, found);
     }
   }
 }
@@ -144,10 +161,10 @@ template <class Matters, class Found>
 void PieceScanner::scan(std::string_view text, bool short_ones, Matters matters, Found found) const {
   if (text.empty()) return;
   const Blocks blocks(text);
-  scan_windows(4, blocks, matters, found);
+  scan_windows<4>(blocks, matters, found);
   if (!short_ones) return;
-  scan_windows(3, blocks, matters, found);
-  scan_windows(2, blocks, matters, found);
+  scan_windows<3>(blocks, matters, found);
+  scan_windows<2>(blocks, matters, found);
 }
 
 }  // namespace weir::rules
