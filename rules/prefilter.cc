@@ -96,46 +96,84 @@ void Prefilter::gather_decodings() {
   }
 }
 
+namespace {
+
+// What none_decoded() knows of what comes of a decoded value in the end.
+struct Outcome {
+  ClassMask mask = 0;
+  bool plain = false;    // nothing in it is encoded once more: see nothing_encoded()
+  bool changes = false;  // plus signs or backslashes of a plain one, ...
+  bool more = false;     // ... or who knows what
+};
+
+// Whatever the order in which they come, and whether they come at all.
+Outcome outcome_of(const std::vector<Transform>& after, std::string_view text, ClassMask decoded) {
+  Outcome out{decoded, !text.empty() && nothing_encoded(text, decoded)};
+  for (ClassMask before = 0; before != out.mask;) {
+    before = out.mask;
+    for (const Transform t : after) {
+      if (!may_change(t, out.mask)) continue;
+      if (out.plain && decodes_url_or_js(t)) {
+        out.changes = true;
+        if ((out.mask & class_of('+')) != 0) out.mask |= class_of(' ');
+        continue;
+      }
+      if (!out.changes && !out.more && !text.empty() && leaves(t, text, out.mask)) continue;
+      out.more = true;
+      out.mask |= outcome(t, out.mask);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_view text, const Wanted& asked,
                              std::uint64_t* left, std::uint64_t* scratch) const {
   const Decoding& d = decodings_[kind];
-  // Whatever the order in which they come, and whether they come at all.
-  bool changes = false;
-  for (ClassMask before = 0; before != decoded;) {
-    before = decoded;
-    for (const Transform t : d.after) {
-      if (!may_change(t, decoded) || (!changes && !text.empty() && leaves(t, text, decoded))) continue;
-      changes = true;
-      decoded |= outcome(t, decoded);
-    }
-  }
+  const Outcome out = outcome_of(d.after, text, decoded);
   std::uint64_t any = 0;
   const std::size_t from = d.range.first_word();
   const std::size_t to = d.range.last_word() + 1;
   std::fill_n(left, words_, std::uint64_t{0});
   for (std::size_t w = from; w < to; ++w) left[w] = d.items[w] & asked[w];
   for (const ChainNeed& need : d.needs) {
-    if ((need.mask & decoded) == 0) left[need.word] &= ~need.items;
+    if ((need.mask & out.mask) == 0) left[need.word] &= ~need.items;
   }
   for (std::size_t w = from; w < to; ++w) any |= left[w];
-  if (any == 0 || changes || text.empty()) return any == 0;
+  if (any == 0 || out.more || text.empty()) return any == 0;
   // What they need none of is found as well.
   std::uint64_t by_short = 0;
   std::copy(left + from, left + to, scratch + from);
   for (const ChainNeed& need : d.texts) {
-    if ((need.mask & decoded) != 0) continue;
+    if ((need.mask & out.mask) != 0) continue;
     scratch[need.word] &= ~need.items;
     by_short |= left[need.word] & need.by_short;
   }
   if (any_of_both(left, scratch, from, to)) return false;
-  find_pieces(text, by_short != 0, left, scratch);
-  if (any_of_both(left, scratch, from, to)) return false;
-  if (!d.packs || !may_change(Transform::RemoveWhitespace, decoded)) return true;
-  std::array<char, sizeof(Glimpse::begins)> packed;  // NOLINT: filled as far as it is read
-  const auto end = std::remove_copy_if(text.begin(), text.end(), packed.begin(),
-                                       [](char c) { return detail::is_blank(static_cast<std::uint8_t>(c)); });
-  find_pieces({packed.data(), static_cast<std::size_t>(end - packed.begin())}, by_short != 0, left, scratch);
-  return !any_of_both(left, scratch, from, to);
+  const bool packs = d.packs && may_change(Transform::RemoveWhitespace, out.mask);
+  const auto found_in = [&](std::string_view in) {
+    find_pieces(in, by_short != 0, left, scratch);
+    if (any_of_both(left, scratch, from, to)) return true;
+    if (!packs) return false;
+    std::array<char, sizeof(Glimpse::begins)> packed;  // NOLINT: filled as far as it is read
+    const auto end = std::remove_copy_if(in.begin(), in.end(), packed.begin(),
+                                         [](char c) { return detail::is_blank(static_cast<std::uint8_t>(c)); });
+    find_pieces({packed.data(), static_cast<std::size_t>(end - packed.begin())}, by_short != 0, left, scratch);
+    return any_of_both(left, scratch, from, to);
+  };
+  if (found_in(text)) return false;
+  if (!out.changes) return true;
+  const bool plus = (decoded & class_of('+')) != 0;
+  const bool backslash = (decoded & class_of('\\')) != 0;
+  if (plus && backslash) return false;  // too many ways
+  std::array<char, sizeof(Glimpse::begins)> changed;  // NOLINT: filled as far as it is read
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) continue;
+    changed[n++] = text[i] == '+' ? ' ' : text[i];
+  }
+  return !found_in({changed.data(), n});
 }
 
 void Prefilter::build(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,

@@ -1,7 +1,9 @@
 // Base64, hexadecimal and URL encodings, and the Unicode best-fit table.
 #include <algorithm>
 #include <array>
+#include <bit>
 
+#include "engine/base/octets.h"
 #include "rules/transforms/detail.h"
 #include "rules/transforms/effect.h"
 
@@ -105,15 +107,103 @@ class SixBits {
   std::size_t groups_ = 0;
 };
 
-// Instead of a Writer.
-struct Looker {
-  void put(std::uint8_t byte) {
-    if (seen.length < seen.begins.size()) seen.begins[seen.length] = static_cast<char>(byte);
-    ++seen.length;
-    seen.mask |= kClassOf[byte];
+// Takes the groups of six bits off a value that base64Decode would decode; with `solid`, as if there were no white space.
+class SixTaker {
+ public:
+  SixTaker(std::string_view in, bool solid) : in_(in), solid_(solid) {}
+  [[nodiscard]] bool more() const { return !in_.empty(); }
+
+  // At most `room`, which is sixteen or more, to `out`; gives back how many. There may be more even if there were none.
+  std::size_t take(std::uint8_t* out, std::size_t room) {
+    std::size_t n = 0;
+#if defined(__SSE2__)
+    while (n + kBlock <= room && in_.size() >= kBlock) n += take_block(in_.data(), kBlock, out + n);
+    if (in_.empty() || in_.size() >= kBlock) return n;
+    if (n + kBlock <= room) {
+      std::array<char, kBlock> last{};  // NUL is not of the alphabet
+      std::copy(in_.begin(), in_.end(), last.begin());
+      n += take_block(last.data(), in_.size(), out + n);
+    }
+#else
+    for (; n < room && !in_.empty(); in_.remove_prefix(1)) {
+      const std::uint8_t six = base64_value(in_.front());
+      out[n] = six;
+      if (six != kNotBase64) {
+        ++n;
+      } else if (!solid_ || !is_blank(static_cast<std::uint8_t>(in_.front()))) {
+        in_ = {};
+        break;
+      }
+    }
+#endif
+    return n;
   }
-  Glimpse seen;
+
+ private:
+#if defined(__SSE2__)
+  static constexpr std::size_t kBlock = 16;
+  // Of sixteen bytes, of which `n` are of the value. Writes sixteen, of which so many are meant.
+  std::size_t take_block(const char* p, std::size_t n, std::uint8_t* out) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const auto add = [&](__m128i where, int what) { return _mm_and_si128(where, _mm_set1_epi8(static_cast<char>(what))); };
+    const auto equal = [&](char to) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(to)); };
+    const __m128i upper = base::octets_within(bytes, 'A', 'Z');
+    const __m128i lower = base::octets_within(bytes, 'a', 'z');
+    const __m128i digit = base::octets_within(bytes, '0', '9');
+    const __m128i plus = equal('+');
+    const __m128i slash = equal('/');
+    const __m128i letters = _mm_or_si128(add(upper, -'A'), add(lower, 26 - 'a'));
+    const __m128i others = _mm_or_si128(add(digit, 52 - '0'), _mm_or_si128(add(plus, 62 - '+'), add(slash, 63 - '/')));
+    const __m128i six = _mm_add_epi8(bytes, _mm_or_si128(letters, others));
+    const __m128i valid = _mm_or_si128(_mm_or_si128(upper, lower), _mm_or_si128(digit, _mm_or_si128(plus, slash)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), six);
+    in_.remove_prefix(n);
+    const unsigned meant = 0xffffU >> (kBlock - n);
+    const unsigned bad = ~static_cast<unsigned>(_mm_movemask_epi8(valid)) & meant;
+    if (bad == 0) return n;
+    unsigned stop = bad;
+    if (solid_) {
+      const __m128i blank = _mm_or_si128(_mm_or_si128(equal(' '), equal(static_cast<char>(kNoBreakSpace))),
+                                         base::octets_within(bytes, '\t', '\r'));
+      stop &= ~static_cast<unsigned>(_mm_movemask_epi8(blank));
+    }
+    std::size_t end = n;
+    if (stop != 0) {
+      in_ = {};
+      end = static_cast<std::size_t>(std::countr_zero(stop));
+    }
+    return pack(six, bad & ~(0xffffffffU << end), end, out);
+  }
+  // Leaves those of the bits in `gaps` out.
+  static std::size_t pack(__m128i six, unsigned gaps, std::size_t end, std::uint8_t* out) {
+    std::array<std::uint8_t, 2 * kBlock> from;  // NOLINT: what is read of the second half is not meant
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(from.data()), six);
+    std::size_t n = 0;
+    std::size_t at = 0;
+    const auto copy = [&](std::size_t to) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + n), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from.data() + at)));
+      n += to - at;
+      at = to + 1;
+    };
+    for (; gaps != 0; gaps &= gaps - 1) copy(static_cast<std::size_t>(std::countr_zero(gaps)));
+    copy(end);
+    return n;
+  }
+#endif
+  std::string_view in_;
+  bool solid_;
 };
+
+// What `n` groups come to.
+void put_bytes(const std::uint8_t* groups, std::size_t n, char* out) {
+  for (std::size_t i = 0; i < n; i += 4, groups += 4, out += 3) {
+    const unsigned three = static_cast<unsigned>(groups[0]) << 18 | static_cast<unsigned>(groups[1]) << 12 |
+                           static_cast<unsigned>(groups[2]) << 6 | groups[3];
+    out[0] = static_cast<char>(three >> 16);
+    out[1] = static_cast<char>(three >> 8);
+    out[2] = static_cast<char>(three);
+  }
+}
 
 constexpr std::string_view kHexLower = "0123456789abcdef";
 
@@ -336,9 +426,28 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
 }  // namespace detail
 
 Glimpse decoded_base64(std::string_view value, bool solid) {
-  detail::Looker out;
-  detail::put_base64(value, solid, out);
-  return out.seen;
+  constexpr std::size_t kLot = 128;
+  Glimpse seen;
+  detail::SixTaker taker(value, solid);
+  std::array<std::uint8_t, kLot + 4> groups;  // NOLINT: filled as far as `n` says
+  std::array<char, kLot> bytes;               // NOLINT: the same
+  std::size_t kept = 0;                       // groups, of four that are not together yet
+  do {
+    const std::size_t n = kept + taker.take(groups.data() + kept, kLot - kept);
+    kept = taker.more() ? n % 4 : 0;
+    const std::size_t made = 6 * (n - kept) / 8;
+    std::array<std::uint8_t, 4> rest;  // NOLINT: so many are
+    std::copy_n(groups.data() + n - kept, 4, rest.data());
+    if (kept == 0) std::fill_n(groups.data() + n, 4, std::uint8_t{0});
+    detail::put_bytes(groups.data(), n - kept, bytes.data());
+    for (std::size_t i = 0; i < made; ++i) seen.mask |= kClassOf[static_cast<std::uint8_t>(bytes[i])];
+    if (seen.length < seen.begins.size()) {
+      std::copy_n(bytes.data(), std::min(made, seen.begins.size() - seen.length), seen.begins.data() + seen.length);
+    }
+    seen.length += made;
+    std::copy_n(rest.data(), kept, groups.data());
+  } while (taker.more());
+  return seen;
 }
 
 std::size_t base64_reach(std::string_view value, bool solid, std::size_t most) {

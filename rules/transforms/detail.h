@@ -13,7 +13,7 @@
 namespace weir::rules::detail {
 
 // ASCII only, whatever the process's locale is (isspace & co. follow it).
-inline bool is_space(std::uint8_t c) {
+constexpr bool is_space(std::uint8_t c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 inline bool is_digit(std::uint8_t c) {
@@ -45,7 +45,7 @@ inline std::uint8_t hex_pair(std::uint8_t high, std::uint8_t low) {
 
 inline constexpr std::uint8_t kNoBreakSpace = 0xa0;  // counts as white space in ModSecurity
 // As compressWhitespace and removeWhitespace see it. Without a branch, for vector code.
-inline bool is_blank(std::uint8_t c) {
+constexpr bool is_blank(std::uint8_t c) {
   return (static_cast<int>(c == ' ') | static_cast<int>(static_cast<std::uint8_t>(c - '\t') < 5) |
           static_cast<int>(c == kNoBreakSpace)) != 0;
 }

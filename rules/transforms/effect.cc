@@ -25,8 +25,23 @@ constexpr ClassMask kSpace = of(" ");
 constexpr ClassMask kBlanks = of(" \t\n\v\f\r");
 constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
 
-bool has(std::string_view value, std::string_view text) {
-  return memmem(value.data(), value.size(), text.data(), text.size()) != nullptr;
+// Are there two bytes, one of `a` and behind it one of `b`?
+bool pair_of(std::string_view value, char a, char b) {
+  const char* const p = value.data();
+  const std::size_t n = value.size();
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  constexpr std::size_t kBlock = 16;
+  for (; i + kBlock < n; i += kBlock) {
+    const __m128i here = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i)), _mm_set1_epi8(a));
+    const __m128i next = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i + 1)), _mm_set1_epi8(b));
+    if (_mm_movemask_epi8(_mm_and_si128(here, next)) != 0) return true;
+  }
+#endif
+  for (; i + 1 < n; ++i) {
+    if (p[i] == a && p[i + 1] == b) return true;
+  }
+  return false;
 }
 
 // Is there a space followed by one of these (the second and third may repeat the first)?
@@ -159,10 +174,10 @@ bool leaves(Transform t, std::string_view value, ClassMask present) {
       return (present & of("\\")) == 0 && !path_may_change(value, present);
     case Transform::RemoveCommentsChar:
     case Transform::RemoveComments:
-      return (present & of("#")) == 0 && !has(value, "--") && !has(value, "/*") &&
-             !has(value, "*/");
+      return (present & of("#")) == 0 && ((present & of("-")) == 0 || !pair_of(value, '-', '-')) &&
+             ((present & of("/")) == 0 || (present & of("*")) == 0 || (!pair_of(value, '/', '*') && !pair_of(value, '*', '/')));
     case Transform::ReplaceComments:
-      return !has(value, "/*");
+      return !pair_of(value, '/', '*');
     case Transform::Trim:
       return !detail::is_space(static_cast<std::uint8_t>(value.front())) && !detail::is_space(static_cast<std::uint8_t>(value.back()));
     case Transform::TrimLeft:
@@ -175,6 +190,16 @@ bool leaves(Transform t, std::string_view value, ClassMask present) {
     default:
       return false;
   }
+}
+
+bool nothing_encoded(std::string_view value, ClassMask present) {
+  if ((present & of("\\")) == 0) return (present & of("%")) == 0 || !url_escape(value, true);
+  if ((present & of("%")) != 0) return false;  // "%\\41"
+  for (std::size_t i = value.find('\\'); i != std::string_view::npos && i + 1 < value.size(); i = value.find('\\', i + 1)) {
+    constexpr std::string_view kMeant = "01234567abfnrtvux\\";
+    if (kMeant.find(value[i + 1]) != std::string_view::npos) return false;
+  }
+  return true;
 }
 
 std::size_t result_bound(Transform t, std::string_view value) {

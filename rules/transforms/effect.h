@@ -26,6 +26,13 @@ namespace weir::rules {
 // false where nothing would change.
 [[nodiscard]] bool leaves(Transform t, std::string_view value, ClassMask present);
 
+// True: urlDecode, urlDecodeUni and jsDecode, however often and in whatever order they come, find nothing in the value
+// to decode. They make spaces of plus signs then, and take backslashes away, and no more. `present` are its classes.
+[[nodiscard]] bool nothing_encoded(std::string_view value, ClassMask present);
+[[nodiscard]] constexpr bool decodes_url_or_js(Transform t) {
+  return t == Transform::UrlDecode || t == Transform::UrlDecodeUni || t == Transform::JsDecode;
+}
+
 // A bound of the result's length, closer than output_bound() where a look at the value tells more.
 [[nodiscard]] std::size_t result_bound(Transform t, std::string_view value);
 

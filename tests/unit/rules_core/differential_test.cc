@@ -255,18 +255,9 @@ std::string rules_of(std::span<const std::string_view> operators, std::span<cons
   return rules;
 }
 
-// What is said of decoded values without making them, of words without asking libinjection, and of values that no form
-// of a multiMatch rule can match: chains like those of CRS 4, and others that are close to them but must not be taken so.
-TEST(Differential, DecodedValuesAndWords) {
-  constexpr std::string_view kChains[] = {
-      "t:base64Decode", "t:urlDecodeUni,t:jsDecode,t:base64Decode,t:urlDecodeUni,t:jsDecode,multiMatch",
-      "t:urlDecodeUni,t:removeWhitespace,t:base64Decode,t:jsDecode,t:removeWhitespace", "t:lowercase,t:base64Decode",
-      "t:removeWhitespace,t:replaceComments,t:base64Decode", "t:base64Decode,t:replaceComments,t:lowercase,multiMatch",
-      "t:base64Decode,t:base64Decode", "t:base64Decode,t:utf8toUnicode", "t:compressWhitespace,t:base64Decode,t:cmdLine",
-      "t:utf8toUnicode,t:urlDecodeUni,t:removeNulls,multiMatch"};
-  constexpr std::string_view kOperators[] = {"@rx constructor[.]\\s*proto", "@rx [(]\\w+[)]", "@rx ^$", "@pm require passwd ab",
-                                             "@rx [\\x80-\\xff]{2}z", "@detectSQLi", "@rx select.+from"};
-  const std::string rules = rules_of(kOperators, kChains);
+// Holds rules with these chains to what they say with all optimisations off, for values that are encoded in base64 up to twice.
+void expect_same_of_decoded(std::span<const std::string_view> operators, std::span<const std::string_view> chains) {
+  const std::string rules = rules_of(operators, chains);
   LoadOptions options;
   options.optimisations = all_off();
   Waf plain({Source::memory("r.conf", rules)}, options);
@@ -275,11 +266,14 @@ TEST(Differential, DecodedValuesAndWords) {
   LOADED(fast);
   const std::vector<std::string> texts = {"constructor.proto", "f(x)", "require('a')", "\xd1\xd2z", "%63onstructor.\\x70roto",
                                           "/* */passwd", "1 union select a from b", "ab", "select a/*b*/from c", "YWI=", "",
-                                          "order group time", "x order by 1 and 2", "student", "\xc3\xa9z\xe2z", "+(a)"};
+                                          "order group time", "x order by 1 and 2", "student", "\xc3\xa9z\xe2z", "+(a)",
+                                          "pass\\wd", "re\\quire", "(a\\z)", "constructor.+proto", "(\\a)", "pass\\\\wd", "(x\\)", "sele\\ct+from",
+                                          "%28a%29", "\\u0028z)", "pass%5cwd", "(b%\\29", "select+from"};
   std::mt19937 random(29);
   std::size_t matched = 0;
-  for (int i = 0; i < 3000; ++i) {
-    std::string value = mutated(texts[random() % texts.size()], random);
+  for (int i = 0; i < 4000; ++i) {
+    std::string value = texts[random() % texts.size()];
+    if (random() % 2 == 0) value = mutated(value, random);
     for (std::size_t k = random() % 3; k > 0; --k) value = base64(value);
     for (std::size_t k = random() % 3; k > 0 && !value.empty(); --k) {
       constexpr std::string_view kBetween[] = {" ", "\t", "\xa0", "/**/", "=", "%20", "\n"};
@@ -290,7 +284,31 @@ TEST(Differential, DecodedValuesAndWords) {
     matched += want.size() > 30 ? 1 : 0;
     ASSERT_EQ(outcome(fast, r), want) << value;
   }
-  EXPECT_GT(matched, 1000U);
+  EXPECT_GT(matched, 500U);
+}
+
+// What is said of decoded values without making them, of words without asking libinjection, and of values that no form
+// of a multiMatch rule can match: chains close to those of CRS 4, which must not be taken for them.
+TEST(Differential, DecodedValuesAndWords) {
+  constexpr std::string_view kChains[] = {
+      "t:base64Decode", "t:urlDecodeUni,t:jsDecode,t:base64Decode,t:urlDecodeUni,t:jsDecode,multiMatch",
+      "t:urlDecodeUni,t:removeWhitespace,t:base64Decode,t:jsDecode,t:removeWhitespace", "t:lowercase,t:base64Decode",
+      "t:removeWhitespace,t:replaceComments,t:base64Decode", "t:base64Decode,t:replaceComments,t:lowercase,multiMatch",
+      "t:base64Decode,t:base64Decode", "t:base64Decode,t:utf8toUnicode", "t:compressWhitespace,t:base64Decode,t:cmdLine",
+      "t:utf8toUnicode,t:urlDecodeUni,t:removeNulls,multiMatch"};
+  constexpr std::string_view kOperators[] = {"@rx constructor[.]\\s*proto", "@rx [(]\\w+[)]", "@rx ^$", "@pm require passwd ab",
+                                             "@rx [\\x80-\\xff]{2}z", "@detectSQLi", "@rx select.+from"};
+  expect_same_of_decoded(kOperators, kChains);
+}
+
+// Those of CRS 4 themselves, with operators that all need a piece of text: where nothing is encoded behind base64 the text is
+// known to the end.
+TEST(Differential, DecodedValuesUnderTheChainsOfCrs4) {
+  constexpr std::string_view kChains[] = {
+      "t:urlDecodeUni,t:jsDecode,t:removeWhitespace,t:base64Decode,t:urlDecodeUni,t:jsDecode,t:removeWhitespace,multiMatch",
+      "t:urlDecodeUni,t:jsDecode,t:base64Decode,t:urlDecodeUni,t:jsDecode,multiMatch"};
+  constexpr std::string_view kOperators[] = {"@rx constructor[.]\\s*proto", "@rx [(]z[)]|[(]a", "@pm require passwd", "@rx select from"};
+  expect_same_of_decoded(kOperators, kChains);
 }
 
 // Patterns whose matches may hold a short piece of text only, and longer ones where quotes, parentheses or slashes are absent: a

@@ -410,11 +410,49 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
       }
     });
   }
+  // Longer than what is taken in one go, with white space and an end anywhere.
+  std::mt19937 random(7);
+  for (int i = 0; i < 3000; ++i) {
+    std::string in;
+    const std::size_t length = random() % 400;
+    const std::size_t blanks = 1 + random() % 30;
+    while (in.size() < length) in += random() % blanks == 0 ? " \t\xa0\n"[random() % 4] : "AZaz09+/qK"[random() % 10];
+    if (length > 0 && random() % 3 == 0) in[random() % length] = "=\0-_\x80\xff"[random() % 6];
+    for (const bool solid : {false, true}) {
+      const std::string made = run(Transform::Base64Decode, solid ? run(Transform::RemoveWhitespace, in) : in);
+      const Glimpse told = decoded_base64(in, solid);
+      ASSERT_EQ(told.length, made.size()) << in;
+      ASSERT_EQ(told.mask, classes_of(made)) << in;
+      const std::size_t begins = std::min(made.size(), told.begins.size());
+      ASSERT_EQ(std::string_view(told.begins.data(), begins), std::string_view(made).substr(0, begins)) << in;
+    }
+  }
   const std::string longer(300, 'k');
   const Glimpse told = decoded_base64(longer, false);
   const std::string made = run(Transform::Base64Decode, longer);
   EXPECT_EQ(told.length, made.size());
   EXPECT_EQ(std::string_view(told.begins.data(), told.begins.size()), std::string_view(made).substr(0, told.begins.size()));
+}
+
+// Whatever order they come in, and however often, they take backslashes away and make spaces of plus signs.
+TEST(Transforms, WhereNothingIsEncodedTheClassesAreKnown) {
+  constexpr Transform kDecoders[] = {Transform::UrlDecode, Transform::UrlDecodeUni, Transform::JsDecode};
+  std::size_t plain = 0;
+  for_all("%+\\41ux n"s, 5, [&](const std::string& in) {
+    const ClassMask present = classes_of(in);
+    if (!nothing_encoded(in, present)) return;
+    ++plain;
+    const ClassMask may = (present & class_of('+')) != 0 ? present | class_of(' ') : present;
+    for (const Transform a : kDecoders) {
+      for (const Transform b : kDecoders) {
+        for (const Transform c : kDecoders) {
+          const std::string out = run(c, run(b, run(a, in)));
+          ASSERT_EQ(classes_of(out) & ~may, 0U) << in << " -> " << out;
+        }
+      }
+    }
+  });
+  EXPECT_GT(plain, 1000U);
 }
 
 TEST(Transforms, ArenaLimitYieldsEmptyAndIsVisible) {
