@@ -104,6 +104,7 @@ struct AuditConfig {
 struct CollectionsConfig {
   bool shared = true;  // by all workers
   std::uint64_t memory = 64ULL << 20U;
+  std::string file;  // in which they are kept from one run to the next; empty: they are not
   bool operator==(const CollectionsConfig&) const = default;
 };
 

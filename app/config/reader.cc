@@ -285,6 +285,9 @@ void Reader::check() {
   if (!audit.file.empty() && audit.file == config.events.file) {
     error(place("audit.file"), "bad-value", "'file' is that of 'events'");
   }
+  if (!config.collections.file.empty() && !config.collections.shared) {
+    error(place("collections.file"), "bad-value", "'file' is for collections that are shared");
+  }
   const Result<void> divided = divide_memory(draft_.config, [this](std::string_view path) { return is_set(path); });
   if (!divided) error(place("limits.memory"), "bad-value", "'memory' " + divided.error().message);
   if (config.limits.flow.direction_bytes > config.limits.flow.buffered_bytes) {

@@ -47,12 +47,20 @@ std::vector<Field> audit_fields() {
 
 std::vector<Field> collection_fields() {
   return {
-      {"collections", Section{}, "", "Persistent collections of the rules (IP, SESSION, USER, GLOBAL, RESOURCE), kept until Weir ends."},
+      {"collections", Section{}, "", "Persistent collections of the rules (IP, SESSION, USER, GLOBAL, RESOURCE)."},
       {"collections.shared", FlagField{[](Draft& d, bool on) { d.config.collections.shared = on; }}, "true",
        "Whether all workers have the same ones. Otherwise each has its own, in memory of its own, and counts what it sees."},
       {"collections.memory",
        SizeField{{1024 * kKiB, 64 * kGiB}, [](Draft& d, std::uint64_t n) { d.config.collections.memory = n; }}, "64MiB",
        "For all workers together; what does not fit makes room, what was updated longest ago first. Each worker's, if they share none."},
+      {"collections.file",
+       TextField{"path", true,
+                 [](Draft& d, const std::string& text) {
+                   d.config.collections.file = text;
+                   return std::string();
+                 }},
+       "", "File in which they are kept over the end of Weir: written when it ends or another takes its place, read at the start. Without it they begin empty. "
+       "Only those that all workers share."},
   };
 }
 

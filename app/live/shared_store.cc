@@ -371,6 +371,38 @@ void SharedStore::deprecate(std::string_view collection, std::string_view key, s
          [&](StoredRecord& record) { return rules::deprecate_variable(record, variable, amount, period, now); });
 }
 
+void SharedStore::each(const std::function<void(const StoredRecord&)>& visit) {
+  for (std::uint32_t shard = 0; shard < kShards; ++shard) {
+    const Lock lock(*this, shard);
+    if (!lock) continue;
+    std::uint32_t at = head(shard).oldest;
+    StoredRecord record;
+    for (std::uint32_t steps = 0; at < blocks_ && steps < blocks_; ++steps) {
+      if (!read(shard, at, record)) {
+        empty(shard);
+        break;
+      }
+      visit(record);
+      at = slots(shard)[at].newer;
+    }
+  }
+}
+
+bool SharedStore::put(const StoredRecord& record, Timestamp now) {
+  const std::size_t split = record.id.find('\0');
+  if (split == std::string::npos || record.id.size() > kBytes || record.variables.size() > kVariables) return false;
+  for (const rules::StoredVariable& v : record.variables) {
+    if (std::max(v.name.size(), v.value.size()) > kBytes) return false;
+  }
+  bool taken = false;
+  change(record.id.substr(0, split), record.id.substr(split + 1), true, now, [&](StoredRecord& there) {
+    taken = true;
+    there = record;
+    return RecordChange::Changed;
+  });
+  return taken;
+}
+
 void SharedStore::set_timeout(Duration timeout) { timeout_ = std::max<std::int64_t>(1, timeout.ns); }
 
 SharedStoreStats SharedStore::stats() const {

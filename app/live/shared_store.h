@@ -58,6 +58,12 @@ class SharedStore final : public rules::CollectionStore {
   // Of this process; all have it from the same rules.
   void set_timeout(Duration timeout) override;
 
+  // Of each record, in each shard those updated longest ago first. Not for the path of a packet.
+  void each(const std::function<void(const rules::StoredRecord&)>& visit);
+  // In place of what there is of it. False: it exceeds the bounds, or its shard is held.
+  bool put(const rules::StoredRecord& record, Timestamp now);
+  [[nodiscard]] std::uint64_t bytes() const { return stride_ * kShards; }
+
   // A process that was forked says so before its first call.
   void take_part();
   // The supervisor: this process is no more. What it held is emptied and let go.

@@ -20,6 +20,7 @@
 #include "app/live/changes.h"
 #include "app/live/clock.h"
 #include "app/live/helper.h"
+#include "app/live/kept_collections.h"
 #include "app/live/worker.h"
 #include "app/report/report.h"
 
@@ -139,6 +140,7 @@ ExitCode Supervisor::run() {
     complain(taken.error().message);
     return ExitCode::Environment;
   }
+  take_collections();  // what the one before kept when it left
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!fork_worker(i, false)) begin_stop();
   }
@@ -153,6 +155,7 @@ ExitCode Supervisor::run() {
   scanning_.start(loaded_);
   const ExitCode exit = loop();
   end_helper();
+  keep_collections();
   control_.reset();  // whoever takes this one's place begins now
   if (audit_) audit_->stop();
   stats_record();
@@ -169,6 +172,19 @@ Result<void> Supervisor::take_its_place() {
   if (!control) return fail(control.error().message);
   control_.emplace(std::move(*control));
   return {};
+}
+
+void Supervisor::take_collections() {
+  const std::string& file = loaded_->config.collections.file;
+  if (!store_ || file.empty()) return;
+  if (const auto loaded = load_collections(*store_, file, time_now()); !loaded) complain("the collections: " + file + ": " + loaded.error().message);
+}
+
+// The workers are gone.
+void Supervisor::keep_collections() {
+  const std::string& file = loaded_->config.collections.file;
+  if (!store_ || file.empty() || !started_) return;
+  if (const auto saved = save_collections(*store_, file); !saved) complain("the collections are not kept: " + saved.error().message);
 }
 
 // --- workers ---

@@ -75,6 +75,8 @@ class Supervisor {
 
   Result<void> prepare();
   Result<void> take_its_place();
+  void take_collections();
+  void keep_collections();
   void warm_rules() const;
   bool fork_worker(std::size_t index, bool replaces);
   [[noreturn]] void be_worker(std::size_t index, bool replaces, Mailbox mailbox, pid_t supervisor);

@@ -2,7 +2,7 @@
 """What goes wrong with `weir run` under load, and whether it goes as docs/OPERATIONS.md says.
 
   chaos.py WEIR [WHAT...]      WHAT: kill, stop, reload, disk, flows, half-open, handshake, buffers, transactions,
-                               transaction-memory, memory, kills, reloads, restart, replace, poison, poison-passed, rehearse-CAUSE (all, if
+                               transaction-memory, memory, kills, reloads, restart, replace, keep, poison, poison-passed, rehearse-CAUSE (all, if
                                none), million (only if named)
 
 WEIR_CHAOS_TIMES says how often kills and reloads happen (20), WEIR_CHAOS_CROWD how many connections are open while workers are

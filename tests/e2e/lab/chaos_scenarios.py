@@ -95,6 +95,16 @@ SecRule REQUEST_URI "!@beginsWith /slow" "id:2,phase:2,pass,nolog,skipAfter:END"
                 + "".join("t:md5," if i >> bit & 1 else "t:sha1," for bit in range(6)) + "t:sha1," * 50 + 't:hexEncode"\n' for i in range(60)) + "SecMarker END\n"
 
 
+COUNTING = """
+SecRuleEngine On
+SecAction "id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR}"
+SecRule REQUEST_HEADERS:X-Count "@rx ." "id:2,phase:1,pass,nolog,setvar:ip.n=+1"
+SecRule REQUEST_HEADERS:X-Count "@rx ." "id:3,phase:1,deny,status:429,log,chain"
+  SecRule IP:n "@gt 6"
+SecRule ARGS "@contains UNION" "id:4,phase:1,deny,status:403,log"
+"""
+
+
 class Scenario:
     """One thing that goes wrong. `limits`: what the configuration has besides; `path`, `connections`: wrk's."""
     path, connections, more, seconds, watchdog = "/small.txt", 32, "", SECONDS, WATCHDOG
@@ -276,6 +286,38 @@ class Replace(Scenario):
             yield "somebody noticed"
         if self.run.completed:
             yield f"{self.run.completed} attacks completed"
+
+
+class Keep(Replace):
+    """What rules count of a client, over both ways to put another program in the place."""
+    name, policy = "weir run --replace, then ended and started anew, collections.file", "what rules have counted is there again"
+
+    def __init__(self, run):
+        super().__init__(run)
+        rules = run.work / "counting.conf"
+        rules.write_text(COUNTING)
+        self.more += f"rules: [{rules}]\ncollections: {{file: {run.work}/collections}}\n"
+        self.answers = []
+
+    def ask(self, times):
+        url = f"http://{self.run.lab.server4}:{servers.PORTS['nginx']}/small.txt"
+        for _ in range(times):
+            self.answers.append(self.run.lab.run("client", "curl", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: lab.test", "-H",
+                                                 "X-Count: 1", url, stdout=subprocess.PIPE, text=True).stdout)
+
+    def happen(self):
+        self.ask(4)
+        super().happen()
+        self.ask(3)
+        self.run.weir.stop()
+        self.run.weir = wire.Weir(self.run.lab, self.run.program, self.run.work, self.run.configuration(), name="weir3", events=self.run.weir.events)
+        self.ask(1)
+        self.complaints = [line for line in self.run.weir.log.read_text().splitlines() if "collections" in line]
+
+    def judge(self):
+        if self.answers != ["200"] * 6 + ["429"] * 2:
+            yield f"the client that counts saw {self.answers}"
+        yield from self.complaints
 
 
 class Poison(Scenario):
@@ -461,5 +503,5 @@ def rehearsals():
 
 SCENARIOS = {"kill": Kill, "stop": Stop, "reload": Reload, "disk": Disk, "flows": Flows, "half-open": HalfOpen,
              "handshake": Handshake, "buffers": Buffers, "transactions": Transactions,
-             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, "replace": Replace, "poison": Poison,
+             "transaction-memory": TransactionMemory, "kills": Kills, "reloads": Reloads, "restart": Restart, "replace": Replace, "keep": Keep, "poison": Poison,
              "poison-passed": PoisonPassed, **dict(rehearsals())}

@@ -368,5 +368,12 @@ TEST(Schema, ReferenceInTheDocumentationIsTheTable) {
   if (std::getenv("WEIR_UPDATE_GOLDEN") != nullptr) std::ofstream(file, std::ios::binary) << text;
 }
 
+TEST(Config, CollectionsAreKeptOnlyIfTheyAreShared) {
+  EXPECT_EQ(good("collections: {file: /var/lib/weir/collections}\n").collections.file, "/var/lib/weir/collections");
+  const ConfigResult wrong = parse_config("collections: {file: /var/lib/weir/collections, shared: false}\n", "weir.yaml");
+  ASSERT_EQ(wrong.diagnostics.size(), 1U);
+  EXPECT_EQ(wrong.diagnostics[0].message, "'file' is for collections that are shared");
+}
+
 }  // namespace
 }  // namespace weir::app

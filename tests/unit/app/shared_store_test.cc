@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "app/live/kept_collections.h"
 #include "app/live/shared_store.h"
 #include "rules/memory_store.h"
 
@@ -203,6 +206,94 @@ TEST(SharedStore, RubbishInItsMemoryIsSurvived) {
     emptied += store->stats().emptied;
   }
   EXPECT_GT(emptied, 0U);
+}
+
+// --- kept from one run to the next ---
+
+class Kept : public ::testing::Test {
+ protected:
+  void TearDown() override {
+    for (const char* more : {"", ".lock", ".new"}) std::remove((file_ + more).c_str());
+  }
+  [[nodiscard]] std::string content() const {
+    std::ifstream in(file_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void put(const std::string& bytes) const { std::ofstream(file_, std::ios::binary) << bytes; }
+  std::string file_ = ::testing::TempDir() + "/kept-" + std::to_string(::getpid());
+};
+
+TEST_F(Kept, WhatWasSavedIsThereAgain) {
+  const auto one = make();
+  for (int i = 0; i < 500; ++i) {
+    const std::string key = std::to_string(i);
+    one->set("ip", key, "n", std::string(900, 'v') + key, after(i));
+    (void)one->add("ip", key, "hits", i, after(i));
+    one->expire("ip", key, "hits", seconds(10'000), after(i));
+  }
+  const auto saved = save_collections(*one, file_);
+  ASSERT_TRUE(saved);
+  EXPECT_EQ(*saved, 500U);
+  const auto other = std::move(*SharedStore::make(8U << 20U, {3, 4}));  // by another key, as another process has
+  const auto loaded = load_collections(*other, file_, after(600));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(*loaded, 500U);
+  for (int i = 0; i < 500; ++i) EXPECT_EQ(load(*other, std::to_string(i), after(600)), load(*one, std::to_string(i), after(600))) << i;
+  EXPECT_TRUE(load(*other, "7", after(3'700)).empty()) << "and is as old as it was";
+  EXPECT_EQ(load(*other, "400", after(3'700)).size(), 2U);
+  // Once more, over what there is; a smaller one takes the latest.
+  EXPECT_TRUE(save_collections(*other, file_));
+  const auto small = make(384U << 10U);
+  EXPECT_TRUE(load_collections(*small, file_, after(600)));
+  EXPECT_LT(small->stats().records, 500U);
+  EXPECT_GT(small->stats().records, 100U);
+}
+
+TEST_F(Kept, NoFileIsNoError) {
+  const auto store = make();
+  const auto loaded = load_collections(*store, file_, kStart);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(*loaded, 0U);
+}
+
+TEST_F(Kept, OfADamagedFileWhatIsWholeIsTaken) {
+  const auto one = make();
+  for (int i = 0; i < 100; ++i) one->set("ip", std::to_string(i), "n", "v", kStart);
+  ASSERT_TRUE(save_collections(*one, file_));
+  const std::string whole = content();
+  for (std::size_t cut = 0; cut < whole.size(); cut += 37) {
+    put(whole.substr(0, cut));
+    const auto store = make(1U << 20U);
+    const auto loaded = load_collections(*store, file_, kStart);
+    EXPECT_EQ(static_cast<bool>(loaded), cut == 0) << cut;
+    EXPECT_LE(store->stats().records, 100U);
+    if (cut > whole.size() / 2) {
+      EXPECT_GT(store->stats().records, 40U);
+    }
+  }
+  std::mt19937 random(5);
+  for (int i = 0; i < 300; ++i) {
+    std::string bytes = whole;
+    bytes[random() % bytes.size()] ^= static_cast<char>(1 + random() % 255);
+    put(bytes);
+    const auto store = make(1U << 20U);
+    EXPECT_FALSE(load_collections(*store, file_, kStart));
+    (void)load(*store, "1", kStart);
+  }
+}
+
+TEST_F(Kept, WhatIsNotOursIsNeitherReadNorReplaced) {
+  put("root:x:0:0");
+  const auto store = make();
+  store->set("ip", "1", "n", "v", kStart);
+  const auto loaded = load_collections(*store, file_, kStart);
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().message.find("is no file of collections"), std::string::npos);
+  EXPECT_FALSE(save_collections(*store, file_));
+  EXPECT_EQ(content(), "root:x:0:0");
+  put(std::string(64U << 20U, 'x'));
+  EXPECT_FALSE(load_collections(*store, file_, kStart));
+  EXPECT_FALSE(load_collections(*store, "/nowhere/at/all", kStart));
 }
 
 }  // namespace
