@@ -55,7 +55,8 @@ class Crowds(Scenario):
 
     def undisturbed(self):
         """Yields who noticed something and should not have."""
-        if any(n for name, n in self.run.wrk["errors"].items()):
+        # Where the kernel drops what finds a queue full, somebody may have to wait for longer than two seconds.
+        if any(n for name, n in self.run.wrk["errors"].items() if name != "timeout" or not self.run.count("port.lost")):
             yield f"wrk was disturbed: {self.run.wrk['errors']}"
         if self.run.wrk["requests"] < 100:
             yield "traffic stands still"
