@@ -11,6 +11,7 @@
 
 #include "engine/base/arena.h"
 #include "rules/byte_classes.h"
+#include "rules/names.h"
 #include "rules/transforms/transform.h"
 #include "rules/value_cache.h"
 
@@ -77,6 +78,8 @@ struct Entry {
   // this name is remembered, by its number (TargetSpec::selector).
   static constexpr std::size_t kSelectors = 32;
   std::uint32_t asked = 0, taken = 0;
+  std::string_view shown;  // MATCHED_VAR_NAME as it was last made, ...
+  Variable shown_for{};    // ... for this variable
 };
 
 class FormContext {

@@ -1,6 +1,7 @@
 #include "rules/variables.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "engine/base/octets.h"
@@ -323,7 +324,7 @@ std::optional<std::string_view> first_value(TransactionState& tx, Variable varia
 
 namespace {
 
-bool is_plain(char c) {
+constexpr bool is_plain(char c) {
   const auto b = static_cast<std::uint8_t>(c);
   return b >= 0x20 && b < 0x7f && c != '\\';
 }
@@ -342,32 +343,59 @@ bool all_plain(std::string_view name) {
 
 }  // namespace
 
-std::string_view escape_name(TransactionState& tx, std::string_view name) {
-  if (all_plain(name)) return name;
-  char* const out = tx.arena.allocate(name.size() * 4);
-  if (out == nullptr) return name;
-  std::size_t n = 0;
-  for (const char c : name) {
-    const auto b = static_cast<std::uint8_t>(c);
+namespace {
+
+// What a byte is in a name, and how long that is.
+struct Escape {
+  std::array<char, 4> text{};
+  std::uint8_t size = 1;
+};
+constexpr std::array<Escape, 256> kEscapes = [] {
+  std::array<Escape, 256> out{};
+  for (std::size_t b = 0; b < out.size(); ++b) {
+    const auto c = static_cast<char>(b);
     if (is_plain(c)) {
-      out[n++] = c;
+      out[b].text[0] = c;
       continue;
     }
-    out[n++] = '\\';
-    switch (c) {
-      case '\b': out[n++] = 'b'; break;
-      case '\n': out[n++] = 'n'; break;
-      case '\r': out[n++] = 'r'; break;
-      case '\t': out[n++] = 't'; break;
-      case '\v': out[n++] = 'v'; break;
-      case '\\': out[n++] = '\\'; break;
-      default:
-        out[n++] = 'x';
-        out[n++] = kHex[b >> 4];
-        out[n++] = kHex[b & 15];
+    constexpr std::string_view kSpecial = "\b\n\r\t\v\\";
+    const std::size_t at = kSpecial.find(c);
+    if (at != std::string_view::npos) {
+      out[b] = {{'\\', "bnrtv\\"[at]}, 2};
+    } else {
+      out[b] = {{'\\', 'x', kHex[b >> 4], kHex[b & 15]}, 4};
     }
   }
-  tx.arena.shrink(out, name.size() * 4, n);
+  return out;
+}();
+
+const Escape& escape_of(char c) { return kEscapes[static_cast<std::uint8_t>(c)]; }
+
+std::size_t escaped_size(std::string_view name) {
+  std::size_t n = 0;
+  for (const char c : name) n += escape_of(c).size;
+  return n;
+}
+
+// `out` has room for escaped_size(), and for kSlack more: whole escapes are written.
+constexpr std::size_t kSlack = 3;
+void escape(std::string_view name, char* out) {
+  for (const char c : name) {
+    const Escape& e = escape_of(c);
+    std::memcpy(out, e.text.data(), e.text.size());
+    out += e.size;
+  }
+}
+
+}  // namespace
+
+std::string_view escape_name(TransactionState& tx, std::string_view name) {
+  if (all_plain(name)) return name;
+  const std::size_t n = escaped_size(name);
+  char* const out = tx.arena.allocate(n + kSlack);
+  if (out == nullptr) return name;
+  escape(name, out);
+  tx.arena.shrink(out, n + kSlack, n);
   return {out, n};
 }
 
@@ -375,7 +403,26 @@ std::string_view name_of(TransactionState& tx, const TargetValue& value) {
   if (!value.full_name.empty()) return value.full_name;
   const std::string_view variable = variable_name(value.variable);
   if (!value.has_key || value.count) return variable;
-  return tx.join({variable, ":", escape_name(tx, value.key)});
+  Entry* const entry = value.entry;
+  if (entry != nullptr && entry->shown_for == value.variable && !entry->shown.empty()) return entry->shown;
+  // In one go: a name may be as long as a request.
+  const bool plain = all_plain(value.key);
+  const std::size_t n = variable.size() + 1 + (plain ? value.key.size() : escaped_size(value.key));
+  char* const out = tx.arena.allocate(n + kSlack);
+  if (out == nullptr) return {};
+  char* at = std::copy(variable.begin(), variable.end(), out);
+  *at++ = ':';
+  if (plain) {
+    std::copy(value.key.begin(), value.key.end(), at);
+  } else {
+    escape(value.key, at);
+  }
+  tx.arena.shrink(out, n + kSlack, n);
+  if (entry != nullptr) {
+    entry->shown = {out, n};
+    entry->shown_for = value.variable;
+  }
+  return {out, n};
 }
 
 bool is_static(Variable v) {

@@ -424,5 +424,18 @@ TEST(Rules, ANegatedListOfPhrasesHoldsWhereNoneIsThere) {
   }
 }
 
+// A member's name is made once for each variable, whatever is asked for in between.
+TEST(Transaction, NamesWhatMatchedAfterItsVariable) {
+  Waf waf(R"rules(
+SecRule ARGS|ARGS_NAMES|ARGS_GET|ARGS "@rx q" "id:1,phase:1,pass,log,setvar:'tx.a=%{tx.a} %{MATCHED_VAR_NAME}'"
+SecRule ARGS_NAMES|ARGS "@rx q" "id:2,phase:1,pass,log,setvar:'tx.b=%{tx.b} %{MATCHED_VAR_NAME}'"
+)rules");
+  LOADED(waf);
+  waf.run(get("/?q%00%0a%5c%7f%e9=q&plain=q"));
+  const std::string odd = R"(:q\x00\n\\\x7f\xe9)";
+  EXPECT_EQ(waf.tx("a"), " ARGS" + odd + " ARGS:plain ARGS_NAMES" + odd + " ARGS_GET" + odd + " ARGS_GET:plain ARGS" + odd + " ARGS:plain");
+  EXPECT_EQ(waf.tx("b"), " ARGS_NAMES" + odd + " ARGS" + odd + " ARGS:plain");
+}
+
 }  // namespace
 }  // namespace weir::rules::testing
