@@ -7,6 +7,7 @@
 #include <span>
 
 #include "rules/foregone.h"
+#include "rules/listed_names.h"
 #include "rules/prescan.h"
 #include "rules/variables.h"
 
@@ -42,7 +43,6 @@ class LinkRun {
   bool test_target(TargetValue& target);
   bool test_every_step(TargetValue& target);
   bool matched(const TargetValue& target, std::string_view text);
-  void set_captures(const Captures& captures);
 
   TransactionState& tx_;
   const Rule& rule_;
@@ -80,18 +80,6 @@ constexpr std::array<std::uint32_t, 10> kDigitHashes = [] {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = fold_hash(kDigits.substr(i, 1));
   return out;
 }();
-
-void LinkRun::set_captures(const Captures& captures) {
-  for (std::size_t i = 0; i < 10; ++i) {
-    const std::string_view name = kDigits.substr(i, 1);
-    const auto known = static_cast<std::uint16_t>(KnownNames::kFirstDigit + i);
-    if (i < captures.count) {
-      tx_.tx.set(name, kDigitHashes[i], captures.groups[i], known);
-    } else if (!tx_.program->v3()) {  // trap 9: ModSecurity 3 leaves old groups
-      tx_.tx.unset(name, kDigitHashes[i], known);
-    }
-  }
-}
 
 bool LinkRun::removed(const TargetValue& value) const {
   const auto rule = static_cast<std::uint32_t>(&rule_ - tx_.program->rules.data());
@@ -161,7 +149,7 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
     tx_.tx.set(kName, fold_hash(kName), "1");
     result = link_.negated;  // an error is no match, also of a negated operator
   } else if (result && captures.count > 0) {
-    set_captures(captures);
+    set_captures(tx_, captures);
   }
   if (!result && !limit_exceeded && item != ReadRef::kNone && remembers_ && target.slot != nullptr) {
     rule_out(tx_, target, item);
@@ -247,6 +235,18 @@ LinkResult LinkRun::run() {
 
 }  // namespace
 
+void set_captures(TransactionState& tx, const Captures& captures) {
+  for (std::size_t i = 0; i < 10; ++i) {
+    const std::string_view name = kDigits.substr(i, 1);
+    const auto known = static_cast<std::uint16_t>(KnownNames::kFirstDigit + i);
+    if (i < captures.count) {
+      tx.tx.set(name, kDigitHashes[i], captures.groups[i], known);
+    } else if (!tx.program->v3()) {  // trap 9: ModSecurity 3 leaves old groups
+      tx.tx.unset(name, kDigitHashes[i], known);
+    }
+  }
+}
+
 LinkResult run_link(TransactionState& tx, const Rule& rule, std::uint32_t link) { return LinkRun(tx, rule, link).run(); }
 
 bool fails_at_once(const TransactionState& tx, const Rule& rule) {
@@ -273,6 +273,7 @@ LinkResult run_rule(TransactionState& tx, const Rule& rule) {
   }
   tx.current_rule = &rule;
   tx.matched_vars.clear();
+  if (rule.listed != 0 && none_is_listed(tx, rule)) return LinkResult::NoMatch;
   for (std::uint32_t i = 0; i < rule.links; ++i) {
     const LinkResult result = run_link(tx, rule, i);
     if (result != LinkResult::Match) return result;

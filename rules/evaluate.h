@@ -18,6 +18,9 @@ LinkResult run_link(TransactionState& tx, const Rule& rule, std::uint32_t link);
 // Does the rule begin with a comparison that does not hold? Then it has no effect at all.
 bool fails_at_once(const TransactionState& tx, const Rule& rule);
 
+// TX:0 to TX:9 as an operator has captured them.
+void set_captures(TransactionState& tx, const Captures& captures);
+
 // actions/: the effects of one link's actions for one matching value.
 void perform(TransactionState& tx, const Rule& rule, std::uint32_t link, const Action& action);
 

@@ -16,6 +16,7 @@
 #include "engine/verdict.h"
 #include "rules/collections.h"
 #include "rules/diagnostic.h"
+#include "rules/listed_names.h"
 #include "rules/macro.h"
 #include "rules/match_re.h"
 #include "rules/names.h"
@@ -139,6 +140,7 @@ struct Rule {
   std::uint32_t skip = 0;
   std::uint32_t skip_to = kNoSkip;  // step to go on at; may be the end of the phase
   std::uint32_t first_link = 0, links = 1;
+  std::uint8_t listed = 0;  // 1 + its place in Program::listed_names; 0: it is none of them
   Position position;
 
   static constexpr std::uint32_t kNoSkip = 0xffffffff;
@@ -166,6 +168,7 @@ class Program {
   std::shared_ptr<const Regex> relevant_status;  // SecAuditLogRelevantStatus; null: none
   Prefilters prefilter;
   KnownNames tx_names;
+  std::vector<ListedNames> listed_names;
   std::shared_ptr<const Foregone> foregone;  // null: every rule is run
   std::array<bool, 256> reads{};  // by Variable: some target or macro reads it
   bool idle = false;  // no rules, no bodies, no audit log: nothing of a message is looked at

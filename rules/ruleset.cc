@@ -6,6 +6,7 @@
 #include "rules/bind.h"
 #include "rules/compile.h"
 #include "rules/foregone.h"
+#include "rules/listed_names.h"
 #include "rules/number_names.h"
 #include "rules/parser.h"
 #include "rules/program.h"
@@ -22,6 +23,7 @@ LoadResult RuleSet::load(const std::vector<Source>& sources, const LoadOptions& 
   std::unique_ptr<Program> program = bind(unit, options, result.diagnostics);
   if (program == nullptr || has_errors(result.diagnostics)) return result;
   number_names(*program);
+  if (options.optimisations.listed) find_listed_names(*program);
   compile(*program, options);
   if (options.optimisations.foregone) program->foregone = find_foregone(*program);
   const auto made = std::make_shared<const RuleSet>(std::move(program), options.cache_directory);

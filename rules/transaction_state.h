@@ -86,6 +86,8 @@ struct Scratch::State {
   TargetList targets;                     // of the link that is evaluated
   Captures captures;                      // the same; of its last value
   LiveMembers live;                       // of the phase that is run
+  static constexpr std::size_t kMostListed = 4;
+  std::array<NameList, kMostListed> name_lists;  // by Program::listed_names
   std::string text;                       // for building strings
 
   // What is remembered from transaction to transaction of one rule set.

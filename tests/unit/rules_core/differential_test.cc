@@ -122,7 +122,7 @@ constexpr Switch kSwitches[] = {
     {"injection", &Optimisations::injection},     {"levels", &Optimisations::levels},
     {"recurring", &Optimisations::recurring},     {"numbers", &Optimisations::numbers},
     {"linear", &Optimisations::linear},         {"foregone", &Optimisations::foregone},
-    {"whole", &Optimisations::whole},
+    {"whole", &Optimisations::whole},           {"listed", &Optimisations::listed},
 };
 
 Optimisations all_off() {
