@@ -95,6 +95,7 @@ struct LinearSearch::Automaton {
 
 LinearSearch::LinearSearch(std::unique_ptr<Automaton> automaton, bool exact)
     : automaton_(std::move(automaton)), exact_(exact) {}
+LinearSearch::LinearSearch(const Run& run) : run_(run), exact_(true) {}
 LinearSearch::~LinearSearch() = default;
 
 namespace {
@@ -128,7 +129,40 @@ std::string linear_pattern(const RegexTree& tree) {
   return out;
 }
 
+std::optional<LinearSearch::Run> LinearSearch::run_of(const RegexTree& tree) {
+  const RegexNode& root = tree.node(tree.root());
+  const bool repeats = root.kind == RegexNode::Kind::Repeat && root.least > 0;
+  const RegexNode& one = repeats ? tree.node(root.parts.front()) : root;
+  if (one.kind != RegexNode::Kind::Set || !tree.exact()) return std::nullopt;
+  Run run;
+  for (std::size_t b = 0; b < run.set.size(); ++b) run.set[b] = one.set[b];
+  if (repeats) {
+    run.least = root.least;
+    run.most = root.lazy ? root.least : root.most == RegexNode::kUnbounded ? SIZE_MAX : root.most;
+  }
+  return run;
+}
+
+// A run's last byte is looked at first: where that is none of the set nothing before it needs a look.
+std::string_view LinearSearch::find_run(const Run& run, std::string_view value) {
+  const auto in_set = [&](std::size_t i) { return run.set[static_cast<std::uint8_t>(value[i])]; };
+  std::size_t from = 0;
+  while (run.least <= value.size() - from) {
+    std::size_t i = from + run.least;
+    while (i > from && in_set(i - 1)) --i;
+    if (i > from) {
+      from = i;
+      continue;
+    }
+    std::size_t end = from + run.least;
+    while (end < value.size() && end - from < run.most && in_set(end)) ++end;
+    return value.substr(from, end - from);
+  }
+  return {};
+}
+
 std::unique_ptr<const LinearSearch> LinearSearch::compile(const RegexTree& tree) {
+  if (const auto run = run_of(tree); run) return std::unique_ptr<const LinearSearch>(new LinearSearch(*run));
   RE2::Options options;
   options.set_encoding(RE2::Options::EncodingLatin1);  // bytes
   options.set_never_capture(true);
@@ -141,11 +175,13 @@ std::unique_ptr<const LinearSearch> LinearSearch::compile(const RegexTree& tree)
 }
 
 bool LinearSearch::may_match(std::string_view value) const {
+  if (run_) return find_run(*run_, value).data() != nullptr;
   const re2::StringPiece text(value.data(), value.size());
   return automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, nullptr, 0);
 }
 
 std::string_view LinearSearch::find(std::string_view value) const {
+  if (run_) return find_run(*run_, value);
   if (value.data() == nullptr) value = "";
   const re2::StringPiece text(value.data(), value.size());
   re2::StringPiece found;

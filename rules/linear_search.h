@@ -10,8 +10,10 @@
 // Thread-safe; threads share what is made as it goes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +35,9 @@ class LinearSearch {
   [[nodiscard]] std::size_t first(std::string_view value) const;
   // The first match, of those that begin there the one that the pattern prefers; no data: there is none.
   [[nodiscard]] std::string_view find(std::string_view value) const;
+  // Is a search sooner done than any other, however short the value? So it is where the pattern is no more than a run of
+  // bytes of one set (`\W{4}`).
+  [[nodiscard]] bool quick() const { return run_.has_value(); }
   // Is what find() says PCRE2's own answer?
   [[nodiscard]] bool exact() const { return exact_; }
 
@@ -41,8 +46,17 @@ class LinearSearch {
 
  private:
   struct Automaton;
+  struct Run {
+    std::array<bool, 256> set{};
+    std::size_t least = 1, most = 1;  // `most`: as many as the match holds, if there are more
+  };
   LinearSearch(std::unique_ptr<Automaton> automaton, bool exact);
-  std::unique_ptr<Automaton> automaton_;
+  explicit LinearSearch(const Run& run);
+  static std::optional<Run> run_of(const RegexTree& tree);
+  static std::string_view find_run(const Run& run, std::string_view value);
+
+  std::unique_ptr<Automaton> automaton_;  // or
+  std::optional<Run> run_;
   bool exact_;
 };
 

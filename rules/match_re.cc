@@ -217,22 +217,25 @@ std::size_t linear_from(std::size_t pattern) {
 // In shorter subjects PCRE2 may as well begin at the start, unless the pattern is large: it tries hundreds of
 // alternatives at each place on the way.
 constexpr std::size_t kNear = 512;
+// Longer patterns are not looked at for being quick().
+constexpr std::size_t kLongestRun = 64;
 
 }  // namespace
 
 Regex::Ahead Regex::ahead(std::string_view subject) const {
   Ahead out;
   // (What is compiled to be used once is not worth an automaton.)
-  if (subject.size() < linear_from(pattern_.size()) || !options_.jit) return out;
+  const bool soon = subject.size() < linear_from(pattern_.size());
+  if ((soon && pattern_.size() > kLongestRun) || !options_.jit) return out;
   const LinearSearch* linear = code_->linear(*this);
-  if (linear == nullptr) return out;
+  if (linear == nullptr || (soon && !linear->quick())) return out;
   const bool large = pattern_.size() >= kLargePattern;
-  if (!large && !linear->may_match(subject)) {
+  if (!large && !linear->quick() && !linear->may_match(subject)) {
     out.start = std::string_view::npos;
     return out;
   }
   out.certain = linear->exact() && !options_.not_empty;
-  if (!large && subject.size() <= kNear) return out;
+  if (!large && !linear->quick() && subject.size() <= kNear) return out;
   if (subject.data() == nullptr) subject = "";
   const std::string_view match = linear->find(subject);
   out.start = match.data() == nullptr ? std::string_view::npos : static_cast<std::size_t>(match.data() - subject.data());

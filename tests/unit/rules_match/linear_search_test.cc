@@ -168,7 +168,7 @@ TEST(LinearSearch, TellsOnlyMatchesThatPcreWouldTell) {
   const std::vector<std::string> values = all_values("ab", 5);
   Tally tally;
   for (const char* one : {"a", "a?", "a??", "a*", "a*?", "|a", "a|", "a|ab", "ab|a", "a|b*", "a*|b", "a?|b??", "(?:a|ab)(?:b|)"}) {
-    for (const char* often : {"", "*", "*?", "*+", "+", "+?", "++", "?", "??", "?+", "{2}", "{0,2}", "{1,2}?", "{2,}+"}) {
+    for (const char* often : {"", "*", "*?", "*+", "+", "+?", "++", "?", "??", "?+", "{2}", "{0,2}", "{1,2}?", "{2,}+", "{3}", "{3,4}", "{3,}?", "{4,}"}) {
       for (const char* rest : {"", "a", "b", "ab", "$", "\b", "|b", "b?"}) {
         check("(?:" + std::string(one) + ")" + often + rest, false, false, values, tally);
         if (HasFatalFailure()) return;
@@ -177,6 +177,35 @@ TEST(LinearSearch, TellsOnlyMatchesThatPcreWouldTell) {
   }
   EXPECT_GT(tally.exact, 500U);
   EXPECT_LT(tally.exact, tally.patterns);
+}
+
+// A run of bytes of one set: found without an automaton, in values of any length.
+TEST(LinearSearch, FindsRuns) {
+  std::mt19937 random(5);
+  std::vector<std::string> values;
+  for (int i = 0; i < 300; ++i) {
+    std::string value;
+    for (std::size_t n = random() % 40; n > 0; --n) value += kAlphabet[random() % kAlphabet.size()];
+    values.push_back(value);
+  }
+  Tally tally;
+  for (const char* set : {".", "a", "[ab]", "\\W", "[^ ]", "(?:b)"}) {
+    for (const char* often : {"", "+", "+?", "{2}", "{4}", "{7}", "{3,5}", "{3,5}?", "{6,}", "{2,}?", "{40}"}) {
+      const std::string pattern = std::string(set) + often;
+      check(pattern, false, false, values, tally);
+      if (HasFatalFailure()) return;
+      const auto linear = LinearSearch::compile(*RegexTree::parse(pattern, false, false));
+      EXPECT_TRUE(linear->quick()) << pattern;
+    }
+  }
+  EXPECT_EQ(tally.exact, tally.patterns);
+  EXPECT_FALSE(LinearSearch::compile(*RegexTree::parse("a*", false, false))->quick());
+  EXPECT_FALSE(LinearSearch::compile(*RegexTree::parse("(a)", false, false))->quick());
+  EXPECT_FALSE(LinearSearch::compile(*RegexTree::parse("a++", false, false))->quick());
+  auto regex = Regex::compile("\\W{4}", {});
+  ASSERT_TRUE(regex);
+  EXPECT_EQ((*regex)->ahead("a ((b").start, std::string_view::npos);
+  EXPECT_EQ((*regex)->ahead("a (('b").match, " (('");
 }
 
 TEST(LinearSearch, IsNotAskedWhereItSavesNothing) {
