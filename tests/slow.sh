@@ -11,6 +11,7 @@
 #   tests/slow.sh gateway    behind a gateway load balancer: reload and bypass at 50,000 packets a second
 #   tests/slow.sh clean      2 GiB each way, 10,000 requests, WebSocket, events, a browser: the same bytes without and with Weir
 #   tests/slow.sh chaos      killed and stopped workers, reloads, a full disk, exhausted tables and pools, under load
+#   tests/slow.sh million    a million half-open and idle connections through NFQUEUE, and SYNs without end; a quarter of an hour
 #   tests/slow.sh scale      a million half-open connections, as many idle ones, 200,000 requests never finished; others go on
 #   tests/slow.sh evasions   a raw-packet attacker against real servers behind weir run; writes docs/EVASIONS.md
 #   tests/slow.sh suites     CRS suites through Apache with mod_security2, and through Weir
@@ -109,6 +110,11 @@ chaos() {
   python3 tests/e2e/chaos.py build/release/app/weir || [ $? -eq 77 ]
 }
 
+million() {
+  build release
+  python3 tests/e2e/chaos.py build/release/app/weir million || [ $? -eq 77 ]
+}
+
 scale() {
   build release -DWEIR_BENCH=ON
   build/release/tests/bench/scale
@@ -145,7 +151,7 @@ suites() {
 mkdir -p build
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 case "${1:-}" in
-  sanitize | threads | clang | damage | live | mirrored | gateway | clean | chaos | scale | evasions | suites) "$1" ;;
+  sanitize | threads | clang | damage | live | mirrored | gateway | clean | chaos | million | scale | evasions | suites) "$1" ;;
   fuzz) fuzz "${2:-60}" ;;
   all)
     clang
@@ -156,7 +162,7 @@ case "${1:-}" in
     suites
     ;;
   *)
-    sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,22p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac
