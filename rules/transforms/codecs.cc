@@ -113,7 +113,9 @@ class SixTaker {
   SixTaker(std::string_view in, bool solid) : in_(in), solid_(solid) {}
   [[nodiscard]] bool more() const { return !in_.empty(); }
 
-  // At most `room`, which is sixteen or more, to `out`; gives back how many. There may be more even if there were none.
+  static constexpr std::size_t kBeyond = 16;
+  // At most `room`, which is sixteen or more, to `out`; gives back how many. There may be more even if there were none. Up to
+  // kBeyond bytes behind `room` are written to.
   std::size_t take(std::uint8_t* out, std::size_t room) {
     std::size_t n = 0;
 #if defined(__SSE2__)
@@ -429,7 +431,7 @@ Glimpse decoded_base64(std::string_view value, bool solid) {
   constexpr std::size_t kLot = 128;
   Glimpse seen;
   detail::SixTaker taker(value, solid);
-  std::array<std::uint8_t, kLot + 4> groups;  // NOLINT: filled as far as `n` says
+  std::array<std::uint8_t, kLot + detail::SixTaker::kBeyond> groups;  // NOLINT: filled as far as `n` says
   std::array<char, kLot> bytes;               // NOLINT: the same
   std::size_t kept = 0;                       // groups, of four that are not together yet
   do {
