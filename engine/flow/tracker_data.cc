@@ -60,7 +60,7 @@ bool Tracker::too_far(const Flow& f, Direction d, std::int64_t from, std::int64_
 // Of those of which bytes are kept the one that has had none of them acknowledged for longest is given up, if that is
 // long: whoever goes on, however slowly, is not. Who stays, and for how long, so costs an attacker real progress.
 bool Tracker::give_up_stalled(const Flow& but) {
-  constexpr Duration kStalled = milliseconds(500);  // more than a segment that is lost and comes again
+  constexpr Duration kStalled = seconds(1);  // more than a segment that is lost, and comes again twice
   while (Flow* held = table_.longest_held()) {
     if (held->halves[0].pages.pages == 0 && held->halves[1].pages.pages == 0) {
       table_.forget_held(*held);
@@ -80,8 +80,9 @@ bool Tracker::keep_room(Flow& f, HalfStream& h, std::int64_t from, std::int64_t 
   constexpr std::uint32_t kLittle = 16;
   const std::uint32_t held = f.halves[0].pages.pages + f.halves[1].pages.pages;
   // What waits behind holes must leave room for what fills them: else all wait for each other, and nobody for long
-  // enough to see the end of it. And who has much kept must leave room for those who have little.
-  const auto must_leave = [&] { return in_order ? held > kLittle && pages_.scarce(8) : pages_.scarce(4); };
+  // enough to see the end of it. And who has much kept, and nothing that would be let go with this, must leave room for
+  // those who have little.
+  const auto must_leave = [&] { return in_order ? held > kLittle && h.behind == 0 && pages_.scarce(8) : pages_.scarce(4); };
   for (int i = 0; must_leave() || !pages_.reserve(h.pages, from, end); ++i) {
     if (i == kVictims || !give_up_stalled(f)) return false;
   }

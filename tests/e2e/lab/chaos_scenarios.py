@@ -426,7 +426,8 @@ class HalfOpen(Scenario):
     def judge(self):
         if not self.run.count("tcp.half_open_evicted"):
             yield "tcp.half_open_evicted is 0"
-        if self.run.wrk["errors"] or self.run.probe["kept"]["failures"]:
+        # nginx ends a connection after 1,000 requests: the handshake of the next one may be among those that are forgotten.
+        if sum(self.run.wrk["errors"].values()) > self.run.wrk["requests"] // 1000 or self.run.probe["kept"]["failures"]:
             yield "established connections noticed"
 
 

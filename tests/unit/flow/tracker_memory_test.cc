@@ -150,11 +150,11 @@ TEST(TrackerB1, WhoeverMakesNoProgressMakesRoom) {
     t.wait(seconds(1));  // at once: nobody could have done anything
     t.client_port(2);
     EXPECT_FALSE(send(seq));
-    wait(10);
+    wait(20);
     t.client_port(1);
     t.server_ack(10'001);  // goes on, if slowly
     t.client_port(3);
-    wait(5);
+    wait(10);
     for (std::uint32_t i = 0; i < 30; ++i) ASSERT_TRUE(send(mine + i * 1000)) << i;
     EXPECT_EQ(t.counters().stalled_evicted, 1U);
     t.client_port(2);
@@ -177,7 +177,7 @@ TEST(TrackerB1, AConversationIsProgress) {
   std::uint32_t at = 1;
   for (int i = 0; i < 50; ++i, at += 5) {
     ASSERT_EQ(t.send(true, at, "hello", net::kAck, {.ack = at}).fate(), Fate::Forward);
-    t.wait(milliseconds(20));
+    t.wait(milliseconds(40));
     ASSERT_EQ(t.send(false, at, "world", net::kAck, {.ack = at + 5}).fate(), Fate::Forward);
     t.wait(milliseconds(20));
   }

@@ -166,7 +166,7 @@ TEST(Policy, StalledConnectionsMakeRoomForOthers) {
   Inspector inspector(o, recorder, rule_set());
   weir::test::Crowd crowd(inspector);
   const auto wait = [&] {
-    for (int i = 0; i < 20; ++i) (void)inspector.on_time(crowd.now = crowd.now + milliseconds(40));
+    for (int i = 0; i < 30; ++i) (void)inspector.on_time(crowd.now = crowd.now + milliseconds(40));
   };
   std::uint32_t n = 0;
   do ASSERT_TRUE(crowd.connect(++n));
