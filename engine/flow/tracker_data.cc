@@ -60,13 +60,14 @@ bool Tracker::too_far(const Flow& f, Direction d, std::int64_t from, std::int64_
 // Of those of which bytes are kept the one that has had none of them acknowledged for longest is given up, if that is
 // long: whoever goes on, however slowly, is not. Who stays, and for how long, so costs an attacker real progress.
 bool Tracker::give_up_stalled(const Flow& but) {
-  constexpr Duration kStalled = seconds(1);  // more than a segment that is lost, and comes again twice
+  constexpr Duration kStalled = seconds(1);      // more than a segment that is lost, and comes again twice
+  constexpr Duration kStalledAway = seconds(3);  // where acknowledgements go by unseen, but for one each second
   while (Flow* held = table_.longest_held()) {
     if (held->halves[0].pages.pages == 0 && held->halves[1].pages.pages == 0) {
       table_.forget_held(*held);
       continue;
     }
-    if (held == &but || passed_since(held->held_time, fair_) < kStalled) return false;
+    if (held == &but || passed_since(held->held_time, fair_) < (held->away ? kStalledAway : kStalled)) return false;
     ++counters_.stalled_evicted;
     finish(*held, EndCause::Evicted);
     return true;

@@ -166,6 +166,32 @@ TEST(TrackerB1, WhoeverMakesNoProgressMakesRoom) {
   }
 }
 
+// Of what the listener released most acknowledgements do not come by.
+TEST(TrackerB1, WhatGoesByUnseenIsGivenMoreTime) {
+  FlowLimits limits = small_limits();
+  limits.buffered_bytes = 64 * 1024;
+  Script t(inline_options(), limits);
+  const auto open = [&](std::uint16_t port) {
+    t.client_port(port);
+    t.restart(1000, 2000);
+    t.handshake();
+    t.server_ack(1);
+  };
+  const auto fill = [&] {
+    std::uint32_t seq = 1;
+    while (t.client(seq, std::string(1000, 'x')).fate() == Fate::Forward) seq += 1000;
+  };
+  open(1);
+  t.with_flow([](auto&, flow::Flow& f, auto&) { f.away = true; });
+  fill();
+  for (const std::uint16_t port : {2, 3, 4}) {
+    for (int i = 0; i < 30; ++i) t.wait(milliseconds(40));
+    open(port);
+    fill();
+    EXPECT_EQ(t.counters().stalled_evicted != 0, port == 4) << port;
+  }
+}
+
 // Each packet of a conversation brings bytes and acknowledges those of the other side: something is always kept.
 TEST(TrackerB1, AConversationIsProgress) {
   FlowLimits limits = small_limits();
