@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t kMostRepeats = 1000;  // RE2's own bound
 
-void write_byte(unsigned b, std::string& out) {
+void write_byte(std::size_t b, std::string& out) {
   constexpr std::string_view kHex = "0123456789abcdef";
   out += "\\x";
   out += kHex[b >> 4];
@@ -24,20 +24,17 @@ void write_set(const ByteSet& set, std::string& out) {
     return;
   }
   out += '[';
-  for (unsigned from = 0; from < 256;) {
-    if (!set[from]) {
-      ++from;
-      continue;
-    }
-    unsigned to = from;
-    while (to < 255 && set[to + 1])
+  // Most sets are a letter of both cases, and a large pattern has thousands.
+  for (std::size_t from = set._Find_first(); from < set.size();) {
+    std::size_t to = from;
+    while (to + 1 < set.size() && set[to + 1])
       ++to;
     write_byte(from, out);
     if (to > from) {
       out += '-';
       write_byte(to, out);
     }
-    from = to + 1;
+    from = set._Find_next(to);
   }
   out += ']';
 }
