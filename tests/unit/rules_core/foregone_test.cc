@@ -257,5 +257,21 @@ TEST(Foregone, RandomRules) {
   EXPECT_GT(closed, 300U);
 }
 
+// No more is kept of what is foregone than of rules that are run.
+TEST(Foregone, WhereSoManyMatchesAreKept) {
+  Pair pair(R"rules(
+SecAction "id:1,phase:1,pass,log,setvar:tx.a=2,setvar:tx.b=3"
+SecRule ARGS|ARGS_NAMES "@rx ." "id:2,phase:1,pass,log"
+SecRule TX:a|TX:b "@ge 1" "id:3,phase:1,pass,log,setvar:tx.c=1"
+SecAction "id:4,phase:1,pass,log"
+SecRule TX:a|TX:b|TX:c "@ge 1" "id:5,phase:1,pass,log"
+)rules");
+  for (const int args : {0, 500, 507, 508, 509, 510, 511, 512, 600}) {
+    std::string target = "/?";
+    for (int i = 0; i < args; ++i) target += "a=1&";
+    pair.same(get(target));
+  }
+}
+
 }  // namespace
 }  // namespace weir::rules::testing
