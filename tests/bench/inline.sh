@@ -7,6 +7,7 @@
 #   --quick      short runs, two rounds
 #   --build DIR  a build that has the programs, instead of building the release preset
 #   --rounds N   measure everything N times, alternately (default 5)
+#   --transfers N  large transfers of each kind in a round, of which the median counts (default 3)
 #   --nice N     priority of everything measured: below 0 where the machine is busy with other things
 #   --only       some of: plain, accept, none, none-release, crs, crs-release, suricata, suricata-rules
 #   WEIR_CRS4_DIR  an unpacked CRS 4 release; without it Debian's CRS 3.3.4 is used
@@ -22,8 +23,8 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --quick) options+=(--quick) ;;
     --build) build=$2; shift ;;
-    --rounds | --only | --nice) options+=("$1" "$2"); shift ;;
-    *) sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    --rounds | --only | --nice | --transfers) options+=("$1" "$2"); shift ;;
+    *) sed -n '2,19s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
   shift
 done

@@ -137,6 +137,7 @@ class Bench:
         self.build, self.work = pathlib.Path(options.build).resolve(), work
         self.cache = pathlib.Path(options.work).resolve() / "cache"
         self.seconds, self.mib, self.uploads_mib = (2, 256, 128) if options.quick else (5, 1024, 512)
+        self.transfers = options.transfers
         self.suricata = options.suricata
         self.crs = [options.crs] if options.crs else ["/usr/share/modsecurity-crs/owasp-crs.load"]
         self.crs_name = "CRS 4" if options.crs else "CRS 3.3.4"
@@ -202,10 +203,10 @@ class Bench:
             before = middle.cpu()
             rate, requests, p99 = self.small()
             self.add(name, "small", rate, (middle.cpu() - before) * 1e6 / requests, p99)
-            before = middle.cpu()
-            self.add(name, "download", self.download(), (middle.cpu() - before) * 1e3 / (self.mib / 1024))
-            before = middle.cpu()
-            self.add(name, "upload", self.upload_speed(), (middle.cpu() - before) * 1e3 / (self.uploads_mib / 1024))
+            for what, transfer, mib in (("download", self.download, self.mib), ("upload", self.upload_speed, self.uploads_mib)):
+                before = middle.cpu()
+                speed = statistics.median([transfer() for _ in range(self.transfers)])  # one takes half a second
+                self.add(name, what, speed, (middle.cpu() - before) * 1e3 / (self.transfers * mib / 1024))
 
     def add(self, name, what, *values):
         self.figures.setdefault((name, what), []).append(values)
@@ -240,6 +241,7 @@ def main():
     parser.add_argument("work")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--transfers", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--crs")
