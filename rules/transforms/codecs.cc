@@ -84,11 +84,10 @@ std::uint8_t base64_value(char c) {
   return kBase64Value[static_cast<std::uint8_t>(c)];
 }
 
-// Gives the full bytes of a stream of six-bit groups to out.put(); left-over bits are lost.
-template <class Out>
+// Writes the full bytes of a stream of six-bit groups; left-over bits are lost.
 class SixBits {
  public:
-  explicit SixBits(Out& out) : out_(out) {}
+  explicit SixBits(Writer& out) : out_(out) {}
   void put(std::uint8_t six) {
     bits_ = (bits_ << 6 | six) & 0xffff;
     have_ += 6;
@@ -101,7 +100,7 @@ class SixBits {
   [[nodiscard]] std::size_t groups() const { return groups_; }
 
  private:
-  Out& out_;
+  Writer& out_;
   unsigned bits_ = 0;
   unsigned have_ = 0;
   std::size_t groups_ = 0;
@@ -233,25 +232,16 @@ Transformed base64_encode(std::string_view in, base::Arena& arena) {
 }
 
 // Up to the first byte that is not of the alphabet (APR's decoder).
-// `solid`: as if there were no white space.
-template <class Out>
-void put_base64(std::string_view in, bool solid, Out& out) {
-  SixBits bits(out);
-  for (const char c : in) {
-    const std::uint8_t six = base64_value(c);
-    if (six != kNotBase64) {
-      bits.put(six);
-    } else if (!solid || !is_blank(static_cast<std::uint8_t>(c))) {
-      break;
-    }
-  }
-}
-
 Transformed base64_decode(std::string_view in, base::Arena& arena) {
   if (in.empty()) return unchanged(in);
   Writer out(arena, in, in.size());
   if (!out.ok()) return Writer::failed();
-  put_base64(in, false, out);
+  SixBits bits(out);
+  for (const char c : in) {
+    const std::uint8_t six = base64_value(c);
+    if (six == kNotBase64) break;
+    bits.put(six);
+  }
   return out.finish();
 }
 

@@ -25,27 +25,8 @@ constexpr ClassMask kSpace = of(" ");
 constexpr ClassMask kBlanks = of(" \t\n\v\f\r");
 constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
 
-// Are there two bytes, one of `a` and behind it one of `b`?
-bool pair_of(std::string_view value, char a, char b) {
-  const char* const p = value.data();
-  const std::size_t n = value.size();
-  std::size_t i = 0;
-#if defined(__SSE2__)
-  constexpr std::size_t kBlock = 16;
-  for (; i + kBlock < n; i += kBlock) {
-    const __m128i here = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i)), _mm_set1_epi8(a));
-    const __m128i next = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i + 1)), _mm_set1_epi8(b));
-    if (_mm_movemask_epi8(_mm_and_si128(here, next)) != 0) return true;
-  }
-#endif
-  for (; i + 1 < n; ++i) {
-    if (p[i] == a && p[i + 1] == b) return true;
-  }
-  return false;
-}
-
-// Is there a space followed by one of these (the second and third may repeat the first)?
-bool space_before(std::string_view value, char a, char b, char c) {
+// Is there a `first` with one of these behind it (the others may repeat `a`)?
+bool pair_of(std::string_view value, char first, char a, char b, char c) {
   const char* const p = value.data();
   const std::size_t n = value.size();
   std::size_t i = 0;
@@ -56,14 +37,16 @@ bool space_before(std::string_view value, char a, char b, char c) {
     const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
     const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i + 1));
     const __m128i any = _mm_or_si128(_mm_or_si128(equal(next, a), equal(next, b)), equal(next, c));
-    if (_mm_movemask_epi8(_mm_and_si128(equal(here, ' '), any)) != 0) return true;
+    if (_mm_movemask_epi8(_mm_and_si128(equal(here, first), any)) != 0) return true;
   }
 #endif
   for (; i + 1 < n; ++i) {
-    if (p[i] == ' ' && (p[i + 1] == a || p[i + 1] == b || p[i + 1] == c)) return true;
+    if (p[i] == first && (p[i + 1] == a || p[i + 1] == b || p[i + 1] == c)) return true;
   }
   return false;
 }
+
+bool pair_of(std::string_view value, char first, char second) { return pair_of(value, first, second, second, second); }
 
 // As the transformation itself looks (paths.cc).
 bool path_may_change(std::string_view value, ClassMask present) {
@@ -80,7 +63,7 @@ bool cmd_line_leaves(std::string_view value, ClassMask present) {
   if ((present & of("\"'\\^,;\t\n\v\f\r")) != 0) return false;
   const char slash = (present & of("/")) != 0 ? '/' : ' ';
   const char parenthesis = (present & of("(")) != 0 ? '(' : ' ';
-  return !space_before(value, ' ', slash, parenthesis);
+  return !pair_of(value, ' ', ' ', slash, parenthesis);
 }
 
 // Is there a percent sign with digits behind it, or, if `uni`, with a u?
@@ -167,7 +150,7 @@ bool leaves(Transform t, std::string_view value, ClassMask present) {
       return cmd_line_leaves(value, present);
     case Transform::CompressWhitespace:
       return (present & ((kBlanks & ~kSpace) | kNoBreak)) == 0 &&
-             !space_before(value, ' ', ' ', ' ');
+             !pair_of(value, ' ', ' ');
     case Transform::NormalisePath:
       return !path_may_change(value, present);
     case Transform::NormalisePathWin:
