@@ -22,7 +22,7 @@
 namespace weir::flow {
 
 inline constexpr std::int64_t kNever = -1;            // an offset that is not known
-inline constexpr std::uint32_t kNotInRow = base::kNone - 1;  // Flow::wake_previous, held_previous
+inline constexpr std::uint32_t kNotInRow = base::kNone - 1;  // Row::previous
 inline constexpr std::uint8_t kNoScale = 0xff;        // window scale not negotiated
 inline constexpr std::uint8_t kUnknownScale = 14;     // midstream: the largest (RFC 7323 2.3)
 
@@ -115,6 +115,13 @@ struct HalfStream {
 };
 static_assert(sizeof(HalfStream) <= 120);
 
+// A place in a row of flows that is in the order of a time of each.
+struct Row {
+  std::uint32_t previous = kNotInRow;
+  std::uint32_t next = base::kNone;
+  std::uint32_t time = 0;  // whole_milliseconds
+};
+
 enum class FlowState : std::uint8_t {
   Open,
   Reset,   // a valid RST passed; passive: not yet closed, for the reset may prove not to have arrived
@@ -136,12 +143,8 @@ class Flow {
   std::uint32_t lru_next = base::kNone;
   std::uint32_t hash = 0;
   std::uint32_t chain = base::kNone;           // of the index
-  std::uint32_t wake_previous = kNotInRow;     // those that may become dormant, in the order of
-  std::uint32_t wake_next = base::kNone;       // `wake_time`: packet time (whole_milliseconds) when it was last
-  std::uint32_t wake_time = 0;                 // thought of
-  std::uint32_t held_previous = kNotInRow;     // inline, those of which bytes are kept, in the order of
-  std::uint32_t held_next = base::kNone;       // `held_time`: Tracker::fair_ (whole_milliseconds) when the first of
-  std::uint32_t held_time = 0;                 // them was, or when some were acknowledged last
+  Row wake;  // those that may become dormant, by packet time when they were last thought of
+  Row held;  // inline, those of which bytes are kept, by Tracker::fair_ when the first of them was, or some were acknowledged last
   std::uint32_t successor = base::kNone;  // half-open connection that would replace this one
   std::uint32_t answer = base::kNone;     // the listener's
   std::uint32_t parked = base::kNone;     // the listener's

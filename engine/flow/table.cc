@@ -150,44 +150,44 @@ void FlowTable::take_place(std::uint32_t hash, std::uint32_t from, std::uint32_t
   (next == kNone ? list.last : lru_previous(next)) = to;
 }
 
-void FlowTable::await_rest(Flow& flow) {
+void FlowTable::enter(Flow& flow, Row Flow::*row, List& list) {
   const std::uint32_t index = flows_.index_of(flow);
-  flow.wake_previous = wakeful_.last;
-  flow.wake_next = kNone;
-  (wakeful_.last == kNone ? wakeful_.first : flows_[wakeful_.last].wake_next) = index;
-  wakeful_.last = index;
+  (flow.*row).previous = list.last;
+  (flow.*row).next = kNone;
+  (list.last == kNone ? list.first : (flows_[list.last].*row).next) = index;
+  list.last = index;
+}
+
+bool FlowTable::leave(Flow& flow, Row Flow::*row, List& list) {
+  Row& r = flow.*row;
+  if (r.previous == kNotInRow) return false;
+  (r.previous == kNone ? list.first : (flows_[r.previous].*row).next) = r.next;
+  (r.next == kNone ? list.last : (flows_[r.next].*row).previous) = r.previous;
+  r.previous = kNotInRow;
+  return true;
+}
+
+void FlowTable::await_rest(Flow& flow) {
+  enter(flow, &Flow::wake, wakeful_);
   ++wakeful_now_;
 }
 
 void FlowTable::forget_rest(Flow& flow) {
-  if (flow.wake_previous == kNotInRow) return;
-  (flow.wake_previous == kNone ? wakeful_.first : flows_[flow.wake_previous].wake_next) = flow.wake_next;
-  (flow.wake_next == kNone ? wakeful_.last : flows_[flow.wake_next].wake_previous) = flow.wake_previous;
-  flow.wake_previous = kNotInRow;
-  --wakeful_now_;
+  if (leave(flow, &Flow::wake, wakeful_)) --wakeful_now_;
 }
 
 void FlowTable::hold_anew(Flow& flow, std::uint32_t now) {
-  flow.held_time = now;
-  const std::uint32_t index = flows_.index_of(flow);
-  if (holders_.last == index) return;
+  flow.held.time = now;
+  if (holders_.last == flows_.index_of(flow)) return;
   forget_held(flow);
-  flow.held_previous = holders_.last;
-  flow.held_next = kNone;
-  (holders_.last == kNone ? holders_.first : flows_[holders_.last].held_next) = index;
-  holders_.last = index;
+  enter(flow, &Flow::held, holders_);
 }
 
-void FlowTable::forget_held(Flow& flow) {
-  if (flow.held_previous == kNotInRow) return;
-  (flow.held_previous == kNone ? holders_.first : flows_[flow.held_previous].held_next) = flow.held_next;
-  (flow.held_next == kNone ? holders_.last : flows_[flow.held_next].held_previous) = flow.held_previous;
-  flow.held_previous = kNotInRow;
-}
+void FlowTable::forget_held(Flow& flow) { leave(flow, &Flow::held, holders_); }
 
 void FlowTable::think_again(Flow& flow, std::uint32_t now) {
   forget_rest(flow);
-  flow.wake_time = now;
+  flow.wake.time = now;
   await_rest(flow);
 }
 

@@ -143,6 +143,9 @@ class FlowTable {
   void unlink(Flow& flow);
   // `to` stands where `from` stood in the index, by age and in the wheel.
   void take_place(std::uint32_t hash, std::uint32_t from, std::uint32_t to, std::uint8_t lru_class);
+  // At the end of a row; out of it: false if it was not in it.
+  void enter(Flow& flow, Row Flow::*row, List& list);
+  bool leave(Flow& flow, Row Flow::*row, List& list);
   void await_rest(Flow& flow);
   // Where recent_ may name the key's flow. No secret is in it: whom recent_ names is compared in full, so that who
   // chooses keys can only make look_up() as slow as find().

@@ -204,7 +204,7 @@ Flow* Tracker::open_flow(const FlowKey& key, std::uint32_t hash, Timestamp start
   f->id = flow_id(key, start, options_.id_k0, options_.id_k1);
   f->first_time = start;
   f->last_time = now_;
-  f->lru_time = f->wake_time = whole_milliseconds(now_);
+  f->lru_time = f->wake.time = whole_milliseconds(now_);
   f->client_is_low = client_is_low;
   arm(*f);
   ++counters_.opened;

@@ -218,7 +218,7 @@ class Tracker {
   }
 
   Timestamp now_;
-  Timestamp fair_;  // passes as come_to() says: for Flow::held_time
+  Timestamp fair_;  // passes as come_to() says: for Flow::held
   Timestamp passed_{std::numeric_limits<std::int64_t>::min()};  // all that was due then has been dealt with
   Timestamp rest_due_{std::numeric_limits<std::int64_t>::min()};  // before then it is time to think of nobody
   std::uint32_t wakeful_most_;   // more is a crowd

@@ -67,7 +67,7 @@ bool Tracker::give_up_stalled(const Flow& but) {
       table_.forget_held(*held);
       continue;
     }
-    if (held == &but || passed_since(held->held_time, fair_) < (held->away ? kStalledAway : kStalled)) return false;
+    if (held == &but || passed_since(held->held.time, fair_) < (held->away ? kStalledAway : kStalled)) return false;
     ++counters_.stalled_evicted;
     finish(*held, EndCause::Evicted);
     return true;

@@ -22,7 +22,7 @@ void Tracker::think(std::size_t at_most, std::size_t in_a_crowd) {
   if (at_once) at_most = table_.wakeful();
   for (std::size_t i = 0; i < at_most; ++i) {
     Flow* f = table_.next_to_rest();
-    const bool due = f != nullptr && (at_once || passed_since(f->wake_time, now_) >= kRestAfter);
+    const bool due = f != nullptr && (at_once || passed_since(f->wake.time, now_) >= kRestAfter);
     if (!due && !at_once) rest_due_ = now_ + kRestLook;
     if (!due && (table_.wakeful() <= wakeful_most_ || i >= in_a_crowd)) return;
     think_of(*f);
@@ -35,7 +35,7 @@ void Tracker::think_of(Flow& f) {
     table_.forget_rest(f);
     return;
   }
-  const bool lately = options_.rest != RestPolicy::AtOnce && passed_since(f.wake_time, f.last_time) > Duration{0};
+  const bool lately = options_.rest != RestPolicy::AtOnce && passed_since(f.wake.time, f.last_time) > Duration{0};
   if (idle == Idleness::Perhaps && !lately) {
     if (std::optional<Dormant> d = pack(f)) {
       if (const std::optional<std::uint64_t> kept = sink_.on_rest(f)) {
@@ -52,7 +52,7 @@ Flow& Tracker::wake(std::uint32_t dormant) {
   const std::uint64_t kept = table_.dormant(dormant).kept();
   Flow& f = table_.take_up(dormant);
   f.id = flow_id(f.key, f.first_time, options_.id_k0, options_.id_k1);
-  f.wake_time = whole_milliseconds(now_);
+  f.wake.time = whole_milliseconds(now_);
   sink_.on_wake(f, kept);
   return f;
 }

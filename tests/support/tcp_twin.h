@@ -36,7 +36,7 @@ inline void tell(const flow::Flow& f, Told& out) {
   out.add("last", f.last_time.ns);
   out.add("lru", f.lru_time);
   out.add("class", f.lru_class);
-  out.add("held", f.halves[0].pages.pages != 0 || f.halves[1].pages.pages != 0 ? f.held_time : 0);
+  out.add("held", f.halves[0].pages.pages != 0 || f.halves[1].pages.pages != 0 ? f.held.time : 0);
   out.add("state", f.state);
   const bool open = f.state == flow::FlowState::Open;
   out.add("since", open ? 0 : f.state_time);
