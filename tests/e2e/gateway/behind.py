@@ -9,9 +9,7 @@ import pathlib
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import lab as gateway  # noqa: E402
@@ -127,25 +125,10 @@ def in_namespace(ns, what):
         os.close(home)
 
 
-class Behind(unittest.TestCase):
-    appliances, customers = 1, (0x0a1b2c3d4e5f6071,)
-
+class Behind(node_test.Gateway):
     @classmethod
     def setUpClass(cls):
         cls.cache = BUILD / "rule-cache"
-
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory(prefix="weir-gateway-")
-        self.work = pathlib.Path(self.temporary.name)
-        self.work.chmod(0o755)
-        self.site = self.work / "site"
-        gateway.make_files(self.site)
-        self.lab = gateway.GatewayLab(str(BUILD / "tests/support/gwlbsim/weir-gwlbsim"), self.appliances, self.customers)
-        self.lab.__enter__()
-
-    def tearDown(self):
-        self.lab.__exit__(None, None, None)
-        self.temporary.cleanup()
 
     def begin(self, *sim_options, **weir):
         self.weirs = [Weir(self.lab, i, self.work, self.cache, **weir) for i in range(self.appliances)]
@@ -155,16 +138,6 @@ class Behind(unittest.TestCase):
 
     def client(self, customer=0, address=gateway.SERVER4):
         return Client(self.lab.client_ns(customer), address)
-
-    def curl(self, customer, *options, seconds=30):
-        return self.lab.run(self.lab.client_ns(customer), "curl", "-sS", "-m", str(seconds), *options,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def fetch(self, name, customer=0, address=gateway.SERVER4):
-        out = self.work / f"out-{customer}"
-        r = self.curl(customer, "-o", str(out), f"http://{address}/{name}")
-        self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertEqual(node_test.digest(out), node_test.digest(self.site / name))
 
     def report(self, faults=()):
         report = self.lab.report()

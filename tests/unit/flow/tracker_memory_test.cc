@@ -118,6 +118,14 @@ TEST(TrackerB1, DirectionCapBoundsHowFarASenderMayRunAhead) {
   EXPECT_EQ(t.client(seq, std::string(1000, 'x')).fate(), Fate::Forward);
 }
 
+// Another connection, from this port.
+void open(Script& t, std::uint16_t port) {
+  t.client_port(port);
+  t.restart(1000, 2000);
+  t.handshake();
+  t.server_ack(1);
+}
+
 // Bytes that nobody acknowledges, or that wait behind a hole which nobody fills, do not keep others out for good.
 TEST(TrackerB1, WhoeverMakesNoProgressMakesRoom) {
   for (const bool hole : {false, true}) {
@@ -125,23 +133,17 @@ TEST(TrackerB1, WhoeverMakesNoProgressMakesRoom) {
     FlowLimits limits = small_limits();
     limits.buffered_bytes = 128 * 1024;
     Script t(inline_options(), limits);
-    const auto open = [&](std::uint16_t port) {
-      t.client_port(port);
-      t.restart(1000, 2000);
-      t.handshake();
-      t.server_ack(1);
-    };
     const auto send = [&](std::uint32_t from) { return t.client(from, std::string(1000, 'x')).fate() == Fate::Forward; };
     const auto wait = [&](int steps) {
       for (int i = 0; i < steps; ++i) t.wait(milliseconds(40));
     };
-    open(1);
+    open(t, 1);
     for (std::uint32_t i = 0; i < 30; ++i) ASSERT_TRUE(send(1 + i * 1000));
-    open(2);
+    open(t, 2);
     std::uint32_t seq = hole ? 2 : 1;
     while (send(seq)) seq += 1000;
     EXPECT_EQ(t.last().reason(), DropReason::MemoryLimit);
-    open(3);
+    open(t, 3);
     std::uint32_t mine = 1;
     while (send(mine)) mine += 1000;
     EXPECT_GT(mine, 10'000U) << "some is kept for what is in order, and for those who have little";
@@ -171,22 +173,16 @@ TEST(TrackerB1, WhatGoesByUnseenIsGivenMoreTime) {
   FlowLimits limits = small_limits();
   limits.buffered_bytes = 64 * 1024;
   Script t(inline_options(), limits);
-  const auto open = [&](std::uint16_t port) {
-    t.client_port(port);
-    t.restart(1000, 2000);
-    t.handshake();
-    t.server_ack(1);
-  };
   const auto fill = [&] {
     std::uint32_t seq = 1;
     while (t.client(seq, std::string(1000, 'x')).fate() == Fate::Forward) seq += 1000;
   };
-  open(1);
+  open(t, 1);
   t.with_flow([](auto&, flow::Flow& f, auto&) { f.away = true; });
   fill();
   for (const std::uint16_t port : {2, 3, 4}) {
     for (int i = 0; i < 30; ++i) t.wait(milliseconds(40));
-    open(port);
+    open(t, port);
     fill();
     EXPECT_EQ(t.counters().stalled_evicted != 0, port == 4) << port;
   }
