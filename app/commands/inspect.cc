@@ -196,7 +196,7 @@ class Inspection {
   Output& output_;
   capture::PcapWriter* forwarded_;
   bool colored_;
-  Progress progress_;
+  ProgressLine progress_;
   ScannerThread& scanners_;
   Run run_;
   inspect::InspectorCounters counters_;

@@ -87,7 +87,7 @@ ExitCode run_test(const TestOptions& options) {
   Result<Output> output = Output::open({});
   const auto report = make_suite_report(options, output->descriptor());
   std::uint64_t done = 0;
-  Progress progress(options.progress && isatty(output->descriptor()) == 0, suites.tests.size(), "passed", "failed");
+  ProgressLine progress(options.progress && isatty(output->descriptor()) == 0, suites.tests.size(), "passed", "failed");
   crs::SuiteCounts counts;
   output->write(report->begin());
   for (const crs::FtwTest& test : suites.tests) {

@@ -17,14 +17,14 @@ void put(const std::string& text) {
 
 }  // namespace
 
-Progress::Progress(bool wanted, std::uint64_t total, std::string first, std::string second)
+ProgressLine::ProgressLine(bool wanted, std::uint64_t total, std::string first, std::string second)
     : wanted_(wanted && isatty(STDERR_FILENO) == 1),
       total_(total),
       first_(std::move(first)),
       second_(std::move(second)),
       next_(std::chrono::steady_clock::now() + 3 * kInterval) {}
 
-void Progress::update(std::uint64_t bytes, std::uint64_t first, std::uint64_t second) {
+void ProgressLine::update(std::uint64_t bytes, std::uint64_t first, std::uint64_t second) {
   if (!wanted_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
@@ -36,7 +36,7 @@ void Progress::update(std::uint64_t bytes, std::uint64_t first, std::uint64_t se
   shown_ = true;
 }
 
-void Progress::clear() {
+void ProgressLine::clear() {
   if (shown_) put("\r\x1b[K");
   shown_ = false;
 }

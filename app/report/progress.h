@@ -7,14 +7,14 @@
 
 namespace weir::app {
 
-class Progress {
+class ProgressLine {
  public:
   // `total`: bytes to be read in all, 0 if that is not known.
   // `first`, `second`: what update() counts.
-  Progress(bool wanted, std::uint64_t total, std::string first = "packets", std::string second = "transactions");
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  ~Progress() { clear(); }
+  ProgressLine(bool wanted, std::uint64_t total, std::string first = "packets", std::string second = "transactions");
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  ~ProgressLine() { clear(); }
 
   void update(std::uint64_t bytes, std::uint64_t first, std::uint64_t second);
   // Takes the line away, so that something else can be printed.

@@ -3,6 +3,7 @@
 
   includes   who may #include whom (docs/ARCHITECTURE.md, the arrows)
   sources    unfinished marks, paths of a machine, over-long files
+  names      two types of one qualified name in the program (the one definition rule; only a link-time optimiser tells)
 """
 import pathlib
 import re
@@ -83,8 +84,34 @@ def check_sources() -> list[str]:
     return wrong
 
 
+def types_of(text: str) -> list[tuple[int, str]]:
+    """Line and qualified name of each type that a file defines in a named namespace, by the layout that the style has."""
+    spaces, found = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        if opened := re.match(r"(?:inline )?namespace ([\w:]*) ?\{$", line):
+            spaces.append(opened.group(1))
+        elif re.match(r"\}  // namespace", line):
+            spaces.pop()
+        elif "" not in spaces and (
+                kind := re.match(r"(?:class|struct|union|enum(?: class)?) (?:alignas\([^)]*\) )?([\w:]+)[^;(]*\{", line)):
+            found.append((number, "::".join([*spaces, kind.group(1)])))
+    return found
+
+
+def check_names() -> list[str]:
+    wrong, known = [], {}
+    for name in tracked("*.h", "*.cc"):
+        if room_of(name) is None:
+            continue
+        for number, qualified in types_of((ROOT / name).read_text()):
+            if qualified in known:
+                wrong.append(f"{name}:{number}: {qualified} is also defined in {known[qualified]}")
+            known[qualified] = f"{name}:{number}"
+    return wrong
+
+
 def main() -> int:
-    checks = {"includes": check_includes, "sources": check_sources}
+    checks = {"includes": check_includes, "sources": check_sources, "names": check_names}
     wrong = checks[sys.argv[1]]()
     print("\n".join(wrong) if wrong else f"{sys.argv[1]}: fine")
     return 1 if wrong else 0
