@@ -104,8 +104,10 @@ inspect::SessionOrigin origin() {
 std::string joined(const std::vector<std::uint64_t>& ids) {
   if (ids.empty()) return "none";
   std::string out;
-  for (const std::uint64_t id : ids)
-    out += (out.empty() ? "" : ", ") + std::to_string(id);
+  for (const std::uint64_t id : ids) {
+    if (!out.empty()) out += ", ";
+    out += std::to_string(id);
+  }
   return out;
 }
 

@@ -97,7 +97,10 @@ std::uint64_t rules_room(const Config& config) { return config.limits.memory / k
 // Which of the limits that were set would have to be less.
 std::string culprits(const Config& config, std::uint64_t room, const Chosen& chosen) {
   std::string alone, all;
-  const auto name = [](std::string& list, std::string_view path) { list += (list.empty() ? "" : ", ") + std::string(path.substr(path.find('.') + 1)); };
+  const auto name = [](std::string& list, std::string_view path) {
+    if (!list.empty()) list += ", ";
+    list += path.substr(path.find('.') + 1);
+  };
   for (const Scaled& one : kScaled) {
     if (!chosen(one.path)) continue;
     name(all, one.path);

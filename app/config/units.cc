@@ -46,7 +46,10 @@ Result<std::uint64_t> with_unit(std::string_view text, const std::array<Unit, N>
   const std::optional<std::uint64_t> number = whole(text.substr(0, digits));
   const std::string_view name = text.substr(digits);
   std::string known;
-  for (const Unit& unit : units) known += (known.empty() ? "" : ", ") + std::string(unit.name);
+  for (const Unit& unit : units) {
+    if (!known.empty()) known += ", ";
+    known += unit.name;
+  }
   if (!number) return fail(quoted(text) + " is no " + std::string(what) + ": write it like " + std::string(example));
   if (name.empty()) {
     return fail(quoted(text) + " has no unit: write it like " + std::string(example) + " (" + known + ")");

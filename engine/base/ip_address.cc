@@ -54,12 +54,15 @@ std::string IpAddress::to_string() const {
     inet_ntop(AF_INET6, bytes.data(), z, sizeof z);
     return z;
   }
-  char* at = z;
+  std::size_t length = 0;  // at most 15: four numbers of three digits
   for (std::size_t i = 0; i < 4; ++i) {
-    if (i > 0) *at++ = '.';
-    at = std::to_chars(at, z + sizeof z, bytes[i]).ptr;
+    const unsigned octet = bytes[i];
+    if (i > 0) z[length++] = '.';
+    if (octet >= 100) z[length++] = static_cast<char>('0' + octet / 100);
+    if (octet >= 10) z[length++] = static_cast<char>('0' + octet / 10 % 10);
+    z[length++] = static_cast<char>('0' + octet % 10);
   }
-  return {z, static_cast<std::size_t>(at - z)};
+  return {z, length};
 }
 
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
