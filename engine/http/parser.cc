@@ -35,7 +35,6 @@ std::optional<IdleConnection> Connection::idle() const noexcept {
   out.requests_seen = shared_.requests_seen;
   out.responses_seen = shared_.responses_seen;
   out.request_gap = shared_.request_gap;
-  out.request_began = shared_.request_began;
   out.http_seen = shared_.http_seen;
   out.closing = requests_.closing();
   out.requests_ended = requests_.ended();
@@ -48,7 +47,6 @@ void Connection::resume(const IdleConnection& idle) noexcept {
   shared_.requests_seen = idle.requests_seen;
   shared_.responses_seen = idle.responses_seen;
   shared_.request_gap = idle.request_gap;
-  shared_.request_began = idle.request_began;
   shared_.http_seen = idle.http_seen;
   shared_.responses_lost = false;
   requests_.resume(idle.fed[0], idle.blank_lines);

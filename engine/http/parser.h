@@ -48,7 +48,6 @@ struct IdleConnection {
   bool requests_seen : 1 = false;
   bool responses_seen : 1 = false;
   bool request_gap : 1 = false;
-  bool request_began : 1 = false;
   bool http_seen : 1 = false;
   bool closing : 1 = false;  // the last request said Connection: close
   bool requests_ended : 1 = false;

@@ -161,22 +161,24 @@ void Reader::read_start(std::string_view& in) {
 }
 
 void Reader::read_resync(std::string_view& in) {
-  if (side_ == Side::Response && shared_.request_began) {
+  if (side_ == Side::Response && shared_.answer_begins) {
     // A client that waits for its answers has read the last one to its end, of which we may have seen
     // octets without a line end: what the server says now begins a line.
-    shared_.request_began = skip_line_ = sniffed_ = false;
+    shared_.answer_begins = sniffed_ = false;
+    search_ = Search::AtLine;
     lines_.next();
   }
   line_at_ = fed_ - in.size() - lines_.length();
-  if (skip_line_) {
+  if (search_ == Search::BehindLine) {
     const std::size_t lf = in.find('\n');
     const std::size_t skipped = lf == std::string_view::npos ? in.size() : lf + 1;
-    skip_line_ = lf == std::string_view::npos;
+    if (lf != std::string_view::npos) search_ = Search::AtLine;
     progress_.work += skipped;
     in.remove_prefix(skipped);
     return;
   }
-  if (!sniffed_ && !anywhere_) {
+  const bool anywhere = search_ == Search::Anywhere;
+  if (!sniffed_ && !anywhere) {
     SniffBuffer buffer;  // NOLINT: filled as far as it is used
     switch (sniff(line_prefix(in, buffer), true)) {
       case Sniff::Foreign:
@@ -192,7 +194,7 @@ void Reader::read_resync(std::string_view& in) {
   Line line;
   bool overlong = false;
   const std::size_t before = in.size();
-  if (anywhere_) {
+  if (anywhere) {
     // The end of a body may be one long line: it is looked at in parts that do not depend on packets.
     const std::size_t room = shared_.options.max_line - static_cast<std::size_t>(lines_.length());
     if (before >= room && in.substr(0, room).find('\n') == std::string_view::npos) {
@@ -206,9 +208,9 @@ void Reader::read_resync(std::string_view& in) {
   progress_.work += before - in.size();
   if (!complete) return;
   sniffed_ = false;
-  if (anywhere_) line.text = start_line_in(line.text);
+  if (anywhere) line.text = start_line_in(line.text);
   if (!line.truncated && is_start_line(line.text)) {
-    anywhere_ = false;
+    search_ = Search::AtLine;
     state_ = State::Start;
     if (side_ == Side::Response) shared_.responses_lost = false;
     if (!begun_ || answered()) begin_message();

@@ -36,8 +36,7 @@ struct Shared {
   bool responses_seen = false;
   bool request_gap = false;  // requests may have been missed
   bool responses_lost = false;  // the response side looks for a start line
-  bool request_began = false;  // a start line may follow: no octet came since, and no other request waits for its
-                               // answer, or nobody knows which ones do
+  bool answer_begins = false;   // meanwhile a request began: with the next octet of this side a line begins
   bool http_seen = false;    // some start line was read
   bool tunnel = false;       // the server agreed to leave HTTP
   bool opaque = false;       // TLS, HTTP/2: neither side is read
@@ -106,6 +105,12 @@ class Reader : private ContentSink {
     Ended,
   };
   enum class Sniff : std::uint8_t { Undecided, Plausible, Foreign };
+  // Resync: where a start line may begin.
+  enum class Search : std::uint8_t {
+    AtLine,      // with the octet that comes next, and behind every line end
+    BehindLine,  // the rest of the current line is of no interest
+    Anywhere,    // within a line too
+  };
 
   ~Reader() override;
 
@@ -186,8 +191,7 @@ class Reader : private ContentSink {
   bool folding_ = false;     // the current line continues field_
   bool first_field_ = true;  // no field line of the section came yet
   bool sniffed_ = false;     // the current line passed sniff()
-  bool skip_line_ = false;   // Resync: the rest of the current line is of no interest
-  bool anywhere_ = false;    // Resync: a start line may begin within a line
+  Search search_ = Search::AtLine;
   bool body_wanted_ = true;
   bool decoding_ = false;
   bool decoder_lost_ = false;  // a gap cut the coded stream

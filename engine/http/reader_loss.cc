@@ -7,24 +7,24 @@ namespace weir::http {
 
 void Reader::lose() noexcept {
   drop();
-  anywhere_ = shared_.options.both_sides && side_ == Side::Request;
+  if (shared_.options.both_sides && side_ == Side::Request) search_ = Search::Anywhere;
 }
 
 void Reader::drop() noexcept {
   if (refused()) return;
-  anywhere_ = false;
   state_ = State::Resync;
+  search_ = Search::AtLine;
   if (side_ == Side::Response) shared_.responses_lost = true;
   lines_.next();
   lines_.release();
   field_.clear();
   field_.shrink_to_fit();
-  field_waits_ = folding_ = sniffed_ = skip_line_ = false;
+  field_waits_ = folding_ = sniffed_ = false;
 }
 
 void Reader::lose_line() noexcept {
   drop();
-  skip_line_ = true;
+  search_ = Search::BehindLine;
 }
 
 void Reader::give_up() noexcept {

@@ -34,7 +34,7 @@ void RequestReader::begin_message() {
   begun_ = true;
   reported_.clear();
   id_ = shared_.next_id++;
-  shared_.request_began = shared_.queue.empty() || shared_.responses_lost;
+  shared_.answer_begins = shared_.responses_lost;
   shared_.queue.push(id_);
   ViolationSet wrong;
   if (blank_lines_ > 0) {

@@ -23,7 +23,6 @@ struct Short {
   std::uint64_t requests_seen : 1 = 0;
   std::uint64_t responses_seen : 1 = 0;
   std::uint64_t request_gap : 1 = 0;
-  std::uint64_t request_began : 1 = 0;
   std::uint64_t http_seen : 1 = 0;
   std::uint64_t closing : 1 = 0;
   std::uint64_t requests_ended : 1 = 0;
@@ -37,7 +36,7 @@ struct Short {
   std::uint64_t tls : 1 = 0;
   std::uint64_t http2 : 1 = 0;
   std::uint64_t not_http : 1 = 0;
-  std::uint64_t none : 8 = 0;  // beyond flow::Dormant::kKeptBits
+  std::uint64_t none : 9 = 0;  // beyond flow::Dormant::kKeptBits
 };
 static_assert(sizeof(Short) == sizeof(std::uint64_t) && flow::Dormant::kKeptBits == 56);
 static_assert(std::endian::native == std::endian::little);  // so that `kind` has the low bits, and `none` the high ones
@@ -63,7 +62,6 @@ Short shortened(const ParkedSession& p) {
   s.requests_seen = http.requests_seen;
   s.responses_seen = http.responses_seen;
   s.request_gap = http.request_gap;
-  s.request_began = http.request_began;
   s.http_seen = http.http_seen;
   s.closing = http.closing;
   s.requests_ended = http.requests_ended;
@@ -90,7 +88,6 @@ ParkedSession lengthened(const Short& s, const std::array<std::uint64_t, 2>& all
   http.requests_seen = s.requests_seen != 0;
   http.responses_seen = s.responses_seen != 0;
   http.request_gap = s.request_gap != 0;
-  http.request_began = s.request_began != 0;
   http.http_seen = s.http_seen != 0;
   http.closing = s.closing != 0;
   http.requests_ended = s.requests_ended != 0;
