@@ -168,9 +168,10 @@ TEST(Policy, StalledConnectionsMakeRoomForOthers) {
   const auto wait = [&] {
     for (int i = 0; i < 30; ++i) (void)inspector.on_time(crowd.now = crowd.now + milliseconds(40));
   };
+  const std::string half = "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 900\r\n\r\na=attack&b=";
   std::uint32_t n = 0;
   do ASSERT_TRUE(crowd.connect(++n));
-  while (crowd.unheard(n, "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 900\r\n\r\na=attack&b=").forwarded());
+  while (crowd.unheard(n, half).forwarded());
   ASSERT_GT(n, 2U);
   weir::test::Crowd::Connection clean, attack;
   ASSERT_TRUE(crowd.connect(100));
@@ -179,7 +180,7 @@ TEST(Policy, StalledConnectionsMakeRoomForOthers) {
   EXPECT_TRUE(crowd.client(100, clean, get("/")).forwarded());
   EXPECT_EQ(inspector.flow_counters().stalled_evicted, 1U);
   EXPECT_FALSE(crowd.unheard(1, "x").forwarded()) << "what is still to come of the one that went";
-  while (crowd.connect(++n) && crowd.unheard(n, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n").forwarded()) {}
+  while (crowd.connect(++n) && crowd.unheard(n, half).forwarded()) {}
   const std::uint64_t before = inspector.flow_counters().stalled_evicted;
   ASSERT_TRUE(crowd.connect(101));
   wait();
