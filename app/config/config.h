@@ -172,6 +172,13 @@ struct Config {
   std::string control;          // the operator's socket; empty: none
 
   [[nodiscard]] unsigned workers() const;
+  // Of a gateway, packets of workers that are stuck are echoed by another process: for whoever fails open, and for the
+  // operator's bypass, which is to work while a worker does not.
+  [[nodiscard]] bool stands_in() const {
+    return geneve && geneve->profile != GatewayProfile::Mirror && (failures.open || !control.empty());
+  }
+  // There is a process beside the workers for that, and for health checks (app/live/helper.h).
+  [[nodiscard]] bool has_helper() const { return health.wanted() || stands_in(); }
 };
 
 }  // namespace weir::app

@@ -35,6 +35,7 @@ struct HealthConfig {
   std::optional<IpAddress> address;  // none: every IPv4 address
   std::uint16_t http_port = 0, https_port = 0, tcp_port = 0;  // 0: not
   std::string certificate, key;                               // files; empty: made at start
+  [[nodiscard]] bool wanted() const { return http_port != 0 || https_port != 0 || tcp_port != 0; }
   bool operator==(const HealthConfig&) const = default;
 };
 

@@ -77,13 +77,10 @@ std::uint64_t divided(Config config, double factor, const Chosen& chosen) {
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes + kMiB - 1) / kMiB) + "MiB"; }
 
-// The supervisor, and its helper where there is one (Helper::wanted()).
-unsigned other_processes(const Config& config) {
-  const HealthConfig& health = config.health;
-  return config.geneve || health.http_port != 0 || health.https_port != 0 || health.tcp_port != 0 ? 2 : 1;
+// Workers, the supervisor, and its helper where there is one.
+std::uint64_t processes_of(const Config& config) {
+  return kProcess * (std::max(config.workers(), 1U) + (config.has_helper() ? 2 : 1));
 }
-
-std::uint64_t processes_of(const Config& config) { return kProcess * (std::max(config.workers(), 1U) + other_processes(config)); }
 
 // All but rules and processes; and the other way round.
 std::uint64_t share_of(std::uint64_t memory, std::uint64_t processes) {

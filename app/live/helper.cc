@@ -24,17 +24,7 @@ HealthOptions health_options(const HealthConfig& config) {
   return options;
 }
 
-bool checks(const HealthConfig& h) { return h.http_port != 0 || h.https_port != 0 || h.tcp_port != 0; }
-
-// For whoever fails open, and for the operator's bypass, which is to work while a worker does not.
-bool stands_in(const Config& config) {
-  return config.geneve && (config.failures.open || !config.control.empty()) &&
-         config.geneve->profile != GatewayProfile::Mirror;
-}
-
 }  // namespace
-
-bool Helper::wanted(const Config& config) { return checks(config.health) || stands_in(config); }
 
 Helper::Helper(const Config& config, GatewayGroup* gateway, std::vector<const WorkerShared*> workers,
                const Pulse& pulse)
@@ -57,7 +47,7 @@ ExitCode Helper::run() {
     if (!opened) return broken(opened.error());
     test = std::move(*opened);
   }
-  if (gateway_ != nullptr && workers_.size() == gateway_->ports.size() && stands_in(config_)) {
+  if (gateway_ != nullptr && workers_.size() == gateway_->ports.size() && config_.stands_in()) {
     auto opened = StandIn::open(gateway_->ports, pulse_, config_.geneve->stuck_after);
     if (!opened) return broken(opened.error());
     stand_in = std::move(*opened);

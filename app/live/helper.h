@@ -1,6 +1,6 @@
 // Helper: a process of its own beside the workers that answers health checks and, where the operator wants
 // to fail open behind a gateway load balancer, stands in for workers that are stuck (app/gateway/stand_in.h).
-// It inspects nothing; if it dies the supervisor forks another.
+// It inspects nothing; if it dies the supervisor forks another. There is one where Config::has_helper() says so.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,6 @@ namespace weir::app {
 
 class Helper {
  public:
-  [[nodiscard]] static bool wanted(const Config& config);
-
   // `workers` in the order of `pulse`; those of the gateway are the last ones. All must outlive it; `gateway` may
   // be null.
   Helper(const Config& config, GatewayGroup* gateway, std::vector<const WorkerShared*> workers,

@@ -120,7 +120,7 @@ Result<void> Supervisor::prepare() {
     ::new (static_cast<void*>(memory->data())) WorkerShared;
     slots_[i].memory.emplace(std::move(*memory));
   }
-  if (Helper::wanted(loaded_->config)) {
+  if (loaded_->config.has_helper()) {
     auto pulse = Pulse::create(static_cast<std::uint32_t>(slots_.size()));
     if (!pulse) return fail(pulse.error().message);
     pulse_.emplace(std::move(*pulse));

@@ -100,8 +100,19 @@ TEST(Memory, RulesMustFitToo) {
 }
 
 TEST(Memory, AHelperIsCountedWhereThereIsOne) {
-  const std::uint64_t without = plan_memory(good(kQueues), nullptr).processes;
-  EXPECT_GT(plan_memory(good(kQueues + "health: {http_port: 8080}\n"), nullptr).processes, without);
+  const std::string queue = "inputs: {nfqueue: {queues: 0}}\n";
+  const std::string gateway = "inputs: {geneve: {sources: [10.0.0.0/8]}}\n";
+  const std::string mirror = "inputs: {geneve: {sources: [10.0.0.0/8], profile: mirror}}\n";
+  const std::string open = "on_failure: open\n", control = "control: /run/weir.sock\n";
+  const std::uint64_t alone = plan_memory(good(queue), nullptr).processes;  // one worker, and who forked it
+  EXPECT_EQ(alone, plan_memory(good(queue + open + control), nullptr).processes) << "nobody can stand in there";
+  for (const char* health : {"health: {http_port: 8080}\n", "health: {https_port: 8080}\n", "health: {tcp_port: 8080}\n"}) {
+    EXPECT_EQ(plan_memory(good(queue + health), nullptr).processes, alone / 2 * 3) << health;
+  }
+  EXPECT_EQ(plan_memory(good(gateway), nullptr).processes, alone);
+  EXPECT_EQ(plan_memory(good(gateway + open), nullptr).processes, alone / 2 * 3);
+  EXPECT_EQ(plan_memory(good(gateway + control), nullptr).processes, alone / 2 * 3);
+  EXPECT_EQ(plan_memory(good(mirror + open + control), nullptr).processes, alone);
 }
 
 // A file of rules whose databases take far more than their filters.
