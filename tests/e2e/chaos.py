@@ -7,7 +7,8 @@
 
 WEIR_CHAOS_TIMES says how often kills and reloads happen (20), WEIR_CHAOS_CROWD how many connections are open while workers are
 killed (500), WEIR_CHAOS_SECONDS how long memory is pressed (30) or SYNs come at the full rate (60), WEIR_CHAOS_MEMORY what
-limits.memory is then, in MiB (640), WEIR_CHAOS_MILLION how many connections of each kind there are (1000000).
+limits.memory is then, in MiB (640), WEIR_CHAOS_MILLION how many connections of each kind there are (1000000). WEIR_CHAOS_EXPLAIN: what is known of each clean
+request that failed is printed.
 
 Each once with `on_failure: closed` and once with `open` (WEIR_CHAOS_ON_FAILURE: only that one), in a routed lab with wrk, clean requests
 and attacks all the while. Prints a table: what wrk saw, how long traffic stood still, which attacks completed, what was counted. Ends
@@ -44,6 +45,7 @@ class Run:
         self.work.chmod(0o755)
         self.events = None
         self.stats, self.broken_lines = {}, 0
+        self.told = []  # of connections on which clean requests failed
         self.scenario = kind(self)
         self.book = self.work / "book"
 
@@ -107,7 +109,12 @@ class Run:
         marks.append(max(self.end, marks[-1]))
         return max((b - a for a, b in zip(marks, marks[1:])), default=float("inf"))
 
+    def failed(self):
+        """Clean requests that found no answer."""
+        return [{"asker": asker, **failure} for asker in ("kept", "new") for failure in self.probe[asker]["failures"]]
+
     def read_events(self):
+        ports = {failure["port"] for failure in self.failed()}
         with self.weir.events.open() as lines:  # some gigabytes, after a thousand reloads
             for line in lines:
                 try:
@@ -117,6 +124,8 @@ class Run:
                     continue
                 if record["event_type"] == "stats":
                     self.stats = record["stats"]
+                elif record.get("src_port") in ports and record.get("src_ip") == self.lab.client4:
+                    self.told.append(record)
 
     def count(self, name):
         found = self.stats
@@ -140,7 +149,7 @@ class Run:
             yield "attacks are no longer refused at the end"
 
     def row(self):
-        probe = lambda name: f"{len(self.probe[name]['answers'])}/{self.probe[name]['failures']}"
+        probe = lambda name: f"{len(self.probe[name]['answers'])}/{len(self.probe[name]['failures'])}"
         errors = ", ".join(f"{name} {n}" for name, n in self.wrk["errors"].items() if n) or "none"
         counters = [f"{cause}.{action} {n}" for cause, actions in self.stats.get("failure", {}).items() for action, n in actions.items()]
         counters += [f"{name} {self.count(name)}" for name in ("worker.restarts", "worker.stuck", "reload.done", "events.lost", "port.lost", "http.evicted",
@@ -151,6 +160,14 @@ class Run:
         refused = sum(status == 403 for _, status in self.probe["attack"]["answers"])
         return (f"| {self.scenario.name} | {'open' if self.open else 'closed'} | {self.wrk['requests']} | {errors} | {probe('kept')} | {probe('new')} "
                 f"| {self.gap():.2f} | {refused} / {self.completed} | {', '.join(counters) or 'none'} |")
+
+    def explain(self):
+        """What is known of each clean request that failed: by its client, and by Weir's records of that port (of another time, perhaps)."""
+        for failure in self.failed():
+            print(f"{failure['at'] - self.happened:+.2f} s: {failure}")
+            for record in self.told:
+                if record["src_port"] == failure["port"]:
+                    print(f"    {json.dumps(record)}")
 
 
 def main():
@@ -166,6 +183,8 @@ def main():
             one = Run(weir, SCENARIOS[name], is_open)
             one.run()
             print(one.row(), flush=True)
+            if os.environ.get("WEIR_CHAOS_EXPLAIN"):
+                one.explain()
             faults += [f"{name}, {'open' if is_open else 'closed'}: {fault}" for fault in one.faults()]
     print("\nThe policies (docs/OPERATIONS.md):")
     for name in names:

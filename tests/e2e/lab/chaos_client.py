@@ -22,9 +22,14 @@ class Asker(threading.Thread):
     def __init__(self, host, port, end, keep, path):
         super().__init__()
         self.host, self.port, self.end, self.keep, self.path = host, port, end, keep, path
-        self.answers, self.failures = [], 0  # [when, status]
+        self.answers, self.failures = [], []  # [when, status]; what failed, how, and on which port of the client
         self.took = []  # seconds, of each answer
         self.number = 0
+
+    def connect(self):
+        s = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        s.settimeout(PATIENCE)
+        return s
 
     def ask(self, s):
         self.number += 1
@@ -49,18 +54,22 @@ class Asker(threading.Thread):
     def run(self):
         s = None
         while time.monotonic() < self.end:
-            began = time.monotonic()
+            began, step = time.monotonic(), "request"
             try:
                 if s is None:
-                    s = socket.create_connection((self.host, self.port), timeout=PATIENCE)
+                    step, s = "connect", self.connect()
+                    s.connect((self.host, self.port))
+                    step = "first request"
                 status, last = self.ask(s)
                 self.answers.append([time.monotonic(), status])
                 self.took.append(round(time.monotonic() - began, 6))
                 if last or not self.keep:
                     s.close()
                     s = None
-            except (OSError, ValueError, IndexError):
-                self.failures += 1
+            except (OSError, ValueError, IndexError) as e:
+                self.failures.append({"at": round(time.monotonic(), 3), "clock": round(time.time(), 3), "took": round(time.monotonic() - began, 3),
+                                      "step": step, "error": str(e) or type(e).__name__, "number": self.number,
+                                      "port": s.getsockname()[1] if s is not None else 0})
                 if s is not None:
                     s.close()
                 s = None
