@@ -303,6 +303,18 @@ const Course* Foregone::course(std::uint8_t done, Phase phase) const {
   return nullptr;
 }
 
+std::size_t Course::bytes() const {
+  return open.capacity() * sizeof(open[0]) + turns.capacity() * sizeof(turns[0]) + sets.capacity() * sizeof(sets[0]) +
+         noted.capacity() * sizeof(noted[0]);
+}
+
+std::size_t Foregone::bytes() const {
+  std::size_t n = closed_.size() / 8 + courses_.capacity() * sizeof(After);
+  for (const After& after : courses_) n += after.course.bytes();
+  for (const std::string& text : texts_) n += sizeof text + text.capacity();
+  return n;
+}
+
 std::shared_ptr<const Foregone> find_foregone(const Program& program) {
   Closure closure(program);
   closure.find();

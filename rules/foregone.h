@@ -66,6 +66,7 @@ struct Course {
   [[nodiscard]] bool left_by(std::size_t turn, std::size_t step) const {
     return turn < turns.size() && turns[turn].step < step;
   }
+  [[nodiscard]] std::size_t bytes() const;
   // Puts what the turns from `turn` to those before `step` do in place; returns the first that is left.
   std::size_t follow(TransactionState& tx, std::size_t turn, std::size_t step) const;
 };
@@ -76,6 +77,8 @@ class Foregone {
   // Null: nothing is known of a transaction that has run exactly the phases `done` (TransactionState::phases_done).
   [[nodiscard]] const Course* course(std::uint8_t done, Phase phase) const;
   [[nodiscard]] bool closed(std::uint32_t rule) const { return closed_[rule]; }
+  // Of memory, all courses together; what the heap adds to its pieces not counted.
+  [[nodiscard]] std::size_t bytes() const;
 
  private:
   friend class CourseRecorder;

@@ -25,7 +25,10 @@ LoadResult RuleSet::load(const std::vector<Source>& sources, const LoadOptions& 
   number_names(*program);
   if (options.optimisations.listed) find_listed_names(*program);
   compile(*program, options);
-  if (options.optimisations.foregone) program->foregone = find_foregone(*program);
+  if (options.optimisations.foregone) {
+    program->foregone = find_foregone(*program);
+    program->stats.memory_bytes += program->foregone->bytes();
+  }
   const auto made = std::make_shared<const RuleSet>(std::move(program), options.cache_directory);
   made->scanners_->restore();
   if (!options.scanners_later) made->compile_scanners();

@@ -71,7 +71,7 @@ struct LoadStats {
   std::size_t patterns = 0;       // distinct @rx patterns
   std::size_t phrases = 0;        // @pm phrases
   std::size_t files = 0;
-  std::size_t memory_bytes = 0;   // filters; without the scanners' databases
+  std::size_t memory_bytes = 0;   // filters and what is foregone; without the scanners' databases
 };
 
 struct ScannerStats {

@@ -257,6 +257,23 @@ TEST(Foregone, RandomRules) {
   EXPECT_GT(closed, 300U);
 }
 
+TEST(Foregone, ItsMemoryIsCounted) {
+  std::string rules;
+  std::size_t before = 0;
+  for (std::size_t n = 0; n < 120;) {
+    for (int i = 0; i < 40; ++i) {
+      const std::string id = std::to_string(++n);
+      rules += "SecAction \"id:" + id + ",phase:1,pass,nolog,setvar:'tx.name" + id + "=a value'\"\n";
+    }
+    const Pair pair(rules);
+    const std::size_t counted = pair.fast.rules()->stats().memory_bytes - pair.plain.rules()->stats().memory_bytes;
+    EXPECT_GE(counted, n * (sizeof(Course::Set) + sizeof(Course::Turn))) << "each sets a variable, somewhere on the way";
+    EXPECT_GT(counted, before);
+    EXPECT_LT(counted, 1U << 20U);
+    before = counted;
+  }
+}
+
 // No more is kept of what is foregone than of rules that are run.
 TEST(Foregone, WhereSoManyMatchesAreKept) {
   Pair pair(R"rules(
