@@ -32,7 +32,10 @@ std::string printable(std::string_view text) {
 
 std::string id_list(const std::vector<std::uint64_t>& ids) {
   std::string out;
-  for (const std::uint64_t id : ids) out += (out.empty() ? "" : " ") + std::to_string(id);
+  for (const std::uint64_t id : ids) {
+    if (!out.empty()) out += ' ';
+    out += std::to_string(id);
+  }
   return out.empty() ? "none" : out;
 }
 

@@ -16,12 +16,13 @@
 
 namespace weir::flow {
 
-// One writer, which takes nothing from the heap and waits for nobody.
+// One writer, which takes nothing from the heap and waits for nobody. Others read when its process is dead: until then only
+// a compiler could bring what it writes into another order.
 class FlowInHand {
  public:
   void take(const FlowKey& key) noexcept {
     held_.store(false, std::memory_order_relaxed);  // what is written only in part is nobody's
-    std::atomic_thread_fence(std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_release);
     key_ = key;
     held_.store(true, std::memory_order_release);
   }
