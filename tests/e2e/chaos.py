@@ -167,6 +167,8 @@ class Run:
 
     def explain(self):
         """What is known of each clean request that failed: by its client, and by Weir's records of that port (of another time, perhaps)."""
+        for asker in ("kept", "new"):
+            print(f"slowest answers, {asker}: {sorted(self.probe[asker]['took'])[-5:]} s")
         for failure in self.failed():
             print(f"{failure['at'] - self.happened:+.2f} s: {failure}")
             for record in self.told:
