@@ -106,6 +106,17 @@ class VarTable {
     const std::uint32_t place = place_of(name, hash, known);
     if (place != 0) vars_.data()[place - 1].live = false;
   }
+  // All that a table holds of whose names each has a number.
+  struct Image {
+    std::vector<Var> vars;
+    std::vector<std::uint32_t> places;
+  };
+  [[nodiscard]] Image image() const { return {vars_, places_}; }
+  // REQUIRES: the table is empty, and knows the names that the image's did.
+  void assign(const Image& image) {
+    vars_.assign(image.vars.begin(), image.vars.end());
+    places_.assign(image.places.begin(), image.places.end());
+  }
   // `names` outlives the content that follows; null: none are known.
   void clear(const KnownNames* names = nullptr);
 

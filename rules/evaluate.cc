@@ -327,21 +327,53 @@ std::size_t next_step(std::span<const std::uint64_t> all, const std::uint64_t* w
   return word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
 }
 
-const Course* course_of(const TransactionState& tx, Phase phase) {
-  const Foregone* foregone = tx.program->foregone.get();
-  const bool known = foregone != nullptr && !tx.astray && tx.trace == nullptr && tx.profile == nullptr;
-  return known ? foregone->course(tx.phases_done, phase) : nullptr;
-}
+// The way through a phase as far as it is foregone.
+class Way {
+ public:
+  Way(TransactionState& tx, Phase phase) : tx_(tx), phase_(phase) {
+    const Foregone* const foregone = tx.program->foregone.get();
+    tx.course = nullptr;
+    if (foregone == nullptr || tx.astray || tx.trace != nullptr || tx.profile != nullptr) return;
+    if (!tx.disappointed) tx.course = foregone->course(tx.phases_done, phase, Foregone::Way::Hopeful);
+    hopeful_ = tx.course != nullptr;
+    if (!hopeful_) tx.course = foregone->course(tx.phases_done, phase);
+  }
+  // The first step from `from` on that is to be run; what is foregone before it is put in place.
+  std::size_t next(std::size_t from, std::size_t end) {
+    if (hopeful_ && tx_.disappointed) be_strict(from);
+    if (tx_.course != nullptr && (tx_.astray || !tx_.course->fits(tx_))) tx_.course = nullptr;
+    const std::size_t step = next_step(tx_.steps_to_run, tx_.course == nullptr ? nullptr : tx_.course->open.data(), from, end);
+    if (tx_.course != nullptr) turn_ = tx_.course->follow(tx_, turn_, step);
+    return step;
+  }
+  // A rule jumps to `to`; `behind` it nothing has been done.
+  void jump(std::size_t behind, std::size_t to) {
+    if (tx_.course == nullptr || !tx_.course->left_by(turn_, to)) return;
+    if (hopeful_) {
+      tx_.disappointed = true;
+      be_strict(behind);
+    }
+    if (tx_.course != nullptr && tx_.course->left_by(turn_, to)) tx_.astray = true;
+  }
+
+ private:
+  void be_strict(std::size_t step) {
+    hopeful_ = false;
+    if (tx_.course == nullptr) return;
+    tx_.course = tx_.program->foregone->course(tx_.phases_done, phase_);
+    if (tx_.course != nullptr) turn_ = tx_.course->turn_at(step);
+  }
+  TransactionState& tx_;
+  const Phase phase_;
+  bool hopeful_ = false;
+  std::size_t turn_ = 0;  // of the course: what is before it is done
+};
 
 // False: the phase was left before its end.
-bool run_steps(TransactionState& tx, Phase phase, const std::vector<std::uint32_t>& steps) {
-  std::size_t turn = 0;  // of the course: what is before it is done
+bool run_steps(TransactionState& tx, Phase phase, const std::vector<std::uint32_t>& steps, Way& way) {
   for (std::size_t i = 0; i < steps.size();) {
     if (tx.mode == EngineMode::Off) return false;
-    if (tx.course != nullptr && (tx.astray || !tx.course->fits(tx))) tx.course = nullptr;
-    const std::size_t next =
-        next_step(tx.steps_to_run, tx.course == nullptr ? nullptr : tx.course->open.data(), i, steps.size());
-    if (tx.course != nullptr) turn = tx.course->follow(tx, turn, next);
+    const std::size_t next = way.next(i, steps.size());
     note_not_run(tx, steps, i, next);
     if (next >= steps.size()) break;
     i = next;
@@ -360,7 +392,7 @@ bool run_steps(TransactionState& tx, Phase phase, const std::vector<std::uint32_
       to = after_match(rule, i, steps.size());
       const bool jump = rule.skip_to != Rule::kNoSkip;
       note_jump(tx, steps, i + 1, to, jump ? TraceSink::Skipped::SkipAfter : TraceSink::Skipped::Skip);
-      if (tx.course != nullptr && tx.course->left_by(turn, to)) tx.astray = true;
+      way.jump(i + 1, to);
     }
     i = to;
   }
@@ -373,13 +405,13 @@ void run_phase(TransactionState& tx, Phase phase) {
   tx.phase = phase;
   if (tx.trace != nullptr) tx.trace->on_phase(phase);
   const auto& steps = tx.program->phases[static_cast<std::size_t>(phase)];
-  tx.course = course_of(tx, phase);
+  Way way(tx, phase);
   if (tx.program->optimisations.prefilter) {
     prescan(tx, phase);
   } else {
     tx.steps_to_run.assign((steps.size() + 63) / 64, ~std::uint64_t{0});
   }
-  const bool whole = run_steps(tx, phase, steps);
+  const bool whole = run_steps(tx, phase, steps, way);
   if (!whole || tx.course == nullptr) tx.astray = true;
   tx.course = nullptr;
   tx.matched_vars.clear();

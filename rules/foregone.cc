@@ -36,11 +36,15 @@ class ForeignNames {
   std::vector<bool> foreign_;  // by number
 };
 
+bool counts(const SetVar& set) { return set.how == SetVar::How::Add || set.how == SetVar::How::Subtract; }
+
 // Which rules are closed. All that look like it are taken to be, until one reads what another kind of rule sets.
 class Closure {
  public:
-  explicit Closure(const Program& program) : foreign(program.tx_names), program_(program) {}
+  Closure(const Program& program, Foregone::Way way) : foreign(program.tx_names), program_(program), way_(way) {}
   void find();
+  // By number: the names that rules which are not closed set, and others read to tell what is foregone.
+  [[nodiscard]] std::vector<bool> watched() const;
 
   std::vector<bool> closed;  // by rule
   ForeignNames foreign;
@@ -55,8 +59,10 @@ class Closure {
   [[nodiscard]] bool reads_foreign(const Rule& rule) const;
   [[nodiscard]] bool reads_foreign(const Macro& macro) const;
   void gather_foreign();
+  void add_set(ForeignNames& names) const;
 
   const Program& program_;
+  const Foregone::Way way_;
 };
 
 // Does the macro speak of nothing but single TX variables?
@@ -113,8 +119,7 @@ bool Closure::reads_foreign(const Rule& rule) const {
     }
     for (const Action& action : link.actions) {
       const auto& set = std::get<SetVar>(action);
-      const bool counts = set.how == SetVar::How::Add || set.how == SetVar::How::Subtract;
-      if (reads_foreign(set.value) || (counts && foreign.contains(set.known))) return true;
+      if (reads_foreign(set.value) || (counts(set) && foreign.contains(set.known))) return true;
     }
   }
   return false;
@@ -124,6 +129,11 @@ void Closure::gather_foreign() {
   foreign.clear();
   for (std::uint16_t i = 0; i < 10; ++i) foreign.add(static_cast<std::uint16_t>(KnownNames::kFirstDigit + i));
   foreign.add("MSC_PCRE_LIMITS_EXCEEDED");
+  if (way_ == Foregone::Way::Strict) add_set(foreign);
+}
+
+// Adds what rules set that are not closed.
+void Closure::add_set(ForeignNames& names) const {
   for (std::size_t r = 0; r < closed.size(); ++r) {
     if (closed[r]) continue;
     for (const Link& link : links_of(program_.rules[r])) {
@@ -131,9 +141,9 @@ void Closure::gather_foreign() {
         const auto* set = std::get_if<SetVar>(&action);
         if (set == nullptr || set->collection != Written::Tx) continue;
         if (set->name.literal()) {
-          foreign.add(set->known);
+          names.add(set->known);
         } else {
-          foreign.add_beginning(set->name.text());
+          names.add_beginning(set->name.text());
         }
       }
     }
@@ -153,31 +163,65 @@ void Closure::find() {
   }
 }
 
+std::vector<bool> Closure::watched() const {
+  ForeignNames set(program_.tx_names);
+  add_set(set);
+  std::vector<bool> out(program_.tx_names.last() + 1, false);
+  const auto read = [&](std::uint16_t name) {
+    if (name != 0 && set.contains(name)) out[name] = true;
+  };
+  const auto read_by = [&](const Macro& macro) {
+    for (const Macro::Part& p : macro.parts()) {
+      if (p.is_variable) read(p.known);
+    }
+  };
+  for (std::size_t r = 0; r < closed.size(); ++r) {
+    const Rule& rule = program_.rules[r];
+    if (const Link& first = links_of(rule).front(); first.number) read(first.targets.front().known);  // CourseRecorder asks
+    if (!closed[r]) continue;
+    read_by(rule.message);
+    read_by(rule.log_data);
+    for (const Link& link : links_of(rule)) {
+      read_by(link.op_macro);
+      for (const TargetSpec& t : link.targets) read(t.known);
+      for (const Action& action : link.actions) {
+        const auto& a = std::get<SetVar>(action);
+        read_by(a.value);
+        if (counts(a)) read(a.known);
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 // Goes through phases as a transaction would of which nothing is known.
 class CourseRecorder {
  public:
-  CourseRecorder(const Program& program, const Closure& closure, Foregone& out);
+  CourseRecorder(const Program& program, const Closure& closure, Foregone::Way way, Foregone& out);
   // After the phases that it has been through. False: a closed rule would end the phase, so that nothing is foregone.
   bool run(Phase phase);
 
  private:
   bool closed_step(std::uint32_t step, const Rule& rule, Course& course, std::size_t& to);
   bool run_links(const Rule& rule, Course& course);
+  [[nodiscard]] bool stays_near(std::size_t step, std::size_t to) const;
   std::string_view keep(std::string_view text) { return *out_.texts_.emplace(text).first; }
   [[nodiscard]] bool of_client(std::string_view value) const { return value.data() == tx_.client_text.data(); }
+  void keep_beginning(const std::vector<std::uint32_t>& steps, Course& course) const;
   void note(std::uint32_t step, std::uint32_t rule, std::uint64_t work, Course& course);
 
   const Program& program_;
   const Closure& closure_;
+  const Foregone::Way way_;
   Foregone& out_;
   Scratch scratch_;
   TransactionState tx_;
 };
 
-CourseRecorder::CourseRecorder(const Program& program, const Closure& closure, Foregone& out)
-    : program_(program), closure_(closure), out_(out), tx_(scratch_, nullptr) {
+CourseRecorder::CourseRecorder(const Program& program, const Closure& closure, Foregone::Way way, Foregone& out)
+    : program_(program), closure_(closure), way_(way), out_(out), tx_(scratch_, nullptr) {
   tx_.program = &program;
   tx_.forms.arena = &tx_.arena;
   tx_.forms.chains = &program.chains;
@@ -216,7 +260,8 @@ void CourseRecorder::note(std::uint32_t step, std::uint32_t rule, std::uint64_t 
   for (Match m : tx_.matches) {
     const bool client = of_client(m.value);
     for (std::string_view* text : {&m.message, &m.data, &m.target, &m.value}) *text = keep(*text);
-    course.noted.push_back({rule, client, m});
+    course.noted.push_back({rule, client});
+    course.matches.push_back(m);
   }
   turn.noted = static_cast<std::uint32_t>(course.noted.size());
   turn.severity = std::min(turn.severity, tx_.highest_severity);
@@ -237,7 +282,40 @@ bool CourseRecorder::closed_step(std::uint32_t step, const Rule& rule, Course& c
   if (match && rule.disruption != Rule::Disruption::Pass) return false;
   note(step, static_cast<std::uint32_t>(&rule - program_.rules.data()), work, course);
   if (match) to = after_match(rule, step, program_.phases[static_cast<std::size_t>(tx_.phase)].size());
-  return true;
+  return way_ == Foregone::Way::Strict || stays_near(step, to);
+}
+
+// Does a jump from `step` leave out nothing that is done on the strict course, which must go on from any place?
+bool CourseRecorder::stays_near(std::size_t step, std::size_t to) const {
+  const Course* const strict = out_.course(tx_.phases_done, tx_.phase);
+  return strict == nullptr || !strict->left_by(strict->turn_at(step + 1), to);
+}
+
+namespace {
+
+void put(const Course::Set& s, VarTable& vars) {
+  if (s.unset) {
+    vars.unset(s.name, s.hash, s.known);
+  } else {
+    vars.set(s.name, s.hash, s.value, s.known);
+  }
+}
+
+}  // namespace
+
+// Of the turns before the first step that is run in every transaction.
+void CourseRecorder::keep_beginning(const std::vector<std::uint32_t>& steps, Course& course) const {
+  const auto always = [&](std::uint32_t step) {
+    return bit_of(course.open.data(), step) && !program_.links[program_.rules[steps[step]].first_link].read.scanned();
+  };
+  std::uint32_t step = 0;
+  while (step < steps.size() && !always(step)) ++step;
+  course.begins_turns = course.turn_at(step);
+  if (course.begins_turns == 0) return;
+  VarTable vars;
+  vars.clear(&program_.tx_names);
+  for (std::uint32_t i = 0; i < course.turns[course.begins_turns - 1].sets; ++i) put(course.sets[i], vars);
+  course.begins = vars.image();
 }
 
 bool CourseRecorder::run(Phase phase) {
@@ -260,8 +338,9 @@ bool CourseRecorder::run(Phase phase) {
   }
   const VarTable::Var* level = tx_.tx.find(program_.prefilter.level_name, program_.prefilter.level_hash);
   if (level != nullptr) course.level = leading_integer(level->value);
-  if (out_.course(tx_.phases_done, phase) == nullptr) {
-    out_.courses_.push_back({tx_.phases_done, phase, std::move(course)});
+  if (tx_.phases_done == 0) keep_beginning(steps, course);
+  if (out_.course(tx_.phases_done, phase, way_) == nullptr) {
+    out_.courses_.push_back({tx_.phases_done, phase, way_, std::move(course)});
   }
   tx_.phases_done = static_cast<std::uint8_t>(tx_.phases_done | 1U << static_cast<unsigned>(phase));
   return true;
@@ -273,20 +352,13 @@ std::size_t Course::follow(TransactionState& tx, std::size_t turn, std::size_t s
   if (to == turn) return turn;
   const Turn before = turn == 0 ? Turn{} : turns[turn - 1];
   const Turn& last = turns[to - 1];
-  for (std::size_t i = before.sets; i < last.sets; ++i) {
-    const Set& s = sets[i];
-    if (s.unset) {
-      tx.tx.unset(s.name, s.hash, s.known);
-    } else {
-      tx.tx.set(s.name, s.hash, s.value, s.known);
-    }
+  std::size_t set = before.sets;
+  if (turn == 0 && to >= begins_turns && begins_turns != 0 && tx.tx.all().empty()) {
+    tx.tx.assign(begins);
+    set = turns[begins_turns - 1].sets;
   }
-  for (std::size_t i = before.noted; i < last.noted; ++i) {
-    const Noted& n = noted[i];
-    if (!tx.keeps_match(n.rule, false)) continue;
-    tx.matches.push_back(n.match);
-    if (n.of_client) tx.matches.back().value = tx.client_text;
-  }
+  for (; set < last.sets; ++set) put(sets[set], tx.tx);
+  add_matches(tx, before.noted, last.noted);
   tx.work += last.work - before.work;
   tx.highest_severity = std::min(tx.highest_severity, last.severity);
   if (last.matched_by > turn) {  // else another rule may have matched since
@@ -296,37 +368,71 @@ std::size_t Course::follow(TransactionState& tx, std::size_t turn, std::size_t s
   return to;
 }
 
-const Course* Foregone::course(std::uint8_t done, Phase phase) const {
+void Course::add_matches(TransactionState& tx, std::size_t from, std::size_t to) const {
+  const auto at = [](std::size_t i) { return static_cast<std::ptrdiff_t>(i); };
+  const std::size_t kept = tx.matches.size();
+  if (kept + (to - from) <= TransactionState::kMaxMatches) {
+    tx.matches.insert(tx.matches.end(), matches.begin() + at(from), matches.begin() + at(to));
+    for (std::size_t i = from; i < to; ++i) {
+      tx.rule_matched[noted[i].rule] = 1;
+      if (noted[i].of_client) tx.matches[kept + i - from].value = tx.client_text;
+    }
+    return;
+  }
+  for (std::size_t i = from; i < to; ++i) {
+    if (!tx.keeps_match(noted[i].rule, false)) continue;
+    tx.matches.push_back(matches[i]);
+    if (noted[i].of_client) tx.matches.back().value = tx.client_text;
+  }
+}
+
+std::size_t Course::turn_at(std::size_t step) const {
+  const auto at = std::lower_bound(turns.begin(), turns.end(), step, [](const Turn& t, std::size_t s) { return t.step < s; });
+  return static_cast<std::size_t>(at - turns.begin());
+}
+
+const Course* Foregone::course(std::uint8_t done, Phase phase, Way way) const {
   for (const After& a : courses_) {
-    if (a.done == done && a.phase == phase) return &a.course;
+    if (a.done == done && a.phase == phase && a.way == way) return &a.course;
   }
   return nullptr;
 }
 
 std::size_t Course::bytes() const {
   return open.capacity() * sizeof(open[0]) + turns.capacity() * sizeof(turns[0]) + sets.capacity() * sizeof(sets[0]) +
-         noted.capacity() * sizeof(noted[0]);
+         noted.capacity() * sizeof(noted[0]) + matches.capacity() * sizeof(matches[0]) +
+         begins.vars.capacity() * sizeof(begins.vars[0]) + begins.places.capacity() * sizeof(begins.places[0]);
 }
 
 std::size_t Foregone::bytes() const {
-  std::size_t n = closed_.size() / 8 + courses_.capacity() * sizeof(After);
+  std::size_t n = (closed_.size() + hoped_.size() + watched_.size()) / 8 + courses_.capacity() * sizeof(After);
   for (const After& after : courses_) n += after.course.bytes();
   for (const std::string& text : texts_) n += sizeof text + text.capacity();
   return n;
 }
 
 std::shared_ptr<const Foregone> find_foregone(const Program& program) {
-  Closure closure(program);
-  closure.find();
-  auto out = std::make_shared<Foregone>(closure.closed);
+  using Way = Foregone::Way;
+  Closure strict(program, Way::Strict);
+  Closure hopeful(program, Way::Hopeful);
+  strict.find();
+  hopeful.find();
+  auto out = std::make_shared<Foregone>();
+  out->closed_ = strict.closed;
+  out->hoped_ = hopeful.closed;
+  out->watched_ = hopeful.watched();
   // The ways that transactions take: a request with or without its response, or with its head only.
   constexpr Phase kAll[] = {Phase::RequestHeaders, Phase::RequestBody, Phase::ResponseHeaders, Phase::ResponseBody};
-  for (std::size_t n = std::size(kAll); n > 0; --n) {
-    CourseRecorder recorder(program, closure, *out);
-    bool whole = true;
-    for (std::size_t i = 0; i < n && whole; ++i) whole = recorder.run(kAll[i]);
-    if (whole) recorder.run(Phase::Logging);
-  }
+  const auto record = [&](Way way, const Closure& closure) {
+    for (std::size_t n = std::size(kAll); n > 0; --n) {
+      CourseRecorder recorder(program, closure, way, *out);
+      bool whole = true;
+      for (std::size_t i = 0; i < n && whole; ++i) whole = recorder.run(kAll[i]);
+      if (whole) recorder.run(Phase::Logging);
+    }
+  };
+  record(Way::Strict, strict);
+  if (program.optimisations.hopeful) record(Way::Hopeful, hopeful);
   return out;
 }
 

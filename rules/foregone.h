@@ -9,6 +9,11 @@
 // rule by rule, and which other steps lie on it. A transaction *strays* from it where another rule jumps over a closed one,
 // where ctl: removes one, and where a phase is left before its end. From then on its rules are run one by one.
 //
+// Scores are no such variables: rules of the message add to them. Yet of most messages none does, and then what CRS makes of
+// them at the end of each phase is the same, too. So there is a second, *hopeful*, course beside the strict one: on it
+// rules count as closed that read what others set, as long as those have not. Which names that is about is known at
+// load; where one of them is set the transaction is *disappointed*, and goes on by the strict course.
+//
 // Invariants: between any two rules that are run TX, the matches, MATCHED_VAR, HIGHEST_SEVERITY and the work are
 // what they would be had the closed rules been run. With a trace or a profile all rules are run. Tested by
 // tests/unit/rules_core/foregone_test.cc and differential_test.cc.
@@ -40,7 +45,6 @@ struct Course {
   struct Noted {
     std::uint32_t rule = 0;
     bool of_client = false;  // its value is REMOTE_ADDR, as SecAction's is
-    Match match;
   };
   // A rule that does something. Sums are those of the course up to and with it.
   struct Turn {
@@ -56,6 +60,10 @@ struct Course {
   std::vector<Turn> turns;          // by step
   std::vector<Set> sets;
   std::vector<Noted> noted;
+  std::vector<Match> matches;  // of `noted`
+  // What the first turns make of an empty TX, in one piece: CRS' set-up is dozens of variables.
+  VarTable::Image begins;
+  std::size_t begins_turns = 0;
   std::optional<std::int64_t> level;  // Prefilters::level_name at the end
 
   // Is there room for all that it sets? A hostile request may have filled TX.
@@ -67,27 +75,39 @@ struct Course {
     return turn < turns.size() && turns[turn].step < step;
   }
   [[nodiscard]] std::size_t bytes() const;
+  // The first turn that is not before `step`.
+  [[nodiscard]] std::size_t turn_at(std::size_t step) const;
   // Puts what the turns from `turn` to those before `step` do in place; returns the first that is left.
   std::size_t follow(TransactionState& tx, std::size_t turn, std::size_t step) const;
+
+ private:
+  void add_matches(TransactionState& tx, std::size_t from, std::size_t to) const;
 };
 
 class Foregone {
  public:
-  explicit Foregone(std::vector<bool> closed) : closed_(std::move(closed)) {}
+  enum class Way : std::uint8_t { Strict, Hopeful };
   // Null: nothing is known of a transaction that has run exactly the phases `done` (TransactionState::phases_done).
-  [[nodiscard]] const Course* course(std::uint8_t done, Phase phase) const;
-  [[nodiscard]] bool closed(std::uint32_t rule) const { return closed_[rule]; }
+  [[nodiscard]] const Course* course(std::uint8_t done, Phase phase, Way way = Way::Strict) const;
+  [[nodiscard]] bool closed(std::uint32_t rule, Way way = Way::Strict) const {
+    return (way == Way::Strict ? closed_ : hoped_)[rule];
+  }
+  // Does setting the TX variable with this number (Program::tx_names) disappoint?
+  [[nodiscard]] bool watches(std::uint16_t known) const { return watched_[known]; }
   // Of memory, all courses together; what the heap adds to its pieces not counted.
   [[nodiscard]] std::size_t bytes() const;
 
  private:
   friend class CourseRecorder;
+  friend std::shared_ptr<const Foregone> find_foregone(const Program& program);
   struct After {
     std::uint8_t done = 0;
     Phase phase{};
+    Way way{};
     Course course;
   };
-  std::vector<bool> closed_;  // by rule
+  std::vector<bool> closed_, hoped_;  // by rule
+  std::vector<bool> watched_;         // by number of a name
   std::vector<After> courses_;
   std::set<std::string, std::less<>> texts_;  // what the courses' views are of, if not of the program
 };

@@ -52,6 +52,7 @@ struct Optimisations {
   bool transform_cache = true;  // a chain is applied once to a value
   bool numbers = true;          // comparisons of TX variables that fail are done with at once
   bool foregone = true;         // rules that look at nothing of a message are run once, at load
+  bool hopeful = true;          // ... those of scores too, while no score has been set
   bool listed = true;           // chains that ask for names on a list are not run where none is
   bool injection = true;        // libinjection is asked only about what could be an injection
 };

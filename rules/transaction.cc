@@ -175,7 +175,7 @@ void clear_outcome(TransactionState& tx) {
   tx.pcre_limits_exceeded = false;
   tx.rule_flags_used = false;
   tx.target_removals.clear();
-  tx.astray = false;
+  tx.astray = tx.disappointed = false;
   tx.decision = Decision{};
   tx.intercepted = tx.allow_all = tx.allow_request = false;
   tx.matches.clear();
@@ -347,7 +347,7 @@ Decision Transaction::request_body_done(Timestamp now, bool truncated, bool trai
   }
   if (trailers_may_follow) {
     tx.before_trailers = {true, tx.tx, tx.rule_matched, tx.matches.size(), tx.dropped_matches, tx.highest_severity,
-                          tx.astray};
+                          tx.astray, tx.disappointed};
   }
   return phase_result(tx, Phase::RequestBody, now);
 }
@@ -363,6 +363,7 @@ Decision Transaction::request_trailers_done(Timestamp now) {
     tx.dropped_matches = before.dropped_matches;
     tx.highest_severity = before.highest_severity;
     tx.astray = before.astray;
+    tx.disappointed = before.disappointed;
     before.kept = false;
     for (const Variable v : {Variable::FULL_REQUEST, Variable::FULL_REQUEST_LENGTH}) {
       tx.scalar_ready[static_cast<std::size_t>(v)] = false;

@@ -173,6 +173,7 @@ struct BeforePhase {
   std::uint32_t dropped_matches = 0;
   int highest_severity = 255;
   bool astray = false;
+  bool disappointed = false;
 };
 
 struct Course;  // rules/foregone.h
@@ -243,6 +244,7 @@ struct TransactionState {
   std::vector<std::uint64_t> steps_to_run;  // of the current phase
   const Course* course = nullptr;           // what is foregone in it; null: nothing
   bool astray = false;                      // from what is foregone, for good
+  bool disappointed = false;                // from the hopeful course to the strict one (foregone.h), for good
   const Prefilter* filter = nullptr;        // in use, ...
   std::uint8_t filter_number = 0;           // 1 + its place in Prefilters::filters, ...
   MaskTable* masks = nullptr;               // its table, ...

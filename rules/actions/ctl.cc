@@ -9,19 +9,20 @@ namespace weir::rules {
 
 namespace {
 
-// Does the removal concern what is foregone? Of targets only those that closed rules may have.
-bool leads_astray(const TransactionState& tx, const CtlAction& ctl) {
+// Does the removal concern what is foregone on such a course? Of targets only those that closed rules may have.
+bool concerns(const TransactionState& tx, const CtlAction& ctl, Foregone::Way way) {
   const bool targets = ctl.targets.empty() || std::any_of(ctl.targets.begin(), ctl.targets.end(), [](const TargetSpec& t) {
     return t.variable == Variable::TX || t.variable == Variable::REMOTE_ADDR;
   });
   const Foregone* foregone = tx.program->foregone.get();
   return foregone != nullptr && targets &&
-         std::any_of(ctl.rules.begin(), ctl.rules.end(), [&](std::uint32_t rule) { return foregone->closed(rule); });
+         std::any_of(ctl.rules.begin(), ctl.rules.end(), [&](std::uint32_t rule) { return foregone->closed(rule, way); });
 }
 
 void flag_rules(TransactionState& tx, const CtlAction& ctl, std::uint8_t flag) {
   if (ctl.rules.empty()) return;
-  tx.astray = tx.astray || leads_astray(tx, ctl);
+  tx.disappointed = tx.disappointed || concerns(tx, ctl, Foregone::Way::Hopeful);
+  tx.astray = tx.astray || concerns(tx, ctl, Foregone::Way::Strict);
   if (!tx.rule_flags_used) {
     tx.rule_flags.assign(tx.program->rules.size(), 0);
     tx.rule_flags_used = true;

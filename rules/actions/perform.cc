@@ -5,6 +5,7 @@
 
 #include "rules/actions/actions.h"
 #include "rules/evaluate.h"
+#include "rules/foregone.h"
 #include "rules/variables.h"
 
 namespace weir::rules {
@@ -41,7 +42,15 @@ Name variable_key(TransactionState& tx, const Macro& macro, std::uint32_t hash, 
   return {text, fold_hash(text), 0};
 }
 
+// A rule that looks at the message sets the variable: may one that is foregone read it?
+bool disappoints(const TransactionState& tx, const Name& name) {
+  const Foregone* const foregone = tx.program->foregone.get();
+  if (foregone == nullptr) return false;
+  return foregone->watches(name.known != 0 ? name.known : tx.program->tx_names.find(name.text, name.hash));
+}
+
 std::string_view set_tx(TransactionState& tx, const SetVar& a, const Name& name) {
+  tx.disappointed = tx.disappointed || disappoints(tx, name);
   if (a.how == SetVar::How::Unset) {
     tx.tx.unset(name.text, name.hash, name.known);
     return {};

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "rules/program.h"
+#include "rules/transaction_state.h"
 #include "tests/unit/rules_core/waf.h"
 
 namespace weir::rules::testing {
@@ -35,15 +36,22 @@ std::string state_of(Waf& waf) {
   return out + waf.var("MATCHED_VAR_NAME") + "=" + waf.var("MATCHED_VAR") + " " + waf.var("HIGHEST_SEVERITY");
 }
 
-// The same rules with what is foregone put in place, and with every rule run.
+// The same rules with what is foregone put in place, also without hope, and with every rule run.
 class Pair {
  public:
   explicit Pair(const std::string& rules, bool prefilter = true)
-      : fast(rules, with_foregone(true, prefilter)), plain(rules, with_foregone(false, prefilter)) {}
+      : fast(rules, with_foregone(true, prefilter)), plain(rules, with_foregone(false, prefilter)), strict(rules, without_hope()) {}
+  static LoadOptions without_hope() {
+    LoadOptions options;
+    options.optimisations.hopeful = false;
+    return options;
+  }
   void same(const Request& r) {
     fast.run(r);
     plain.run(r);
+    strict.run(r);
     EXPECT_EQ(state_of(fast), state_of(plain)) << r.target;
+    EXPECT_EQ(state_of(strict), state_of(plain)) << r.target;
   }
   void same_everywhere() {
     for (const char* target : {"/", "/?q=jump", "/?q=remove", "/?q=deny", "/?q=off", "/?q=allow", "/?q=phase", "/?q=set",
@@ -53,14 +61,15 @@ class Pair {
     }
   }
   // The rule is not looked at in a transaction that stays on its course.
-  bool closed(std::uint64_t id) const {
+  bool closed(std::uint64_t id, Foregone::Way way = Foregone::Way::Strict) const {
     const Program& p = fast.rules()->program();
     for (std::uint32_t r = 0; r < p.rules.size(); ++r) {
-      if (p.rules[r].id == id) return p.foregone->closed(r);
+      if (p.rules[r].id == id) return p.foregone->closed(r, way);
     }
     return false;
   }
-  Waf fast, plain;
+  bool disappointed() { return fast.transaction().state().disappointed; }
+  Waf fast, plain, strict;
 };
 
 const std::string kRules = R"conf(
@@ -176,6 +185,97 @@ SecRule TX:a "@streq 2" "id:3,phase:1,pass"
   EXPECT_EQ(pair.fast.var("MATCHED_VAR_NAME"), "REMOTE_ADDR");
 }
 
+// As CRS counts: what reads scores is foregone until a rule of the message adds to one.
+TEST(Foregone, ScoresAreHopedToStay) {
+  Pair pair(R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.score=0,setvar:tx.all=0,setvar:tx.level=1"
+SecRule ARGS:q "@rx first" "id:2,phase:1,pass,setvar:tx.score=+3"
+SecRule TX:level "@ge 1" "id:3,phase:1,nolog,pass,setvar:'tx.all=+%{tx.score}'"
+SecRule ARGS:q "@rx between" "id:4,phase:1,pass,setvar:tx.score=+2"
+SecRule TX:all "@ge 5" "id:5,phase:1,deny,status:451"
+SecRule ARGS:q "@rx named" "id:6,phase:2,pass,setvar:'tx.s%{ARGS.r}=9'"
+SecRule ARGS:q "@rx gone" "id:7,phase:2,pass,setvar:!tx.score"
+SecRule ARGS:q "@rx other" "id:8,phase:2,pass,setvar:tx.f=1"
+SecRule TX:level "@ge 1" "id:9,phase:2,nolog,pass,setvar:'tx.all=+%{tx.score}'"
+SecRule &TX:score "@eq 0" "id:10,phase:2,pass,log,msg:'no score'"
+SecRule TX:all "@ge 5" "id:11,phase:2,pass,log,msg:'%{tx.all}'"
+SecRule TX:all "@eq 0" "id:12,phase:5,nolog,pass,skipAfter:END"
+SecRule ARGS:q "@rx ." "id:13,phase:5,pass,log,msg:'%{tx.all}'"
+SecMarker END
+)conf");
+  LOADED(pair.fast);
+  for (const std::uint64_t id : {3, 5, 9, 10, 11, 12}) {
+    EXPECT_FALSE(pair.closed(id)) << id;
+    EXPECT_TRUE(pair.closed(id, Foregone::Way::Hopeful)) << id;
+  }
+  for (const std::uint64_t id : {2, 4, 6, 7, 8, 13}) EXPECT_FALSE(pair.closed(id, Foregone::Way::Hopeful)) << id;
+  for (const char* target : {"/", "/?q=x", "/?q=other", "/?q=named&r=illy"}) {
+    pair.same(get(target));
+    EXPECT_FALSE(pair.disappointed()) << target;
+    EXPECT_FALSE(pair.fast.matched(13)) << target;
+  }
+  for (const char* target : {"/?q=first", "/?q=between", "/?q=first+between", "/?q=named&r=core", "/?q=gone", "/?q=named+first&r=core",
+                             "/?q=first+gone"}) {
+    pair.same(get(target));
+    EXPECT_TRUE(pair.disappointed()) << target;
+  }
+  pair.same(get("/?q=first+between"));
+  EXPECT_EQ(pair.fast.tx("all"), "8");
+}
+
+// Whether a rule that looks at the message is worth looking at may be hoped for, too.
+TEST(Foregone, RulesThatAskAreAskedAgain) {
+  Pair pair(R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.a=0"
+SecRule ARGS:q "@rx set" "id:2,phase:1,nolog,pass,setvar:tx.a=1"
+SecRule TX:a "@eq 1" "id:3,phase:1,nolog,pass,chain"
+  SecRule ARGS:r "@rx ." "setvar:tx.b=1"
+)conf");
+  LOADED(pair.fast);
+  EXPECT_FALSE(pair.closed(3, Foregone::Way::Hopeful));
+  for (const char* target : {"/", "/?r=1", "/?q=set", "/?q=set&r=1"}) pair.same(get(target));
+  EXPECT_EQ(pair.fast.tx("b"), "1");
+}
+
+// Where hope has jumped over what is done on the strict course, that course must not be gone on with.
+TEST(Foregone, HopeJumpsOverNothingThatIsForegone) {
+  Pair pair(R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.score=0"
+SecRule TX:score "@eq 0" "id:2,phase:1,nolog,pass,skipAfter:THERE"
+SecAction "id:3,phase:1,nolog,pass,setvar:tx.c=1"
+SecMarker THERE
+SecRule ARGS "@rx x" "id:4,phase:1,nolog,pass,setvar:tx.score=+5"
+SecRule TX:c "@eq 1" "id:5,phase:1,nolog,pass,setvar:tx.d=1"
+SecRule &TX:c "@eq 0" "id:6,phase:2,nolog,pass,setvar:tx.e=1"
+SecRule TX:score "@eq 0" "id:7,phase:2,nolog,pass,setvar:tx.f=1"
+)conf");
+  LOADED(pair.fast);
+  for (const char* target : {"/", "/?q=x", "/?q=y"}) {
+    pair.same(get(target));
+    EXPECT_EQ(pair.fast.tx("d"), "(none)");
+    EXPECT_EQ(pair.fast.tx("e"), "1");
+  }
+}
+
+TEST(Foregone, WhatCtlRemovesIsNotHopedFor) {
+  Pair pair(R"conf(
+SecAction "id:1,phase:1,nolog,pass,setvar:tx.score=0,setvar:tx.a=1"
+SecRule ARGS:q "@rx remove" "id:2,phase:1,nolog,pass,ctl:ruleRemoveById=4"
+SecRule ARGS:q "@rx add" "id:3,phase:1,nolog,pass,setvar:tx.score=+1"
+SecRule TX:score "@eq 0" "id:4,phase:1,nolog,pass,setvar:tx.b=1"
+SecRule ARGS:q "@rx jump" "id:5,phase:2,nolog,pass,skipAfter:THERE"
+SecRule TX:score "@eq 0" "id:6,phase:2,nolog,pass,setvar:tx.c=1"
+SecMarker THERE
+SecRule TX:a "@eq 1" "id:7,phase:2,nolog,pass,setvar:tx.d=1"
+)conf");
+  LOADED(pair.fast);
+  for (const char* target : {"/", "/?q=remove", "/?q=add", "/?q=jump", "/?q=jump+remove", "/?q=jump+add"}) {
+    pair.same(get(target));
+    EXPECT_EQ(pair.fast.tx("d"), "1");
+    EXPECT_FALSE(pair.fast.transaction().state().astray) << target;
+  }
+}
+
 // A hostile request may leave no room for what closed rules set.
 TEST(Foregone, TxMayBeFull) {
   Pair pair(R"conf(
@@ -234,7 +334,7 @@ TEST(Foregone, RandomRules) {
     return std::string(*(list.begin() + static_cast<std::ptrdiff_t>(random() % list.size())));
   };
   std::size_t closed = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 120; ++round) {
     std::string rules;
     for (int id = 1; id <= 30; ++id) {
       const std::string action = "\"id:" + std::to_string(id) + ",phase:" + one_of({"1", "2", "2", "5"}) + ",pass," +
@@ -244,7 +344,8 @@ TEST(Foregone, RandomRules) {
       switch (random() % 4) {
         case 0: rules += "SecAction " + action; break;
         case 1: rules += "SecRule ARGS \"@rx " + one_of({"a", "b", "many", "x"}) + "\" \"id:" + std::to_string(id) + ",phase:" +
-                         one_of({"1", "2"}) + ",pass," + one_of({"skip:1", "skip:3", "t:none", "setvar:tx.f=1", "allow:phase"}) + "\"\n"; break;
+                         one_of({"1", "2"}) + ",pass," + one_of({"skip:1", "skip:3", "t:none", "setvar:tx.f=1", "allow:phase", "setvar:tx.a=+1", "setvar:tx.c=7",
+                                 "setvar:'tx.%{MATCHED_VAR}=2'", "setvar:!tx.d"}) + "\"\n"; break;
         default: rules += "SecRule " + one_of({"", "&"}) + "TX:" + one_of({"a", "b", "c", "d", "e", "f"}) + " \"" + test + "\" " + action;
       }
     }
