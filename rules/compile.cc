@@ -23,7 +23,7 @@ constexpr std::size_t kLongestPattern = 1500;
 // Smaller sets are not worth a scan.
 constexpr std::size_t kFewestPatterns = 6;
 
-const std::string kAny = "any";  // the key of all that is negated
+const std::string kAny = "any";  // the key of all that is negated and not remembered
 
 bool is_response(Variable v) {
   return v == Variable::RESPONSE_BODY || v == Variable::RESPONSE_HEADERS ||
@@ -96,6 +96,9 @@ class Compiler {
   [[nodiscard]] static bool readable(const Link& link);
   [[nodiscard]] static std::string operator_key(const Link& link);
   void use(std::uint32_t link_index);
+  [[nodiscard]] bool remembers(std::uint32_t link_index) const;
+  [[nodiscard]] bool demands(const Link& link) const;
+  void find_gates();
   void find_requirements();
   void number_pieces();
   void number_items();
@@ -180,11 +183,20 @@ std::string Compiler::operator_key(const Link& link) {
          ' ' + link.op_argument;
 }
 
+// A negated head whose operator says yes of a value that recurs, as of "HTTP/1.1": it need not be asked again. It has
+// an item of its own for that, which requires nothing.
+bool Compiler::remembers(std::uint32_t link_index) const {
+  const Link& link = program_.links[link_index];
+  return options_.optimisations.recurring && link.negated && is_head(link_index) && !link.multi_match && !link.capture &&
+         !link.op_has_macros && !link.looks_up_geo && link.op->phrases() == nullptr;
+}
+
 void Compiler::use(std::uint32_t link_index) {
   const Link& link = program_.links[link_index];
   if (!readable(link)) return;
   // What is negated matches nearly everything.
-  const std::string key = link.negated ? kAny : operator_key(link);
+  if (remembers(link_index)) program_.links[link_index].remembered = true;
+  const std::string key = link.remembered ? '!' + operator_key(link) : link.negated ? kAny : operator_key(link);
   if (!link.multi_match) {
     uses_[{link.chain, key}].push_back({link_index, 0});
     // A list of phrases reads the whole value to find none of them, which the filter mostly knows.
@@ -201,7 +213,7 @@ void Compiler::use(std::uint32_t link_index) {
 void Compiler::find_requirements() {
   std::map<std::string, const Operator*> operators;
   for (const auto& [key, uses] : uses_) {
-    if (key.second != kAny) operators.emplace(key.second, program_.links[uses.front().link].op.get());
+    if (key.second != kAny && key.second.front() != '!') operators.emplace(key.second, program_.links[uses.front().link].op.get());
   }
   std::vector<const Operator*> list;
   for (const auto& [key, op] : operators) list.push_back(op);
@@ -267,6 +279,25 @@ void Compiler::number_items() {
   }
 }
 
+// Does the filter know of values that the link does not match?
+bool Compiler::demands(const Link& link) const {
+  return link.read.scanned() && !link.multi_match && demands_anything(*items_[link.read.item].requirement);
+}
+
+// Of a rule of whose head the filter knows nothing: the link to ask for in its place.
+void Compiler::find_gates() {
+  const auto whole = [](const Link& link) {
+    return std::none_of(link.targets.begin(), link.targets.end(), [](const TargetSpec& t) { return t.exclude; });
+  };
+  for (Rule& rule : program_.rules) {
+    const Link* const links = &program_.links[rule.first_link];
+    if (demands(links[0]) || !whole(links[0])) continue;
+    for (std::uint32_t i = 1; i < rule.independent && rule.gate == 0; ++i) {
+      if (demands(links[i]) && whole(links[i])) rule.gate = i;
+    }
+  }
+}
+
 void Compiler::name_headers() {
   Prefilters& p = program_.prefilter;
   p.headers.assign(1, {});
@@ -327,7 +358,8 @@ void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const 
     p.always[phase].assign((steps.size() + 63) / 64, 0);
     p.outside[phase].assign((steps.size() + 63) / 64, 0);
     for (std::uint32_t step = 0; step < steps.size(); ++step) {
-      const Link& link = program_.links[program_.rules[steps[step]].first_link];
+      const Rule& rule = program_.rules[steps[step]];
+      const Link& link = program_.links[rule.first_link + rule.gate];
       if (!known[steps[step]]) set_bit(p.outside[phase].data(), step);
       if (!known[steps[step]] || !link.read.scanned()) {
         set_bit(p.always[phase].data(), step);
@@ -383,7 +415,6 @@ void Compiler::fill_filter(Prefilter& p, const std::vector<bool>& known) {
 }
 
 void Compiler::make_filters() {
-  name_headers();
   Prefilters& p = program_.prefilter;
   Levels levels;
   if (options_.optimisations.levels) levels = find_levels(program_);
@@ -475,6 +506,11 @@ void Compiler::run() {
   find_guards();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) use(i);
   number_items();
+  name_headers();
+  if (options_.optimisations.hurdles) {
+    find_hurdles(program_);
+    find_gates();
+  }
   make_filters();
   for (std::uint32_t i = 0; i < program_.links.size(); ++i) place(i);
   if (!options_.optimisations.hyperscan) return;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "rules/foregone.h"
+#include "rules/hurdles.h"
 #include "rules/listed_names.h"
 #include "rules/prescan.h"
 #include "rules/variables.h"
@@ -25,7 +26,7 @@ class LinkRun {
         rule_(rule),
         index_(index),
         link_(tx.program->links.data()[rule.first_link + index]),
-        remembers_(link_.op != nullptr && !link_.negated && !link_.op_has_macros && !link_.looks_up_geo &&
+        remembers_(link_.op != nullptr && (!link_.negated || link_.remembered) && !link_.op_has_macros && !link_.looks_up_geo &&
                    tx.program->optimisations.prefilter && tx.program->optimisations.recurring &&
                    tx.trace == nullptr) {}
 
@@ -151,10 +152,10 @@ bool LinkRun::test(const TargetValue& target, std::string_view text, std::uint32
   } else if (result && captures.count > 0) {
     set_captures(tx_, captures);
   }
-  if (!result && !limit_exceeded && item != ReadRef::kNone && remembers_ && target.slot != nullptr) {
+  const bool match = result != link_.negated;
+  if (!match && !limit_exceeded && item != ReadRef::kNone && remembers_ && target.slot != nullptr) {
     rule_out(tx_, target, item);
   }
-  const bool match = result != link_.negated;
   if (tx_.trace != nullptr) {
     TraceSink::Evaluation e;
     e.rule = trace_step(tx_, rule_, index_);
@@ -265,7 +266,7 @@ std::size_t after_match(const Rule& rule, std::size_t step, std::size_t steps) {
 namespace {
 
 LinkResult run_rule(TransactionState& tx, const Rule& rule) {
-  if (fails_at_once(tx, rule)) return LinkResult::NoMatch;
+  if (fails_at_once(tx, rule) || stopped(tx, rule)) return LinkResult::NoMatch;
   std::optional<ProfileSpan> span;
   if (tx.profile != nullptr) {
     span.emplace(*tx.profile,
@@ -369,6 +370,17 @@ class Way {
   std::size_t turn_ = 0;  // of the course: what is before it is done
 };
 
+// Whoever watches shall see of heads what the filter would say of them.
+void show_heads(TransactionState& tx, Phase phase, const std::vector<std::uint32_t>& steps) {
+  if (tx.trace == nullptr) return;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Rule& rule = tx.program->rules[steps[i]];
+    if (rule.gate == 0 || !tx.filter->knows(static_cast<std::size_t>(phase), i)) continue;
+    clear_bit(tx.steps_to_run.data(), i);
+    if (head_may_match(tx, rule)) set_bit(tx.steps_to_run.data(), i);
+  }
+}
+
 // False: the phase was left before its end.
 bool run_steps(TransactionState& tx, Phase phase, const std::vector<std::uint32_t>& steps, Way& way) {
   for (std::size_t i = 0; i < steps.size();) {
@@ -377,7 +389,10 @@ bool run_steps(TransactionState& tx, Phase phase, const std::vector<std::uint32_
     note_not_run(tx, steps, i, next);
     if (next >= steps.size()) break;
     i = next;
-    if (tx.program->optimisations.prefilter && widen(tx, phase, i)) continue;
+    if (tx.program->optimisations.prefilter && widen(tx, phase, i)) {
+      show_heads(tx, phase, steps);
+      continue;
+    }
     const Rule& rule = tx.program->rules.data()[steps.data()[i]];
     if (tx.rule_flags_used &&
         (tx.rule_flags[steps[i]] & TransactionState::kRuleRemoved) != 0) {
@@ -408,6 +423,7 @@ void run_phase(TransactionState& tx, Phase phase) {
   Way way(tx, phase);
   if (tx.program->optimisations.prefilter) {
     prescan(tx, phase);
+    show_heads(tx, phase, steps);
   } else {
     tx.steps_to_run.assign((steps.size() + 63) / 64, ~std::uint64_t{0});
   }

@@ -16,6 +16,7 @@
 #include "engine/verdict.h"
 #include "rules/collections.h"
 #include "rules/diagnostic.h"
+#include "rules/hurdles.h"
 #include "rules/listed_names.h"
 #include "rules/macro.h"
 #include "rules/match_re.h"
@@ -119,6 +120,7 @@ struct Link {
   std::uint32_t rule = 0;              // its head
   bool last = true;                    // of its chain
   std::optional<Comparison> number;    // the operator, if it compares one TX variable with a number
+  bool remembered = false;             // negated; its item stands for values of which it is not known that it says no
   ReadRef read;                        // prefilter: where to look up whether it can match
   Position position;
 };
@@ -140,6 +142,9 @@ struct Rule {
   std::uint32_t skip = 0;
   std::uint32_t skip_to = kNoSkip;  // step to go on at; may be the end of the phase
   std::uint32_t first_link = 0, links = 1;
+  std::uint32_t first_hurdle = 0, hurdles = 0;  // in Program::hurdles
+  std::uint32_t independent = 1;  // links of which all before would leave nothing behind (hurdles.h)
+  std::uint32_t gate = 0;         // of them: the one that the filter is asked for
   std::uint8_t listed = 0;  // 1 + its place in Program::listed_names; 0: it is none of them
   Position position;
 
@@ -169,6 +174,7 @@ class Program {
   Prefilters prefilter;
   KnownNames tx_names;
   std::vector<ListedNames> listed_names;
+  std::vector<Hurdle> hurdles;
   std::shared_ptr<const Foregone> foregone;  // null: every rule is run
   std::array<bool, 256> reads{};  // by Variable: some target or macro reads it
   bool idle = false;  // no rules, no bodies, no audit log: nothing of a message is looked at

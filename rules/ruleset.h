@@ -54,6 +54,7 @@ struct Optimisations {
   bool foregone = true;         // rules that look at nothing of a message are run once, at load
   bool hopeful = true;          // ... those of scores too, while no score has been set
   bool listed = true;           // chains that ask for names on a list are not run where none is
+  bool hurdles = true;          // what is cheap to ask of a rule is asked before it is run
   bool injection = true;        // libinjection is asked only about what could be an injection
 };
 

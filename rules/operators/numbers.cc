@@ -93,8 +93,7 @@ Made make_lt(const OperatorSpec& spec, OperatorFiles&) {
 
 namespace weir::rules {
 
-bool Comparison::holds(std::string_view value) const {
-  return operators::holds(order, operators::to_number(value), number);
-}
+bool Comparison::holds(std::string_view value) const { return holds(operators::to_number(value)); }
+bool Comparison::holds(std::int64_t value) const { return operators::holds(order, value, number); }
 
 }  // namespace weir::rules

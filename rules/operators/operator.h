@@ -51,6 +51,7 @@ struct Comparison {
   std::int64_t number = 0;
   // Does `value` compare so?
   [[nodiscard]] bool holds(std::string_view value) const;
+  [[nodiscard]] bool holds(std::int64_t value) const;
 };
 
 class Operator {

@@ -123,7 +123,7 @@ constexpr Switch kSwitches[] = {
     {"recurring", &Optimisations::recurring},     {"numbers", &Optimisations::numbers},
     {"linear", &Optimisations::linear},         {"foregone", &Optimisations::foregone},
     {"whole", &Optimisations::whole},           {"listed", &Optimisations::listed},
-    {"hopeful", &Optimisations::hopeful},
+    {"hopeful", &Optimisations::hopeful},       {"hurdles", &Optimisations::hurdles},
 };
 
 Optimisations all_off() {
