@@ -25,10 +25,9 @@ bool reads(const TransactionState& tx, Variable v) {
 
 bool add_argument(TransactionState& tx, std::string_view name, std::string_view value) {
   if (tx.request.args.size() >= tx.settings().body.arguments) return false;
-  Entry e;
+  Entry& e = tx.request.args.emplace_back();
   e.name.text = name;
   e.value.text = value;
-  tx.request.args.push_back(e);
   return true;
 }
 
@@ -166,8 +165,13 @@ bool BodyReader::on_argument(std::string_view name, std::string_view value) {
   // Trap 28: elements of arrays repeat the array's name as in ModSecurity 2 (CRS 934210 depends on it), but
   // names begin with "json." as everywhere else: that is what CRS and people's exclusions expect.
   const bool prefix = kind_ == Kind::Json && !tx_->program->v3();
-  const std::string_view kept = prefix ? tx_->join({"json.", name}) : tx_->arena.copy(name);
-  return add_argument(*tx_, kept, tx_->arena.copy(value));
+  const std::string_view before = prefix ? "json." : "";
+  // Name and value next to each other: they are looked at together.
+  char* const out = tx_->arena.allocate(before.size() + name.size() + value.size());
+  if (out == nullptr) return add_argument(*tx_, {}, {});
+  char* const end = std::copy(name.begin(), name.end(), std::copy(before.begin(), before.end(), out));
+  std::copy(value.begin(), value.end(), end);
+  return add_argument(*tx_, {out, static_cast<std::size_t>(end - out)}, {end, value.size()});
 }
 
 void BodyReader::on_file(std::string_view name, std::string_view filename, std::string_view content,

@@ -71,6 +71,7 @@ class JsonProcessor {
   };
 
   bool fail(std::string_view message);
+  bool take_whole_tokens(std::string_view& in);
   bool start_token(char c);
   bool start_value(char c);
   bool open(bool array);
