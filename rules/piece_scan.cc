@@ -10,6 +10,7 @@
 #include <immintrin.h>
 #endif
 
+#include "engine/base/octets.h"
 #include "rules/ascii.h"
 
 namespace weir::rules {
@@ -101,31 +102,37 @@ bool edge_holds(Piece::Edge edge, const char* beside) {
 
 const bool kAvx2 = __builtin_cpu_supports("avx2") != 0;
 
+// What is looked into for one length of window.
+struct Lookup {
+  const int* bits;
+  unsigned shift;  // of the hash
+  std::uint32_t keep;  // of the four bytes at a place, those of the window
+};
+
 // candidates() for eight places at a time. Reads 24 bytes beyond the last place.
-__attribute__((target("avx2"))) std::uint64_t candidates_avx2(const std::uint64_t* bits, unsigned shift,
-                                                              std::uint32_t keep, std::uint32_t factor,
-                                                              const char* p, std::size_t n) {
+template <std::size_t kLengths>
+__attribute__((target("avx2"))) void candidates_avx2(const std::array<Lookup, kLengths>& lookups, std::uint32_t factor,
+                                                     const char* p, std::size_t n, std::uint64_t* out) {
   const __m256i windows = _mm256_setr_epi8(0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6,  //
                                            4, 5, 6, 7, 5, 6, 7, 8, 6, 7, 8, 9, 7, 8, 9, 10);
   const __m256i fold = _mm256_set1_epi32(0x20202020);
-  const __m256i kept = _mm256_set1_epi32(static_cast<int>(keep));
   const __m256i mix = _mm256_set1_epi32(static_cast<int>(factor));
-  const __m128i down = _mm_cvtsi32_si128(static_cast<int>(shift));
   const __m256i last = _mm256_set1_epi32(31);
-  const auto* words = reinterpret_cast<const int*>(bits);
-  std::uint64_t out = 0;
+  std::array<std::uint64_t, kLengths> found{};
   for (std::size_t i = 0; i < n; i += 8) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
-    __m256i w = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), windows);
-    w = _mm256_and_si256(_mm256_or_si256(w, fold), kept);
-    const __m256i h = _mm256_srl_epi32(_mm256_mullo_epi32(w, mix), down);
-    const __m256i found = _mm256_i32gather_epi32(words, _mm256_srli_epi32(h, 5), 4);
-    // The bit that is meant becomes the sign.
-    const __m256i sign = _mm256_sllv_epi32(found, _mm256_sub_epi32(last, _mm256_and_si256(h, last)));
-    const auto eight = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(sign)));
-    out |= static_cast<std::uint64_t>(eight) << i;
+    const __m256i w = _mm256_or_si256(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), windows), fold);
+    for (std::size_t k = 0; k < kLengths; ++k) {
+      const __m256i window = _mm256_and_si256(w, _mm256_set1_epi32(static_cast<int>(lookups[k].keep)));
+      const __m256i h = _mm256_srl_epi32(_mm256_mullo_epi32(window, mix), _mm_cvtsi32_si128(static_cast<int>(lookups[k].shift)));
+      const __m256i word = _mm256_i32gather_epi32(lookups[k].bits, _mm256_srli_epi32(h, 5), 4);
+      // The bit that is meant becomes the sign.
+      const __m256i sign = _mm256_sllv_epi32(word, _mm256_sub_epi32(last, _mm256_and_si256(h, last)));
+      const auto eight = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(sign)));
+      found[k] |= static_cast<std::uint64_t>(eight) << i;
+    }
   }
-  return n == 64 ? out : out & ((std::uint64_t{1} << n) - 1);
+  for (std::size_t k = 0; k < kLengths; ++k) out[k] = n == 64 ? found[k] : found[k] & ((std::uint64_t{1} << n) - 1);
 }
 
 #endif
@@ -135,23 +142,30 @@ __attribute__((target("avx2"))) std::uint64_t candidates_avx2(const std::uint64_
 PieceScanner::Blocks::Blocks(std::string_view text) : text_(text) {
   if (text.size() >= kBlock + kBeyond) end_at_ = (text.size() - kBeyond) / kBlock * kBlock;
   const std::size_t n = text.size() - end_at_;
-  std::memcpy(end_.data(), text.data() + end_at_, n);
+  base::copy_few(end_.data(), text.data() + end_at_, n);
   std::memset(end_.data() + n, 0, kBeyond);
 }
 
-std::uint64_t PieceScanner::candidates(const Table& table, std::size_t length, const char* p, std::size_t n) {
-  const std::uint64_t* const bits = table.bits.data();
+void PieceScanner::candidates(bool short_ones, const char* p, std::size_t n, std::uint64_t* out) const {
+  const std::size_t lengths = short_ones ? kLengths : 1;
+  const auto keep = [](std::size_t k) { return 0xffffffffU >> (8 * k); };
 #if defined(__x86_64__)
   if (kAvx2) {
-    return candidates_avx2(bits, table.shift, 0xffffffffU >> (8 * (kWindow - length)), kHash, p, n);
+    const auto lookup = [&](std::size_t k) {
+      return Lookup{reinterpret_cast<const int*>(tables_[k].bits.data()), tables_[k].shift, keep(k)};
+    };
+    if (!short_ones) return candidates_avx2<1>({lookup(0)}, kHash, p, n, out);
+    return candidates_avx2<kLengths>({lookup(0), lookup(1), lookup(2)}, kHash, p, n, out);
   }
 #endif
-  std::uint64_t out = 0;
+  std::fill_n(out, lengths, std::uint64_t{0});
   for (std::size_t i = 0; i < n; ++i) {
-    const std::uint32_t h = hash(folded(p + i, length)) >> table.shift;
-    out |= (bits[h / 64] >> (h % 64) & 1U) << i;
+    const std::uint32_t window = folded(p + i, kWindow);
+    for (std::size_t k = 0; k < lengths; ++k) {
+      const std::uint32_t h = hash(window & keep(k)) >> tables_[k].shift;
+      out[k] |= (tables_[k].bits[h / 64] >> (h % 64) & 1U) << i;
+    }
   }
-  return out;
 }
 
 void PieceScanner::Table::reserve(std::size_t windows) {

@@ -82,6 +82,7 @@ class PieceScanner {
   static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
   static std::uint32_t folded(const char* p, std::size_t n);
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
+  static constexpr std::size_t kLengths = 3;   // of windows: 4, 3 and 2 bytes
   static constexpr std::size_t kBlock = 64;    // places that are looked at together
   static constexpr std::size_t kBeyond = 24;   // so many bytes behind them are read
   // A text, with the blocks at its end, behind which nothing may be read, once more.
@@ -101,14 +102,15 @@ class PieceScanner {
   };
   template <class Matters, class Found>
   void look(const Bucket& bucket, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;
-  template <std::size_t kLength, class Matters, class Found>
-  void scan_windows(const Blocks& blocks, Matters& matters, Found& found) const;
-  // Of `n` places from `p` on, at most kBlock: those whose window may be one of the table's, by bits. Reads kBeyond
-  // bytes more.
-  [[nodiscard]] static std::uint64_t candidates(const Table& table, std::size_t length, const char* p, std::size_t n);
+  // The places of the block at `at` that are in `may`, for windows of so much less than kWindow.
+  template <std::size_t kShorter, class Matters, class Found>
+  void look_at(const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const;
+  // Of `n` places from `p` on, at most kBlock: those whose window may be one of the tables', by bits, into `out`, for
+  // each length or, without `short_ones`, for the first alone. Reads kBeyond bytes more, which count as the text's.
+  void candidates(bool short_ones, const char* p, std::size_t n, std::uint64_t* out) const;
   void fill(std::size_t length, std::span<const Choice> pieces);
 
-  Table tables_[3];  // of windows of 4, 3 and 2 bytes
+  std::array<Table, kLengths> tables_;  // of windows of 4, 3 and 2 bytes
   std::vector<Place> places_;
   std::vector<Stored> pieces_;
   std::string text_;
@@ -135,36 +137,38 @@ void PieceScanner::look(const Bucket& bucket, const Blocks& blocks, std::size_t 
   }
 }
 
-template <std::size_t kLength, class Matters, class Found>
-void PieceScanner::scan_windows(const Blocks& blocks, Matters& matters, Found& found) const {
-  const Table& table = tables_[kWindow - kLength];
-  const std::string_view text = blocks.text();
-  if (table.bits.empty() || text.size() < kLength) return;
-  const std::size_t places = text.size() - kLength + 1;
+template <std::size_t kShorter, class Matters, class Found>
+void PieceScanner::look_at(const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const {
+  constexpr std::size_t kLength = kWindow - kShorter;
+  const std::size_t left = blocks.text().size() - at;
+  const std::size_t places = left < kLength ? 0 : left - kLength + 1;
+  if (places < kBlock) may &= (std::uint64_t{1} << places) - 1;
   std::uint64_t last = ~std::uint64_t{0};  // no window is that
   const Bucket* bucket = nullptr;
-  for (std::size_t at = 0; at < places; at += kBlock) {
-    const std::size_t n = places - at < kBlock ? places - at : kBlock;
-    for (std::uint64_t may = candidates(table, kLength, blocks.from(at), n); may != 0; may &= may - 1) {
-      const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
-      const std::uint32_t window = folded(text.data() + place, kLength);
-      if (window != last) {  // the same again in long runs of one byte
-        last = window;
-        bucket = table.find(window);
-      }
-      if (bucket != nullptr) look(*bucket, blocks, place, matters, found);
+  for (; may != 0; may &= may - 1) {
+    const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
+    const std::uint32_t window = folded(blocks.from(place), kLength);
+    if (window != last) {  // the same again in long runs of one byte
+      last = window;
+      bucket = tables_[kShorter].find(window);
     }
+    if (bucket != nullptr) look(*bucket, blocks, place, matters, found);
   }
 }
 
 template <class Matters, class Found>
 void PieceScanner::scan(std::string_view text, bool short_ones, Matters matters, Found found) const {
-  if (text.empty()) return;
+  if (text.empty() || pieces_.empty()) return;
   const Blocks blocks(text);
-  scan_windows<4>(blocks, matters, found);
-  if (!short_ones) return;
-  scan_windows<3>(blocks, matters, found);
-  scan_windows<2>(blocks, matters, found);
+  for (std::size_t at = 0; at < text.size(); at += kBlock) {
+    const std::size_t n = text.size() - at < kBlock ? text.size() - at : kBlock;
+    std::array<std::uint64_t, kLengths> may;  // NOLINT: as many as are asked for
+    candidates(short_ones, blocks.from(at), n, may.data());
+    look_at<0>(blocks, at, may[0], matters, found);
+    if (!short_ones) continue;
+    look_at<1>(blocks, at, may[1], matters, found);
+    look_at<2>(blocks, at, may[2], matters, found);
+  }
 }
 
 }  // namespace weir::rules

@@ -212,7 +212,7 @@ TEST(PieceScan, FindsWhatIsThereAndNothingElse) {
     PieceScanner scanner;
     scanner.build(pieces);
     for (int i = 0; i < 40; ++i) {
-      const std::string value = text(random() % 40);
+      const std::string value = text(random() % (i % 8 == 0 ? 300 : 40));
       std::vector<bool> found(pieces.size());
       scanner.scan(value, true, [](std::uint32_t) { return true; }, [&](std::uint32_t p) { found[p] = true; });
       for (std::size_t p = 0; p < pieces.size(); ++p) {
@@ -221,6 +221,9 @@ TEST(PieceScan, FindsWhatIsThereAndNothingElse) {
         ASSERT_EQ(found[p], holds(one, value)) << pieces[p].text << " in '" << value << "'";
         found_in_all += found[p] ? 1U : 0U;
       }
+      std::vector<bool> of_long(pieces.size());
+      scanner.scan(value, false, [](std::uint32_t) { return true; }, [&](std::uint32_t p) { of_long[p] = true; });
+      for (std::size_t p = 0; p < pieces.size(); ++p) ASSERT_EQ(of_long[p], found[p] && !pieces[p].is_short());
     }
   }
   EXPECT_GT(found_in_all, 1000U);
