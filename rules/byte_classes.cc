@@ -91,6 +91,28 @@ __attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::si
   return mask;
 }
 
+// The same for one of 16 to 32 bytes: both ends of it, which may overlap, together.
+__attribute__((target("avx2"))) ClassMask classes_of_both(const char* p, std::size_t n) {
+  const auto end = [&](std::size_t at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + at)); };
+  const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(end(0)), end(n - 16), 1);
+  const auto bits = [](__m256i set) __attribute__((target("avx2"))) {
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(set));
+  };
+  const std::uint32_t lower = bits(within(bytes, 'a', 'z'));
+  const std::uint32_t upper = bits(within(bytes, 'A', 'Z'));
+  const std::uint32_t digit = bits(within(bytes, '0', '9'));
+  const std::uint32_t space = bits(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(' ')));
+  ClassMask mask = lower != 0 ? classes::kLower : 0;
+  if (upper != 0) mask |= classes::kUpper;
+  if (digit != 0) mask |= classes::kDigits;
+  if (space != 0) mask |= class_of(' ');
+  for (std::uint32_t others = ~(lower | upper | digit | space); others != 0; others &= others - 1) {
+    const auto at = static_cast<std::size_t>(std::countr_zero(others));
+    mask |= kClassOf[static_cast<std::uint8_t>(p[at < 16 ? at : n - 32 + at])];
+  }
+  return mask;
+}
+
 #endif
 
 // Both ends of a text, which may overlap, are a block.
@@ -119,6 +141,7 @@ ClassMask classes_of(std::string_view text) {
   ClassMask mask = 0;
 #if defined(__x86_64__)
   if (kAvx2 && text.size() >= 32) return classes_of_long(text.data(), text.size());
+  if (kAvx2 && text.size() >= 16) return classes_of_both(text.data(), text.size());
 #endif
 #if defined(__SSE2__)
   constexpr std::size_t kBlock = 16;
