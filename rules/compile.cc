@@ -118,10 +118,10 @@ class Compiler {
   Program& program_;
   const LoadOptions& options_;
   std::vector<std::uint32_t> guard_class_;  // by rule
-  // What an operator requires, and the numbers of the pieces that it speaks of.
+  // What an operator requires, and the numbers of the pieces that each of its texts speaks of.
   struct Needed {
     Requirement requirement;
-    std::vector<std::uint32_t> pieces;
+    std::vector<std::vector<std::uint32_t>> pieces;
   };
   std::map<std::string, Needed> needed_;  // by operator; empty for what is negated
   std::vector<PieceScanner::Choice> pieces_;  // by number: of needed_
@@ -227,17 +227,19 @@ void Compiler::number_pieces() {
   struct Spoken {
     std::uint64_t begins = 0;  // its first eight bytes, as a number: most comparisons end there
     const Piece* piece = nullptr;
-    Needed* by = nullptr;
+    std::vector<std::uint32_t>* by = nullptr;
   };
   std::vector<Spoken> all;
   for (auto& [key, needed] : needed_) {
-    for (const Requirement::Text& text : needed.requirement.texts) {
-      for (const Piece& piece : text.pieces) {
+    const auto& texts = needed.requirement.texts;
+    needed.pieces.resize(texts.size());
+    for (std::size_t t = 0; t < texts.size(); ++t) {
+      for (const Piece& piece : texts[t].pieces) {
         std::uint64_t begins = 0;
         for (std::size_t i = 0; i < 8; ++i) {
           begins = begins << 8U | (i < piece.text.size() ? static_cast<std::uint8_t>(piece.text[i]) : 0U);
         }
-        all.push_back({begins, &piece, &needed});
+        all.push_back({begins, &piece, &needed.pieces[t]});
       }
     }
   }
@@ -247,8 +249,7 @@ void Compiler::number_pieces() {
   for (const Spoken& s : all) {
     if (pieces_.empty() || !(*pieces_.back().piece == *s.piece)) pieces_.push_back(PieceScanner::choose(*s.piece));
     const auto number = static_cast<std::uint32_t>(pieces_.size() - 1);
-    std::vector<std::uint32_t>& own = s.by->pieces;
-    if (own.empty() || own.back() != number) own.push_back(number);
+    if (s.by->empty() || s.by->back() != number) s.by->push_back(number);
   }
 }
 

@@ -94,6 +94,13 @@ void Prefilter::gather_decodings() {
     merge(chain.needs, d.needs);
     merge(chain.texts, d.texts);
   }
+  decoded_items_.assign(words_, 0);
+  for (const Decoding& d : decodings_) {
+    for (std::size_t w = 0; w < d.items.size(); ++w) decoded_items_[w] |= d.items[w];
+  }
+  for (std::uint32_t i = 0; i < items_; ++i) {
+    if (bit_of(decoded_items_.data(), i)) decoded_range_.include({i, i + 1});
+  }
 }
 
 namespace {
@@ -152,28 +159,35 @@ bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_vi
   }
   if (any_of_both(left, scratch, from, to)) return false;
   const bool packs = d.packs && may_change(Transform::RemoveWhitespace, out.mask);
+  const auto speak_in = [&](std::string_view in) {
+    std::fill_n(scratch, found_words(), std::uint64_t{0});
+    find_pieces(in, out.mask, by_short != 0, left, scratch);
+    return any_of_both(left, scratch, from, to);
+  };
   const auto found_in = [&](std::string_view in) {
-    find_pieces(in, by_short != 0, left, scratch);
-    if (any_of_both(left, scratch, from, to)) return true;
+    if (speak_in(in)) return true;
     if (!packs) return false;
     std::array<char, sizeof(Glimpse::begins)> packed;  // NOLINT: filled as far as it is read
     const auto end = std::remove_copy_if(in.begin(), in.end(), packed.begin(),
                                          [](char c) { return detail::is_blank(static_cast<std::uint8_t>(c)); });
-    find_pieces({packed.data(), static_cast<std::size_t>(end - packed.begin())}, by_short != 0, left, scratch);
-    return any_of_both(left, scratch, from, to);
+    return speak_in({packed.data(), static_cast<std::size_t>(end - packed.begin())});
   };
   if (found_in(text)) return false;
   if (!out.changes) return true;
+  // Some decoders take backslashes away, others make spaces of plus signs, and a chain may have either or both.
+  std::array<char, sizeof(Glimpse::begins)> changed;  // NOLINT: filled as far as it is read
+  const auto found_without = [&](bool plus, bool backslash) {
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (backslash && text[i] == '\\' && i + 1 < text.size()) continue;
+      changed[n++] = plus && text[i] == '+' ? ' ' : text[i];
+    }
+    return found_in({changed.data(), n});
+  };
   const bool plus = (decoded & class_of('+')) != 0;
   const bool backslash = (decoded & class_of('\\')) != 0;
-  if (plus && backslash) return false;  // too many ways
-  std::array<char, sizeof(Glimpse::begins)> changed;  // NOLINT: filled as far as it is read
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 1 < text.size()) continue;
-    changed[n++] = text[i] == '+' ? ' ' : text[i];
-  }
-  return !found_in({changed.data(), n});
+  return !(plus && found_without(true, false)) && !(backslash && found_without(false, true)) &&
+         !(plus && backslash && found_without(true, true));
 }
 
 void Prefilter::build(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
@@ -232,49 +246,87 @@ void Prefilter::build(const std::vector<const Item*>& items, std::span<const Pie
   split(needs_, &Chain::needs);
   split(texts_, &Chain::texts);
   gather_decodings();
-  if (use.pieces) build_pieces(items, pieces);
+  if (use.pieces) build_pieces(items, pieces, use);
 }
 
 // The scanner of the pieces that some item speaks of, and which items do.
-void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces) {
-  std::vector<std::uint32_t> speaking(pieces.size(), 0);  // items, by piece
-  for (const Item* item : items) {
-    for (const std::uint32_t piece : *item->pieces) ++speaking[piece];
+void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
+                             const Optimisations& use) {
+  several_.assign(words_, 0);
+  first_text_.assign(1, 0);
+  std::uint32_t bit = static_cast<std::uint32_t>(words_) * 64;
+  std::vector<std::uint32_t> speaking(pieces.size(), 0);  // for how many texts, by piece
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const auto& texts = items[i]->requirement->texts;
+    for (const auto& text : *items[i]->pieces) {
+      for (const std::uint32_t piece : text) ++speaking[piece];
+    }
+    if (texts.size() > 1 && use.all_texts) {
+      set_bit(several_.data(), i);
+      for (const Requirement::Text& t : texts) item_texts_.push_back({t.unless, bit++, t.has_short()});
+    }
+    first_text_.push_back(static_cast<std::uint32_t>(item_texts_.size()));
   }
-  std::vector<std::uint32_t> next(pieces.size(), 0);  // place in piece_items_, by piece
+  text_words_ = (item_texts_.size() + 63) / 64;
+  std::vector<std::uint32_t> next(pieces.size(), 0);  // place in spoken_, by piece
   std::vector<PieceScanner::Choice> own;
   std::uint32_t places = 0;
   for (std::size_t piece = 0; piece < pieces.size(); ++piece) {
     if (speaking[piece] == 0) continue;
     own.push_back(pieces[piece]);
-    first_item_.push_back(places);
+    first_spoken_.push_back(places);
     next[piece] = places;
     places += speaking[piece];
   }
-  first_item_.push_back(places);
-  piece_items_.resize(places);
+  first_spoken_.push_back(places);
+  spoken_.resize(places);
   for (std::uint32_t i = 0; i < items.size(); ++i) {
-    for (const std::uint32_t piece : *items[i]->pieces) {
-      piece_items_[next[piece]++] = i;
+    const ItemText* text = item_texts_.data() + first_text_[i];
+    for (const auto& numbers : *items[i]->pieces) {
+      const std::uint32_t as = bit_of(several_.data(), i) ? text++->bit : kOnly;
+      for (const std::uint32_t piece : numbers) spoken_[next[piece]++] = {i, as};
     }
   }
   pieces_.build(own);
 }
 
-void Prefilter::find_pieces(std::string_view text, bool short_ones, const std::uint64_t* possible,
-                            std::uint64_t* hits) const {
-  const std::uint32_t* const first = first_item_.data();
-  const std::uint32_t* const items = piece_items_.data();
-  const auto matters = [&](std::uint32_t piece) {
-    if (possible == nullptr) return true;
-    for (std::uint32_t i = first[piece]; i < first[piece + 1]; ++i) {
-      if (bit_of(possible, items[i])) return true;
+// Takes the items out of `hits` of whose texts some, though they need to be there, are not.
+void Prefilter::demand_all_texts(ClassMask mask, bool short_ones, std::uint64_t* hits) const {
+  const auto missing = [&](std::size_t item) {
+    for (std::uint32_t t = first_text_[item]; t < first_text_[item + 1]; ++t) {
+      const ItemText& text = item_texts_[t];
+      if ((text.unless & mask) == 0 && (short_ones || !text.has_short) && !bit_of(hits, text.bit)) return true;
     }
     return false;
   };
+  for (std::size_t w = 0; w < words_; ++w) {
+    for (std::uint64_t bits = hits[w] & several_[w]; bits != 0; bits &= bits - 1) {
+      if (missing(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)))) hits[w] &= ~(bits & -bits);
+    }
+  }
+}
+
+void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_ones, const std::uint64_t* possible,
+                            std::uint64_t* hits) const {
+  const std::uint32_t* const first = first_spoken_.data();
+  const Spoken* const spoken = spoken_.data();
+  const auto matters = [&](std::uint32_t piece) {
+    if (possible == nullptr) return true;
+    for (std::uint32_t i = first[piece]; i < first[piece + 1]; ++i) {
+      if (bit_of(possible, spoken[i].item)) return true;
+    }
+    return false;
+  };
+  bool several = false;
   pieces_.scan(text, short_ones, matters, [&](std::uint32_t piece) {
-    for (std::uint32_t i = first[piece]; i < first[piece + 1]; ++i) set_bit(hits, items[i]);
+    for (std::uint32_t i = first[piece]; i < first[piece + 1]; ++i) {
+      set_bit(hits, spoken[i].item);
+      if (spoken[i].text == kOnly) continue;
+      set_bit(hits, spoken[i].text);
+      several = true;
+    }
   });
+  if (several) demand_all_texts(mask, short_ones, hits);
 }
 
 void Prefilter::possible_items(ClassMask mask, std::uint64_t* out) const {
@@ -322,7 +374,7 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
   }
   for (std::size_t w = 0; w < words_; ++w) v.by_short[w] &= ~v.free[w];
   v.changes = 0;
-  v.checks = v.other_checks = 0;
+  v.alter = v.checks = v.other_checks = 0;
   v.least_decoded.fill(kLengths - 1);
   // What is possible after a change; recomputed only where the classes differ from the last
   // chain's.
@@ -345,7 +397,10 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
     Verdict::Changed c = changed_chain(chain, asked, after);
     if (c.none && !any_in(v.possible, range)) continue;
     c.checks = checks;
-    v.checks |= checks;
+    for (std::uint64_t bits = checks; bits != 0; bits &= bits - 1) {
+      const bool told = !trust_effects_ || told_by_classes(static_cast<Transform>(std::countr_zero(bits)));
+      (told ? v.alter : v.checks) |= bits & -bits;
+    }
     const std::size_t kind = chains_[chain].kind;
     if (kind == kDecodings) {
       v.other_checks |= checks;
@@ -397,7 +452,8 @@ std::size_t Prefilter::resized(const Chain& chain, std::uint64_t altering, std::
 }
 
 std::size_t Prefilter::bytes() const {
-  std::size_t n = pieces_.bytes() + (first_item_.size() + piece_items_.size()) * 4;
+  std::size_t n = pieces_.bytes() + first_spoken_.size() * 4 + spoken_.size() * sizeof(Spoken) +
+                  first_text_.size() * 4 + item_texts_.size() * sizeof(ItemText);
   n +=
       (by_length_.size() + everything_.size() + (needs_.size() + texts_.size()) * (words_ + 4)) * 8;
   return n;
@@ -412,8 +468,7 @@ void MaskTable::prepare(const Prefilter& prefilter) {
   while (size > 16 && size * each > kMostBytes)
     size /= 2;
   verdicts_.assign(size, {});
-  filled_.assign(size, false);
-  second_.assign(size / 2, false);
+  second_.assign(size / 2, 0);
   words_.assign((size * 3 + 1) * words, 0);
   changes_.assign(size * chains, {});
   for (std::size_t i = 0; i < size; ++i) {
@@ -433,16 +488,16 @@ const Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMa
   h ^= h >> 32;
   const std::size_t set =
       static_cast<std::size_t>(h * 0xd6e8feb86659fd93ULL >> 40) & (verdicts_.size() / 2 - 1);
-  for (const std::size_t at : {2 * set, 2 * set + 1}) {
-    if (!filled_[at] || verdicts_[at].mask != mask || verdicts_[at].wanted != &wanted) continue;
-    second_[set] = at != 2 * set;
-    return verdicts_[at];
+  Prefilter::Verdict* const two = verdicts_.data() + 2 * set;
+  std::uint8_t& second = second_.data()[set];
+  for (const std::uint8_t i : {std::uint8_t{0}, std::uint8_t{1}}) {
+    if (two[i].mask != mask || two[i].wanted != &wanted) continue;
+    second = i;
+    return two[i];
   }
-  second_[set] = !second_[set];
-  const std::size_t at = 2 * set + (second_[set] ? 1 : 0);
-  prefilter.judge(mask, wanted, verdicts_[at], words_.data() + verdicts_.size() * 3 * prefilter.words());
-  filled_[at] = true;
-  return verdicts_[at];
+  second ^= 1U;
+  prefilter.judge(mask, wanted, two[second], words_.data() + verdicts_.size() * 3 * prefilter.words());
+  return two[second];
 }
 
 }  // namespace weir::rules

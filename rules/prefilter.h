@@ -109,7 +109,7 @@ class Prefilter {
   struct Item {
     std::uint16_t chain = 0;
     const Requirement* requirement = nullptr;
-    const std::vector<std::uint32_t>* pieces = nullptr;  // of all its texts: numbers, ascending, each once
+    const std::vector<std::vector<std::uint32_t>>* pieces = nullptr;  // of each of its texts: numbers, each once
   };
   using Range = ItemRange;
 
@@ -126,9 +126,13 @@ class Prefilter {
   [[nodiscard]] const std::uint64_t* fitting(std::size_t length) const {
     return &by_length_[std::min(length, kLengths - 1) * words_];
   }
-  // Adds the items to `hits` that one of the pieces in `text` speaks for. `short_ones`: also of pieces
+  // Adds the items to `hits` that the pieces in `text`, whose classes are `mask`, speak for. `short_ones`: also of pieces
   // that are shorter than most, which costs as much again; `possible`: no others than these need be added (null: all).
-  void find_pieces(std::string_view text, bool short_ones, const std::uint64_t* possible, std::uint64_t* hits) const;
+  // `hits` has room for found_words(): behind the items' bits are those of texts, which whoever asks anew about the same
+  // text leaves as they are.
+  void find_pieces(std::string_view text, ClassMask mask, bool short_ones, const std::uint64_t* possible,
+                   std::uint64_t* hits) const;
+  [[nodiscard]] std::size_t found_words() const { return words_ + text_words_; }
   // Items that what may_be_sqli() (operators/sqli_filter.h) says of a text rules out.
   [[nodiscard]] const std::uint64_t* sqli() const { return sqli_.data(); }
   [[nodiscard]] const Range& sqli_range() const { return sqli_range_; }  // those, and others between them; may be empty
@@ -165,8 +169,9 @@ class Prefilter {
     std::uint64_t* by_short = nullptr;  // ... and those that are known only when short pieces have been looked for
     Changed* changed = nullptr;  // chains that may change the value, if an item of theirs is possible either way
     std::uint32_t changes = 0;
-    std::uint64_t checks = 0;  // of all of them
-    std::uint64_t other_checks = 0;  // of those that are of no decoding()
+    std::uint64_t alter = 0;   // of all their checks, those of which the classes tell that they do change it, ...
+    std::uint64_t checks = 0;  // ... and those for which a look at the value can tell that they do not
+    std::uint64_t other_checks = 0;  // checks, of whatever sort, of chains that are of no decoding()
   };
   // `verdict` has room as in MaskTable, `scratch` for words().
   void judge(ClassMask mask, const Wanted& asked, Verdict& verdict, std::uint64_t* scratch) const;
@@ -198,6 +203,9 @@ class Prefilter {
   };
   // The second kind removes white space before.
   [[nodiscard]] const Decoding& decoding(std::size_t kind) const { return decodings_[kind]; }
+  // The items of all kinds, and the words that they lie in.
+  [[nodiscard]] const std::uint64_t* decoded_items() const { return decoded_items_.data(); }
+  [[nodiscard]] const Range& decoded_range() const { return decoded_range_; }
   // Of a chain: the kind that it is of; kDecodings: of none.
   [[nodiscard]] std::size_t decoding_of(std::size_t chain) const { return chains_.data()[chain].kind; }
   // Does every item of the kind that is asked for miss a class, or a piece of text, that it needs, of what comes of a
@@ -248,7 +256,9 @@ class Prefilter {
                                                const std::uint64_t* possible) const;
   void split(const std::vector<Need>& needs, std::vector<ChainNeed> Chain::*to);
   void gather_decodings();
-  void build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces);
+  void build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
+                    const Optimisations& use);
+  void demand_all_texts(ClassMask mask, bool short_ones, std::uint64_t* hits) const;
   [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
                                            std::size_t& decoded);
   void possible_items(ClassMask mask, std::uint64_t* out) const;
@@ -257,6 +267,8 @@ class Prefilter {
   std::size_t words_ = 0;
   std::vector<Chain> chains_;
   std::array<Decoding, kDecodings> decodings_;
+  Bits decoded_items_;
+  Range decoded_range_;
   std::vector<Need> needs_;  // items that need one of these classes
   std::vector<Need> texts_;  // items that need a piece of text unless one of these is there
   Bits by_length_;           // [length][word]
@@ -265,8 +277,24 @@ class Prefilter {
   PieceScanner pieces_;
   Bits sqli_;
   Range sqli_range_;
-  std::vector<std::uint32_t> first_item_;  // by piece: in piece_items_
-  std::vector<std::uint32_t> piece_items_;
+  // What a piece speaks for.
+  struct Spoken {
+    std::uint32_t item = 0;
+    std::uint32_t text = kOnly;  // of all items' texts, as a bit behind those of the items
+  };
+  static constexpr std::uint32_t kOnly = 0;  // the item has no more than one
+  std::vector<std::uint32_t> first_spoken_;  // by piece: in spoken_
+  std::vector<Spoken> spoken_;
+  // One of an item's several texts.
+  struct ItemText {
+    ClassMask unless = 0;
+    std::uint32_t bit = 0;
+    bool has_short = false;
+  };
+  Bits several_;                           // items with several texts, ...
+  std::vector<std::uint32_t> first_text_;  // ... by item: in item_texts_
+  std::vector<ItemText> item_texts_;
+  std::size_t text_words_ = 0;
 };
 
 // The filters of a rule set.
@@ -309,9 +337,8 @@ class MaskTable {
 
  private:
   static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
-  std::vector<Prefilter::Verdict> verdicts_;  // in sets of two
-  std::vector<bool> filled_;
-  std::vector<bool> second_;          // by set: the second was used last
+  std::vector<Prefilter::Verdict> verdicts_;  // in sets of two; those that are free want nothing
+  std::vector<std::uint8_t> second_;  // by set: 1 if the second was used last, else 0
   std::vector<std::uint64_t> words_;  // of the verdicts, and scratch
   std::vector<Prefilter::Verdict::Changed> changes_;
 };

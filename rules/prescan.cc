@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <optional>
 
 #include "rules/foregone.h"
 #include "rules/operators/sqli_filter.h"
@@ -29,12 +30,13 @@ class Scan {
 
  private:
   void scan(Slot& slot);
-  // Items that the value's text does not rule out, as if no chain changed it, into `out`.
+  // Items that the value's text does not rule out, as if no chain changed it, into `out`, which has room for found_words().
   void look(std::string_view text, const Verdict& v, std::uint64_t* out);
   // Takes those of `items` that look for SQL injection out, if there can be none in `text`.
   void ask_words(std::string_view text, std::uint64_t* items, std::size_t first, std::size_t last);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
+  bool none_decoded(const Slot& slot, const Verdict& v, std::size_t kind, bool solid, std::optional<Glimpse>& decoded);
   unsigned decode(const Slot& slot, const Verdict& v, std::uint64_t altering, std::uint64_t* hits);
   [[nodiscard]] bool hopeless(const Slot& slot, const Verdict::Changed& c) const;
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
@@ -72,7 +74,8 @@ void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
   }
   if (left == 0) return;
   if (texts != 0) {
-    prefilter_.find_pieces(text, texts_short != 0, v.possible, out);
+    std::fill(out + words_, out + prefilter_.found_words(), std::uint64_t{0});
+    prefilter_.find_pieces(text, v.mask, texts_short != 0, v.possible, out);
     tx_.work += text.size();
   }
   for (std::size_t w = 0; w < words_; ++w) {
@@ -103,11 +106,13 @@ Scan::Seen& Scan::seen(Form& form) {
   }
   const std::size_t at = seen_count_ < kMostSeen ? seen_count_++ : kMostSeen - 1;
   tx_.work += text.size();
-  seen_[at] = {text.data(), text.size(), FormContext::mask_of(form), tx_.scratch.found.data() + at * words_, 0};
-  std::fill_n(seen_[at].found, words_, std::uint64_t{0});
+  seen_[at] = {text.data(), text.size(), FormContext::mask_of(form),
+               tx_.scratch.found.data() + at * prefilter_.found_words(), 0};
+  std::fill_n(seen_[at].found, prefilter_.found_words(), std::uint64_t{0});
   return seen_[at];
 }
 
+constexpr unsigned kAllDecodings = (1U << Prefilter::kDecodings) - 1;
 constexpr std::uint64_t kDecodesBase64 = std::uint64_t{1} << static_cast<unsigned>(Transform::Base64Decode);
 constexpr std::uint64_t kRemovesBlanks = std::uint64_t{1} << static_cast<unsigned>(Transform::RemoveWhitespace);
 
@@ -136,7 +141,7 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
   }
   const std::uint8_t look_for = texts == 0 ? 0 : texts_short == 0 ? kLong : kLong | kShort;
   if ((look_for & ~s.looked) != 0) {
-    prefilter_.find_pieces(text, texts_short != 0, nullptr, s.found);
+    prefilter_.find_pieces(text, s.mask, texts_short != 0, nullptr, s.found);
     s.looked = static_cast<std::uint8_t>(s.looked | look_for);
     tx_.work += text.size();
   }
@@ -167,49 +172,56 @@ bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
   return true;
 }
 
+// Of Prefilter::decoding(): can no item of the kind match what is decoded? `decoded`: of the value, or empty.
+bool Scan::none_decoded(const Slot& slot, const Verdict& v, std::size_t kind, bool solid, std::optional<Glimpse>& decoded) {
+  const std::size_t least = v.least_decoded[kind];
+  if (!decoded) decoded = decoded_base64(slot.text, solid, std::min(v.least_decoded[0], v.least_decoded[1]));
+  if (decoded->length < least) return true;
+  tx_.work += decoded->length;
+  const bool whole = decoded->length <= decoded->begins.size();
+  const std::string_view text(decoded->begins.data(), whole ? decoded->length : 0);
+  return prefilter_.none_decoded(kind, decoded->mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data());
+}
+
 // The kinds of Prefilter::decoding(), by bits, none of whose items can match what is decoded: takes them out of
 // `hits`. `altering`: the transformations that change the value as it is.
 unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering, std::uint64_t* hits) {
+  if (!prefilter_.trusts_effects() || (altering & kDecodesBase64) == 0) return 0;
   unsigned out = 0;
-  if (!prefilter_.trusts_effects() || (altering & kDecodesBase64) == 0) return out;
   std::optional<Glimpse> decoded;
-  std::size_t reach = 0;  // characters of base64 that the value begins with, as far as they matter
-  const std::size_t enough = base64_length(std::max(v.least_decoded[0], v.least_decoded[1]));
+  const Base64Bound bound = base64_bound(slot.text);
   for (std::size_t kind = 0; kind < Prefilter::kDecodings; ++kind) {
     const Prefilter::Decoding& d = prefilter_.decoding(kind);
-    if (d.items.empty()) out |= 1U << kind;
-    if (d.items.empty() || (altering & d.before) != 0) continue;
-    const bool solid = kind == 1 && (altering & kRemovesBlanks) != 0;
-    if (reach == 0 || solid) reach = base64_reach(slot.text, solid, enough);
-    if (reach >= base64_length(v.least_decoded[kind])) {
-      if (!decoded || solid) {
-        decoded = decoded_base64(slot.text, solid);
-        tx_.work += decoded->length;
-      }
-      const bool whole = decoded->length <= decoded->begins.size();
-      const std::string_view text(decoded->begins.data(), whole ? decoded->length : 0);
-      if (!prefilter_.none_decoded(kind, decoded->mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data())) {
-        continue;
-      }
+    if (!d.items.empty()) {
+      if ((altering & d.before) != 0) continue;
+      const bool solid = kind == 1 && (altering & kRemovesBlanks) != 0;
+      if (solid) decoded.reset();
+      const bool short_of = (solid ? bound.solid : bound.plain) < v.least_decoded[kind];
+      if (!short_of && !none_decoded(slot, v, kind, solid, decoded)) continue;
     }
     out |= 1U << kind;
-    for (std::size_t w = d.range.first_word(); w <= d.range.last_word(); ++w) hits[w] &= ~d.items[w];
+  }
+  const bool all = out == kAllDecodings;
+  const ItemRange& range = prefilter_.decoded_range();
+  if (all && !range.empty()) {
+    const std::uint64_t* const items = prefilter_.decoded_items();
+    for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) hits[w] &= ~items[w];
+  }
+  for (unsigned kinds = all ? 0 : out; kinds != 0; kinds &= kinds - 1) {
+    const Prefilter::Decoding& d = prefilter_.decoding(static_cast<std::size_t>(std::countr_zero(kinds)));
+    for (std::size_t w = 0; w < d.items.size(); ++w) hits[w] &= ~d.items[w];
   }
   return out;
 }
 
 void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
-  std::uint64_t altering = 0;
+  std::uint64_t altering = v.alter;
   for (std::uint64_t bits = v.checks; bits != 0; bits &= bits - 1) {
-    const auto t = static_cast<unsigned>(std::countr_zero(bits));
-    const bool altered =
-        !prefilter_.trusts_effects() || !leaves(static_cast<Transform>(t), slot.text, v.mask);
-    if (altered) altering |= std::uint64_t{1} << t;
+    if (!leaves(static_cast<Transform>(std::countr_zero(bits)), slot.text, v.mask)) altering |= bits & -bits;
   }
   if (altering == 0) return;
   const unsigned none = decode(slot, v, altering, hits);
-  constexpr unsigned kAll = (1U << Prefilter::kDecodings) - 1;
-  if (none == kAll && (altering & v.other_checks) == 0) return;
+  if (none == kAllDecodings && (altering & v.other_checks) == 0) return;
   std::size_t decoded = Prefilter::kUnmeasured;
   for (std::uint32_t i = 0; i < v.changes; ++i) {
     const Verdict::Changed& c = v.changed[i];
@@ -223,6 +235,12 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
     if (form.same && prefilter_.trusts_effects()) continue;
     look_changed(c.chain, form, hits);
   }
+}
+
+bool none_of(const std::uint64_t* words, std::size_t n) {
+  std::uint64_t any = 0;
+  for (std::size_t w = 0; w < n; ++w) any |= words[w];
+  return any == 0;
 }
 
 // `hits` is scratch: what it says is copied.
@@ -249,15 +267,18 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
       tx_.work += slot.text.size();
     } else {
       scan(slot);
-      entry = &cache.add(key, hits, words_);
+      if (cache.recurs(key)) entry = &cache.add(key, hits, words_);
     }
+  } else {
+    scan(slot);
+  }
+  if (entry != nullptr) {
     if (entry->none) return;
     hits = entry->hits;
     slot.entry = entry;
     slot.added = entry->added;
-  } else {
-    scan(slot);
-    if (std::all_of(hits, hits + words_, [](std::uint64_t w) { return w == 0; })) return;
+  } else if (none_of(hits, words_)) {
+    return;
   }
   char* p = tx_.arena.allocate(words_ * 8, 8);
   // Without memory nothing is ruled out; nothing writes through this pointer.
@@ -357,10 +378,13 @@ Scratch::State::Memory& Scratch::State::memory_for(const std::shared_ptr<const R
   oldest->masks.clear();
   oldest->masks.resize(filters.size());
   std::size_t of_filter = 1;
-  for (const Prefilter& f : filters)
+  std::size_t of_texts = 1;
+  for (const Prefilter& f : filters) {
     of_filter = std::max(of_filter, f.words());
+    of_texts = std::max(of_texts, f.found_words());
+  }
   oldest->recurring.prepare(rules->program().optimisations.recurring, of_filter);
-  const std::size_t most = std::max(hits.size(), of_filter);
+  const std::size_t most = std::max(hits.size(), of_texts);
   for (auto* bits : {&hits, &possible, &free, &by_short})
     bits->resize(most);
   found.resize(kTexts * most);
@@ -395,9 +419,7 @@ void rule_out(TransactionState& tx, const TargetValue& value, std::uint32_t item
   ValueCache::Entry* const e = slot.entry;
   if (e == nullptr || e->added != slot.added) return;
   clear_bit(e->hits, own);
-  const std::size_t words = tx.filter->words();
-  e->none = std::all_of(e->hits, e->hits + words,
-                        [](std::uint64_t w) { return w == 0; });
+  e->none = none_of(e->hits, tx.filter->words());
 }
 
 namespace {

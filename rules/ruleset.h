@@ -43,6 +43,7 @@ struct Optimisations {
   bool prefilter = true;        // everything that rules operators out before the exact evaluation
   bool classes = true;          // ... by the classes of bytes that a value holds
   bool pieces = true;           // ... by pieces of text that it would have to hold
+  bool all_texts = true;        // ... each of the texts that it needs, where that is several
   bool levels = true;           // ... only for rules that the present level does not jump over
   bool recurring = true;        // ... and what is known of a value that came before
   bool unchanged = true;        // transformations that change nothing are not carried out

@@ -1,6 +1,5 @@
 #include "rules/value_cache.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace weir::rules {
@@ -10,29 +9,41 @@ void ValueCache::prepare(bool use, std::size_t words) {
   if (!in_use_) return;
   words_ = words;
   entries_.assign(2 * kSets * kWays, Entry{});
+  asked_.assign(kAsked, 0);
   hits_.assign(entries_.size() * words, 0);
   for (std::size_t i = 0; i < entries_.size(); ++i)
     entries_[i].hits = hits_.data() + i * words;
 }
 
+namespace {
+
+// REQUIRES: so many bytes from `at` on.
+template <class Word>
+Word word_at(std::string_view text, std::size_t at) {
+  Word w;
+  std::memcpy(&w, text.data() + at, sizeof w);
+  return w;
+}
+
+}  // namespace
+
 std::uint64_t ValueCache::hash_of(std::string_view text, const std::uint64_t* wanted) {
   constexpr std::uint64_t kMix = 0x9e3779b97f4a7c15ULL;
   constexpr std::size_t kWord = 8;
   std::uint64_t h = (reinterpret_cast<std::uintptr_t>(wanted) >> 3) * kMix + text.size();
-  const auto take = [&](std::size_t at, std::size_t n) {
-    std::uint64_t w = 0;
-    std::memcpy(&w, text.data() + at, n);
-    h = (h ^ w) * kMix;
+  const auto take = [&](std::uint64_t word) {
+    h = (h ^ word) * kMix;
     h ^= h >> 29;
   };
-  std::size_t i = 0;
-  for (; i + kWord <= text.size(); i += kWord)
-    take(i, kWord);
-  if (i < text.size() && text.size() >= kWord) {
-    take(text.size() - kWord, kWord);
-  } else {
-    for (; i < text.size(); ++i)
-      take(i, 1);
+  const std::size_t n = text.size();
+  if (n >= kWord) {
+    for (std::size_t i = 0; i + kWord < n; i += kWord) take(word_at<std::uint64_t>(text, i));
+    take(word_at<std::uint64_t>(text, n - kWord));
+  } else if (n >= kWord / 2) {
+    take(std::uint64_t{word_at<std::uint32_t>(text, 0)} << 32 | word_at<std::uint32_t>(text, n - kWord / 2));
+  } else if (n > 0) {
+    const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<std::uint8_t>(text[i])}; };
+    take(byte(0) << 16 | byte(n / 2) << 8 | byte(n - 1));
   }
   return h * kMix;
 }
@@ -42,7 +53,7 @@ ValueCache::Entry* ValueCache::find(const Key& key) {
   for (std::size_t i = 0; i < kWays; ++i) {
     Entry& e = set[i];
     if (e.hash == key.hash && e.wanted == key.wanted && e.length == key.text.size() &&
-        std::string_view(e.text.data(), e.length) == key.text) {
+        (e.length == 0 || std::memcmp(e.text.data(), key.text.data(), e.length) == 0)) {
       e.used = ++clock_;
       return &e;
     }
@@ -51,16 +62,18 @@ ValueCache::Entry* ValueCache::find(const Key& key) {
 }
 
 ValueCache::Entry& ValueCache::add(const Key& key, const std::uint64_t* hits, std::size_t words) {
+  static_assert(kWays == 2);
   Entry* const set = set_of(key.hash, key.kind);
-  Entry& e = *std::min_element(set, set + kWays,
-                               [](const Entry& a, const Entry& b) { return a.used < b.used; });
+  Entry& e = set[set[1].used < set[0].used ? 1 : 0];
   e.hash = key.hash;
   e.wanted = key.wanted;
   e.length = static_cast<std::uint32_t>(key.text.size());
   e.added = ++additions_;
   e.used = ++clock_;
-  e.none = std::all_of(hits, hits + words, [](std::uint64_t w) { return w == 0; });
-  std::copy_n(hits, words, e.hits);
+  std::uint64_t any = 0;
+  for (std::size_t w = 0; w < words; ++w) any |= hits[w];
+  e.none = any == 0;
+  if (!e.none) std::memcpy(e.hits, hits, words * sizeof(*hits));
   if (!key.text.empty()) std::memcpy(e.text.data(), key.text.data(), key.text.size());
   return e;
 }

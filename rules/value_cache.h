@@ -53,12 +53,22 @@ class ValueCache {
   };
   // What is known of it; null: nothing.
   [[nodiscard]] Entry* find(const Key& key);
+  // Has the same been asked before, a while ago at most? Most values never come again, and are not worth remembering.
+  // (What this says decides about time alone.)
+  [[nodiscard]] bool recurs(const Key& key) {
+    std::uint32_t& last = asked_[(key.hash >> 40) % kAsked];
+    const auto now = static_cast<std::uint32_t>(key.hash);
+    const bool again = last == now;
+    last = now;
+    return again;
+  }
   // Remembers it; `words` of hits. REQUIRES: key.text.size() <= kLongest, serves(words).
   Entry& add(const Key& key, const std::uint64_t* hits, std::size_t words);
 
  private:
   static constexpr std::size_t kSets = 256;  // of each kind
   static constexpr std::size_t kWays = 2;
+  static constexpr std::size_t kAsked = 4096;
   static std::uint64_t hash_of(std::string_view text, const std::uint64_t* wanted);
   [[nodiscard]] Entry* set_of(std::uint64_t hash, Kind kind) {
     return &entries_[((kind == Kind::Head ? 0 : kSets) + (hash >> 32) % kSets) * kWays];
@@ -66,6 +76,7 @@ class ValueCache {
 
   std::vector<Entry> entries_;
   std::vector<std::uint64_t> hits_;  // of all entries
+  std::vector<std::uint32_t> asked_;  // a part of the hash of what was asked last, by another
   std::size_t words_ = 0;            // of each
   bool in_use_ = false;
   std::uint64_t clock_ = 0;

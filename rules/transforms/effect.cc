@@ -175,19 +175,42 @@ bool leaves(Transform t, std::string_view value, ClassMask present) {
   }
 }
 
+bool told_by_classes(Transform t) {
+  switch (t) {
+    case Transform::CmdLine:
+    case Transform::CompressWhitespace:
+    case Transform::NormalisePath:
+    case Transform::NormalisePathWin:
+    case Transform::RemoveCommentsChar:
+    case Transform::RemoveComments:
+    case Transform::ReplaceComments:
+    case Transform::Trim:
+    case Transform::TrimLeft:
+    case Transform::TrimRight:
+    case Transform::UrlDecode:
+    case Transform::UrlDecodeUni:
+      return false;
+    default:
+      return true;
+  }
+}
+
 bool nothing_encoded(std::string_view value, ClassMask present) {
-  if ((present & of("\\")) == 0) return (present & of("%")) == 0 || !url_escape(value, true);
-  if ((present & of("%")) != 0) return false;  // "%\\41"
+  const bool percent = (present & of("%")) != 0;
+  if (percent && url_escape(value, true)) return false;
+  if ((present & of("\\")) == 0) return true;
   for (std::size_t i = value.find('\\'); i != std::string_view::npos && i + 1 < value.size(); i = value.find('\\', i + 1)) {
     constexpr std::string_view kMeant = "01234567abfnrtvux\\";
     if (kMeant.find(value[i + 1]) != std::string_view::npos) return false;
+    // Without the backslash there may be an escape: "%\\8c".
+    if (percent && ((i > 0 && value[i - 1] == '%') || (i > 1 && value[i - 2] == '%'))) return false;
   }
   return true;
 }
 
 std::size_t result_bound(Transform t, std::string_view value) {
   if (t != Transform::Base64Decode) return output_bound(t, value.size());
-  return output_bound(t, base64_reach(value, false, value.size()));
+  return output_bound(t, base64_reach(value));
 }
 
 ClassMask outcome(Transform t, ClassMask present) {

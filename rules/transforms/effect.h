@@ -26,6 +26,9 @@ namespace weir::rules {
 // false where nothing would change.
 [[nodiscard]] bool leaves(Transform t, std::string_view value, ClassMask present);
 
+// True: leaves() says no more of `t` than may_change() does, for any value.
+[[nodiscard]] bool told_by_classes(Transform t);
+
 // True: urlDecode, urlDecodeUni and jsDecode, however often and in whatever order they come, find nothing in the value
 // to decode. They make spaces of plus signs then, and take backslashes away, and no more. `present` are its classes.
 [[nodiscard]] bool nothing_encoded(std::string_view value, ClassMask present);
@@ -36,17 +39,25 @@ namespace weir::rules {
 // A bound of the result's length, closer than output_bound() where a look at the value tells more.
 [[nodiscard]] std::size_t result_bound(Transform t, std::string_view value);
 
-// What base64Decode makes of a value, told without making it; `solid`: after removeWhitespace.
+// What base64Decode makes of a value, told without making it; `solid`: after removeWhitespace. What comes to less than `least`
+// bytes (at most kLeast) is not looked into: its classes are not told.
 struct Glimpse {
+  static constexpr std::size_t kLeast = 64;
   std::size_t length = 0;
   ClassMask mask = 0;
-  std::array<char, 64> begins;  // NOLINT: filled as far as there is anything
+  std::array<char, 256> begins;  // NOLINT: filled as far as there is anything
 };
-[[nodiscard]] Glimpse decoded_base64(std::string_view value, bool solid);
+[[nodiscard]] Glimpse decoded_base64(std::string_view value, bool solid, std::size_t least = 0);
 
-// The characters that it takes to make `bytes` bytes, and how many of them, at most `most`, the value begins with.
-[[nodiscard]] constexpr std::size_t base64_length(std::size_t bytes) { return (4 * bytes + 2) / 3; }
-[[nodiscard]] std::size_t base64_reach(std::string_view value, bool solid, std::size_t most);
+// No more bytes than these come of it, as its first sixteen tell; `solid`: after removeWhitespace.
+struct Base64Bound {
+  std::size_t plain = 0;
+  std::size_t solid = 0;
+};
+[[nodiscard]] Base64Bound base64_bound(std::string_view value);
+
+// How many characters of base64 the value begins with.
+[[nodiscard]] std::size_t base64_reach(std::string_view value);
 
 // Classes of bytes that the result may hold, for a value that holds (some of) `present`.
 [[nodiscard]] ClassMask outcome(Transform t, ClassMask present);

@@ -117,7 +117,8 @@ struct Switch {
 };
 constexpr Switch kSwitches[] = {
     {"prefilter", &Optimisations::prefilter},   {"classes", &Optimisations::classes},
-    {"pieces", &Optimisations::pieces},         {"unchanged", &Optimisations::unchanged},
+    {"pieces", &Optimisations::pieces},         {"all_texts", &Optimisations::all_texts},
+    {"unchanged", &Optimisations::unchanged},
     {"hyperscan", &Optimisations::hyperscan},   {"transform_cache", &Optimisations::transform_cache},
     {"injection", &Optimisations::injection},     {"levels", &Optimisations::levels},
     {"recurring", &Optimisations::recurring},     {"numbers", &Optimisations::numbers},

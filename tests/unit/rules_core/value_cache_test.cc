@@ -43,6 +43,25 @@ TEST(ValueCache, KnowsExactlyWhatItWasTold) {
   EXPECT_FALSE(cache.serves(1));
 }
 
+TEST(ValueCache, TellsWhatRecurs) {
+  ValueCache cache;
+  cache.prepare(true, 1);
+  const std::uint64_t wanted[2] = {};
+  const auto recurs = [&](std::string_view text, int which) { return cache.recurs({text, wanted + which, Kind::Argument}); };
+  EXPECT_FALSE(recurs("a", 0));
+  EXPECT_FALSE(recurs("b", 0));
+  EXPECT_FALSE(recurs("a", 1));
+  EXPECT_TRUE(recurs("a", 0));
+  EXPECT_TRUE(recurs("b", 0));
+  // A thousand at a time are mostly still known when they come again, a million are not.
+  std::size_t again = 0;
+  for (int i = 0; i < 2000; ++i) again += recurs("value " + std::to_string(i % 1000), 0) ? 1U : 0U;
+  EXPECT_GT(again, 600U);
+  again = 0;
+  for (int i = 0; i < 200000; ++i) again += recurs("other " + std::to_string(i % 100000), 0) ? 1U : 0U;
+  EXPECT_LT(again, 200U);
+}
+
 // More values than fit, of all lengths: what is found is what was added last.
 TEST(ValueCache, NeverMixesValuesUp) {
   ValueCache cache;

@@ -407,6 +407,13 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
         ASSERT_EQ(told.length, made.size()) << in;
         ASSERT_EQ(told.mask, classes_of(made)) << in;
         ASSERT_EQ(std::string_view(told.begins.data(), told.length), made) << in;
+        const Base64Bound bound = base64_bound(in);
+        ASSERT_EQ(solid ? bound.solid : bound.plain, made.size()) << in;  // all of it was seen
+        for (const std::size_t least : {made.size(), made.size() + 1}) {
+          const Glimpse longer = decoded_base64(in, solid, least);
+          ASSERT_EQ(longer.length, made.size()) << in;
+          if (least <= made.size()) { ASSERT_EQ(longer.mask, classes_of(made)) << in; }
+        }
       }
     });
   }
@@ -414,7 +421,7 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
   std::mt19937 random(7);
   for (int i = 0; i < 3000; ++i) {
     std::string in;
-    const std::size_t length = random() % 400;
+    const std::size_t length = random() % 600;
     const std::size_t blanks = 1 + random() % 30;
     while (in.size() < length) in += random() % blanks == 0 ? " \t\xa0\n"[random() % 4] : "AZaz09+/qK"[random() % 10];
     if (length > 0 && random() % 3 == 0) in[random() % length] = "=\0-_\x80\xff"[random() % 6];
@@ -423,11 +430,18 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
       const Glimpse told = decoded_base64(in, solid);
       ASSERT_EQ(told.length, made.size()) << in;
       ASSERT_EQ(told.mask, classes_of(made)) << in;
+      const Base64Bound bound = base64_bound(in);
+      ASSERT_GE(solid ? bound.solid : bound.plain, made.size()) << in;
+      for (const std::size_t least : {std::size_t{10}, Glimpse::kLeast}) {
+        const Glimpse longer = decoded_base64(in, solid, least);
+        ASSERT_EQ(longer.length, made.size()) << in;
+        if (least <= made.size()) { ASSERT_EQ(longer.mask, classes_of(made)) << in; }
+      }
       const std::size_t begins = std::min(made.size(), told.begins.size());
       ASSERT_EQ(std::string_view(told.begins.data(), begins), std::string_view(made).substr(0, begins)) << in;
     }
   }
-  const std::string longer(300, 'k');
+  const std::string longer(600, 'k');
   const Glimpse told = decoded_base64(longer, false);
   const std::string made = run(Transform::Base64Decode, longer);
   EXPECT_EQ(told.length, made.size());
@@ -438,21 +452,34 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
 TEST(Transforms, WhereNothingIsEncodedTheClassesAreKnown) {
   constexpr Transform kDecoders[] = {Transform::UrlDecode, Transform::UrlDecodeUni, Transform::JsDecode};
   std::size_t plain = 0;
-  for_all("%+\\41ux n"s, 5, [&](const std::string& in) {
+  const auto without = [](const std::string& in, bool plus, bool backslash) {
+    std::string out;
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      if (backslash && in[i] == '\\' && i + 1 < in.size()) continue;
+      out += plus && in[i] == '+' ? ' ' : in[i];
+    }
+    return out;
+  };
+  std::size_t plain_with_both = 0;
+  for_all("%+\\481ux n"s, 5, [&](const std::string& in) {
     const ClassMask present = classes_of(in);
     if (!nothing_encoded(in, present)) return;
     ++plain;
+    if ((present & class_of('%')) != 0 && (present & class_of('\\')) != 0) ++plain_with_both;
     const ClassMask may = (present & class_of('+')) != 0 ? present | class_of(' ') : present;
+    const std::array<std::string, 4> outcomes = {in, without(in, true, false), without(in, false, true), without(in, true, true)};
     for (const Transform a : kDecoders) {
       for (const Transform b : kDecoders) {
         for (const Transform c : kDecoders) {
           const std::string out = run(c, run(b, run(a, in)));
           ASSERT_EQ(classes_of(out) & ~may, 0U) << in << " -> " << out;
+          ASSERT_NE(std::find(outcomes.begin(), outcomes.end(), out), outcomes.end()) << in << " -> " << out;
         }
       }
     }
   });
   EXPECT_GT(plain, 1000U);
+  EXPECT_GT(plain_with_both, 1000U);
 }
 
 TEST(Transforms, ArenaLimitYieldsEmptyAndIsVisible) {
