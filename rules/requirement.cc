@@ -138,9 +138,13 @@ Requirement Reader::own(const Operator& op, Requirement requirement) {
   for (const ByteSet& set : op.necessary_bytes())
     add_bytes(classes_of(set));
   out_.sqli = op.finds_sqli();
-  if (const auto piece = op.necessary_text(); piece && piece->text.size() > 1) {
+  if (const auto piece = op.necessary_text(); piece && !piece->text.empty()) {
     out_.least = std::max(out_.least, piece->text.size());
-    out_.texts.push_back({0, {*piece}});
+    if (piece->text.size() == 1) {
+      add_bytes(class_of(piece->text.front()));
+    } else {
+      out_.texts.push_back({0, {*piece}});
+    }
   }
   return std::move(out_);
 }

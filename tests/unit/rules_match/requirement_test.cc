@@ -91,6 +91,9 @@ TEST(Requirement, OtherOperatorsToo) {
   EXPECT_TRUE(holds(of("endswith", ".pdf"), "x.pdf"));
   EXPECT_FALSE(holds(of("endswith", ".pdf"), "x.pdf.txt"));
   EXPECT_FALSE(holds(of("contains", "<?php"), "php"));
+  EXPECT_FALSE(holds(of("contains", "#"), "abc"));
+  EXPECT_TRUE(holds(of("contains", "#"), "a#"));
+  EXPECT_TRUE(holds(of("contains", "K"), "k"));
   EXPECT_FALSE(holds(of("validatebyterange", "1-255"), "abc"));
   EXPECT_TRUE(holds(of("validatebyterange", "1-255"), "a\0c"s));
   EXPECT_FALSE(holds(of("validateurlencoding", ""), "abc"));
