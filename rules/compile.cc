@@ -305,10 +305,7 @@ void Compiler::name_headers() {
   for (Link& link : program_.links) {
     for (TargetSpec& t : link.targets) {
       if (!is_headers(t.variable) || t.kind != syntax::Selector::Kind::Literal) continue;
-      if (header_number(p, t.key) == 0 && p.headers.size() <= 0xffff) {
-        p.headers.push_back({lower(t.key), fold_hash(t.key)});
-      }
-      t.header = header_number(p, t.key);
+      t.header = p.add_header(t.key);
     }
   }
 }
@@ -326,7 +323,7 @@ void Compiler::add_source(Prefilter& p, Phase phase, const TargetSpec& target, s
     s.variable = target.variable;
     s.keyed = keyed;
     s.key = key;
-    if (keyed && is_headers(target.variable)) s.header = header_number(program_.prefilter, key);
+    if (keyed && is_headers(target.variable)) s.header = program_.prefilter.find_header(key);
     sources.push_back(std::move(s));
     at = sources.end() - 1;
   }
@@ -343,7 +340,7 @@ void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read)
   };
   const bool one_header = is_headers(target.variable) && target.kind == syntax::Selector::Kind::Literal;
   if (one_header) {
-    mark(p.header_wanted[header_number(program_.prefilter, target.key)]);
+    mark(p.header_wanted[program_.prefilter.find_header(target.key)]);
   } else if (is_headers(target.variable)) {
     for (Prefilter::Wanted& wanted : p.header_wanted) mark(wanted);
   } else {

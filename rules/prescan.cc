@@ -391,16 +391,6 @@ Scratch::State::Memory& Scratch::State::memory_for(const std::shared_ptr<const R
   return *oldest;
 }
 
-std::uint16_t header_number(const Prefilters& prefilters, std::string_view name) {
-  if (prefilters.headers.size() < 2) return 0;
-  const std::uint32_t hash = fold_hash(name);
-  for (std::size_t i = 1; i < prefilters.headers.size(); ++i) {
-    const Prefilters::Header& h = prefilters.headers[i];
-    if (h.hash == hash && fold_equal(h.name, name)) return static_cast<std::uint16_t>(i);
-  }
-  return 0;
-}
-
 bool may_match(TransactionState& tx, const TargetValue& value, std::uint32_t item) {
   const std::uint32_t own = tx.filter->own_item[item];
   if (own == Prefilter::kUnknown) return true;

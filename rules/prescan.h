@@ -28,7 +28,4 @@ void rule_out(TransactionState& tx, const TargetValue& value, std::uint32_t item
 const std::uint64_t* scan_unit(TransactionState& tx, std::uint32_t unit, const Slot& slot,
                                Form& form);
 
-// The header that rules name so, or 0.
-std::uint16_t header_number(const Prefilters& prefilters, std::string_view name);
-
 }  // namespace weir::rules
