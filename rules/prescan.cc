@@ -36,7 +36,7 @@ class Scan {
   void ask_words(std::string_view text, std::uint64_t* items, std::size_t first, std::size_t last);
   // The chains that may change the value. `hits` holds what is possible if they do not.
   void change(Slot& slot, const Verdict& v, std::uint64_t* hits);
-  bool none_decoded(const Slot& slot, const Verdict& v, std::size_t kind, bool solid, std::optional<Glimpse>& decoded);
+  bool none_decoded(const Verdict& v, std::size_t kind, const Glimpse& decoded);
   unsigned decode(const Slot& slot, const Verdict& v, std::uint64_t altering, std::uint64_t* hits);
   [[nodiscard]] bool hopeless(const Slot& slot, const Verdict::Changed& c) const;
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
@@ -172,15 +172,13 @@ bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
   return true;
 }
 
-// Of Prefilter::decoding(): can no item of the kind match what is decoded? `decoded`: of the value, or empty.
-bool Scan::none_decoded(const Slot& slot, const Verdict& v, std::size_t kind, bool solid, std::optional<Glimpse>& decoded) {
-  const std::size_t least = v.least_decoded[kind];
-  if (!decoded) decoded = decoded_base64(slot.text, solid, std::min(v.least_decoded[0], v.least_decoded[1]));
-  if (decoded->length < least) return true;
-  tx_.work += decoded->length;
-  const bool whole = decoded->length <= decoded->begins.size();
-  const std::string_view text(decoded->begins.data(), whole ? decoded->length : 0);
-  return prefilter_.none_decoded(kind, decoded->mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data());
+// Of Prefilter::decoding(): can no item of the kind match what the value decodes to?
+bool Scan::none_decoded(const Verdict& v, std::size_t kind, const Glimpse& decoded) {
+  if (decoded.length < v.least_decoded[kind]) return true;
+  tx_.work += decoded.length;
+  const bool whole = decoded.length <= decoded.begins.size();
+  const std::string_view text(decoded.begins.data(), whole ? decoded.length : 0);
+  return prefilter_.none_decoded(kind, decoded.mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data());
 }
 
 // The kinds of Prefilter::decoding(), by bits, none of whose items can match what is decoded: takes them out of
@@ -188,16 +186,20 @@ bool Scan::none_decoded(const Slot& slot, const Verdict& v, std::size_t kind, bo
 unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering, std::uint64_t* hits) {
   if (!prefilter_.trusts_effects() || (altering & kDecodesBase64) == 0) return 0;
   unsigned out = 0;
-  std::optional<Glimpse> decoded;
+  Glimpse decoded;
+  bool known = false;
+  const std::size_t least = std::min(v.least_decoded[0], v.least_decoded[1]);
   const Base64Bound bound = base64_bound(slot.text);
   for (std::size_t kind = 0; kind < Prefilter::kDecodings; ++kind) {
     const Prefilter::Decoding& d = prefilter_.decoding(kind);
     if (!d.items.empty()) {
       if ((altering & d.before) != 0) continue;
       const bool solid = kind == 1 && (altering & kRemovesBlanks) != 0;
-      if (solid) decoded.reset();
-      const bool short_of = (solid ? bound.solid : bound.plain) < v.least_decoded[kind];
-      if (!short_of && !none_decoded(slot, v, kind, solid, decoded)) continue;
+      if ((solid ? bound.solid : bound.plain) >= v.least_decoded[kind]) {
+        if (!known || solid) decode_base64(slot.text, solid, least, decoded);
+        known = true;
+        if (!none_decoded(v, kind, decoded)) continue;
+      }
     }
     out |= 1U << kind;
   }
@@ -262,12 +264,15 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
   // Who watches shall see the same each time.
   if (cache.serves(words_) && tx_.trace == nullptr && slot.text.size() <= ValueCache::kLongest) {
     const ValueCache::Key key(slot.text, wanted_.data(), kind);
-    entry = cache.find(key);
+    // Of arguments few come again: of those that do not seem to, nothing is looked for.
+    bool recurs = kind == ValueCache::Kind::Argument && cache.recurs(key);
+    if (recurs || kind == ValueCache::Kind::Head) entry = cache.find(key);
     if (entry != nullptr) {
       tx_.work += slot.text.size();
     } else {
       scan(slot);
-      if (cache.recurs(key)) entry = &cache.add(key, hits, words_);
+      if (kind == ValueCache::Kind::Head) recurs = cache.recurs(key);
+      if (recurs) entry = &cache.add(key, hits, words_);
     }
   } else {
     scan(slot);

@@ -455,11 +455,12 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
 
 }  // namespace detail
 
-Glimpse decoded_base64(std::string_view value, bool solid, std::size_t least) {
+void decode_base64(std::string_view value, bool solid, std::size_t least, Glimpse& seen) {
   constexpr std::size_t kLot = 128;
   constexpr std::size_t kBeyond = std::max(detail::SixTaker::kBeyond, detail::kBytesBeyond);
   static_assert(kLot * 6 / 8 >= Glimpse::kLeast);
-  Glimpse seen;
+  seen.length = 0;
+  seen.mask = 0;
   detail::SixTaker taker(value, solid);
   std::array<std::uint8_t, kLot + kBeyond> groups;  // NOLINT: filled as far as `n` says
   std::array<char, kLot + kBeyond> bytes;           // NOLINT: the same
@@ -485,7 +486,6 @@ Glimpse decoded_base64(std::string_view value, bool solid, std::size_t least) {
     if (!taker.more()) break;
     std::copy_n(rest.data(), kept, groups.data());
   }
-  return seen;
 }
 
 Base64Bound base64_bound(std::string_view value) {

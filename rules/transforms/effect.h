@@ -47,7 +47,7 @@ struct Glimpse {
   ClassMask mask = 0;
   std::array<char, 256> begins;  // NOLINT: filled as far as there is anything
 };
-[[nodiscard]] Glimpse decoded_base64(std::string_view value, bool solid, std::size_t least = 0);
+void decode_base64(std::string_view value, bool solid, std::size_t least, Glimpse& out);
 
 // No more bytes than these come of it, as its first sixteen tell; `solid`: after removeWhitespace.
 struct Base64Bound {
