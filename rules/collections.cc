@@ -20,12 +20,12 @@ KnownNames::KnownNames() {
   for (const char* digit : {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}) add(digit);
 }
 
-void KnownNames::enter(std::size_t number) {
+void NumberedNames::enter(std::size_t number) {
   const Name& n = names_[number - 1];
   index_.cell(n.hash, [&](std::uint32_t other) { return is(other, n.text, n.hash); }) = static_cast<std::uint32_t>(number);
 }
 
-std::uint16_t KnownNames::add(std::string_view name) {
+std::uint16_t NumberedNames::add(std::string_view name) {
   const std::uint32_t hash = fold_hash(name);
   if (const std::uint16_t there = find(name, hash); there != 0) return there;
   if (names_.size() >= std::numeric_limits<std::uint16_t>::max()) return 0;

@@ -50,18 +50,16 @@ class NameIndex {
   std::vector<std::uint32_t> cells_;  // size a power of two, or none
 };
 
-class KnownNames {
+// Names, each once, in whatever case.
+class NumberedNames {
  public:
-  // Begins with the captures' names, "0" to "9".
-  KnownNames();
-  static constexpr std::uint16_t kFirstDigit = 1;
-
   // The name's number, which is a new one if need be; 0: there are too many.
   std::uint16_t add(std::string_view name);
   // 0: unknown. `hash` is fold_hash(name).
   [[nodiscard]] std::uint16_t find(std::string_view name, std::uint32_t hash) const {
     return static_cast<std::uint16_t>(index_.find(hash, [&](std::uint32_t n) { return is(n, name, hash); }));
   }
+  [[nodiscard]] std::uint16_t find(std::string_view name) const { return find(name, fold_hash(name)); }
   // They are 1 … last().
   [[nodiscard]] std::size_t last() const { return names_.size(); }
   [[nodiscard]] std::string_view name(std::size_t number) const { return names_[number - 1].text; }
@@ -78,6 +76,13 @@ class KnownNames {
 
   std::deque<Name> names_;
   NameIndex index_;
+};
+
+class KnownNames : public NumberedNames {
+ public:
+  // Begins with the captures' names, "0" to "9".
+  KnownNames();
+  static constexpr std::uint16_t kFirstDigit = 1;
 };
 
 class VarTable {

@@ -301,11 +301,10 @@ void Compiler::find_gates() {
 
 void Compiler::name_headers() {
   Prefilters& p = program_.prefilter;
-  p.headers.assign(1, {});
   for (Link& link : program_.links) {
     for (TargetSpec& t : link.targets) {
       if (!is_headers(t.variable) || t.kind != syntax::Selector::Kind::Literal) continue;
-      t.header = p.add_header(t.key);
+      t.header = p.headers.add(t.key);
     }
   }
 }
@@ -323,7 +322,7 @@ void Compiler::add_source(Prefilter& p, Phase phase, const TargetSpec& target, s
     s.variable = target.variable;
     s.keyed = keyed;
     s.key = key;
-    if (keyed && is_headers(target.variable)) s.header = program_.prefilter.find_header(key);
+    if (keyed && is_headers(target.variable)) s.header = program_.prefilter.headers.find(key);
     sources.push_back(std::move(s));
     at = sources.end() - 1;
   }
@@ -340,7 +339,7 @@ void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read)
   };
   const bool one_header = is_headers(target.variable) && target.kind == syntax::Selector::Kind::Literal;
   if (one_header) {
-    mark(p.header_wanted[program_.prefilter.find_header(target.key)]);
+    mark(p.header_wanted[program_.prefilter.headers.find(target.key)]);
   } else if (is_headers(target.variable)) {
     for (Prefilter::Wanted& wanted : p.header_wanted) mark(wanted);
   } else {
@@ -350,7 +349,7 @@ void Compiler::want(Prefilter& p, const TargetSpec& target, const ReadRef& read)
 
 // Which values each rule reads, and which items each value is asked for.
 void Compiler::read_targets(Prefilter& p, const std::vector<bool>& known) const {
-  p.header_wanted.assign(program_.prefilter.headers.size(), Bits(p.words()));
+  p.header_wanted.assign(program_.prefilter.headers.last() + 1, Bits(p.words()));
   for (std::size_t phase = 1; phase < program_.phases.size(); ++phase) {
     const auto& steps = program_.phases[phase];
     p.always[phase].assign((steps.size() + 63) / 64, 0);

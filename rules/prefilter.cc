@@ -459,18 +459,6 @@ std::size_t Prefilter::bytes() const {
   return n;
 }
 
-std::uint16_t Prefilters::add_header(std::string_view name) {
-  if (headers.empty()) headers.emplace_back();
-  if (const std::uint16_t known = find_header(name); known != 0 || headers.size() > UINT16_MAX) return known;
-  headers.push_back({lower(name), fold_hash(name)});
-  if (!header_index.room(headers.size())) header_index.grow();
-  for (std::uint32_t n = 1; n < headers.size(); ++n) {
-    const Header& h = headers[n];
-    header_index.cell(h.hash, [&](std::uint32_t other) { return is_header(other, h.name, h.hash); }) = n;
-  }
-  return static_cast<std::uint16_t>(headers.size() - 1);
-}
-
 void MaskTable::prepare(const Prefilter& prefilter) {
   const std::size_t words = prefilter.words();
   const std::size_t chains = prefilter.chains();

@@ -25,7 +25,6 @@
 #include <string_view>
 #include <vector>
 
-#include "rules/ascii.h"
 #include "rules/byte_classes.h"
 #include "rules/collections.h"
 #include "rules/names.h"
@@ -301,18 +300,7 @@ class Prefilter {
 
 // The filters of a rule set.
 struct Prefilters {
-  struct Header {
-    std::string name;  // lower case
-    std::uint32_t hash = 0;
-  };
-  std::vector<Header> headers;  // that rules name; the first stands for all others
-  NameIndex header_index;       // their numbers
-  // The number of a header, which is a new one if need be; 0: there are too many.
-  std::uint16_t add_header(std::string_view name);
-  [[nodiscard]] std::uint16_t find_header(std::string_view name) const {
-    const std::uint32_t hash = fold_hash(name);
-    return static_cast<std::uint16_t>(header_index.find(hash, [&](std::uint32_t n) { return is_header(n, name, hash); }));
-  }
+  NumberedNames headers;  // that rules name; 0 stands for all others
   std::vector<ScanUnit> units;
 
   // TX:level_name says which rules are reached; levels[i] is the least value for what filters[i + 1]
@@ -323,9 +311,6 @@ struct Prefilters {
   std::vector<std::int64_t> levels;  // ascending
   std::vector<Prefilter> filters;
 
-  [[nodiscard]] bool is_header(std::uint32_t number, std::string_view name, std::uint32_t hash) const {
-    return headers[number].hash == hash && fold_equal(headers[number].name, name);
-  }
   [[nodiscard]] std::size_t whole_request() const { return levels.size(); }
   [[nodiscard]] std::size_t response() const { return levels.size() + 1; }
   // The filter of the request's phases for a value of TX:level_name.

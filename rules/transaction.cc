@@ -113,7 +113,7 @@ void add_header(TransactionState& tx, std::vector<Entry>& list, std::string_view
   Entry e;
   e.name.text = tx.arena.copy(name);
   e.value.text = tx.arena.copy(value);
-  e.header = tx.program->prefilter.find_header(name);
+  e.header = tx.program->prefilter.headers.find(name);
   list.push_back(e);
 }
 
