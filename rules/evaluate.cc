@@ -250,13 +250,16 @@ void set_captures(TransactionState& tx, const Captures& captures) {
 
 LinkResult run_link(TransactionState& tx, const Rule& rule, std::uint32_t link) { return LinkRun(tx, rule, link).run(); }
 
+bool compares(const TransactionState& tx, const TargetSpec& target, const Comparison& number, bool negated) {
+  const VarTable::Var* v = tx.tx.find(target.key, target.hash, target.known);
+  if (target.count) return number.holds(std::int64_t{v == nullptr ? 0 : 1}) != negated;
+  return v != nullptr && number.holds(v->value) != negated;
+}
+
 bool fails_at_once(const TransactionState& tx, const Rule& rule) {
   const Link& link = tx.program->links.data()[rule.first_link];
   if (!link.number || tx.trace != nullptr) return false;
-  const TargetSpec& t = link.targets.front();
-  const VarTable::Var* v = tx.tx.find(t.key, t.hash, t.known);
-  if (t.count) return link.number->holds(v == nullptr ? "0" : "1") == link.negated;
-  return v == nullptr || link.number->holds(v->value) == link.negated;
+  return !compares(tx, link.targets.front(), *link.number, link.negated);
 }
 
 std::size_t after_match(const Rule& rule, std::size_t step, std::size_t steps) {

@@ -15,6 +15,8 @@ std::size_t after_match(const Rule& rule, std::size_t step, std::size_t steps);
 // For foregone.cc. One link of a rule: what its matches do is done.
 enum class LinkResult : std::uint8_t { NoMatch, Match, Stop };
 LinkResult run_link(TransactionState& tx, const Rule& rule, std::uint32_t link);
+// Does the single TX variable, or with `&` the number of those that there are of it, compare so?
+bool compares(const TransactionState& tx, const TargetSpec& target, const Comparison& number, bool negated);
 // Does the rule begin with a comparison that does not hold? Then it has no effect at all.
 bool fails_at_once(const TransactionState& tx, const Rule& rule);
 

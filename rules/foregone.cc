@@ -1,7 +1,6 @@
 #include "rules/foregone.h"
 
 #include <algorithm>
-#include <span>
 
 #include "rules/ascii.h"
 #include "rules/evaluate.h"
@@ -50,9 +49,6 @@ class Closure {
   ForeignNames foreign;
 
  private:
-  [[nodiscard]] std::span<const Link> links_of(const Rule& rule) const {
-    return {program_.links.data() + rule.first_link, rule.links};
-  }
   [[nodiscard]] bool looks_closed(const Rule& rule) const;
   [[nodiscard]] static bool looks_closed(const Link& link);
   [[nodiscard]] static bool of_constants(const Macro& macro);
@@ -93,7 +89,7 @@ bool Closure::looks_closed(const Rule& rule) const {
     return false;
   }
   std::vector<std::uint16_t> names;  // each once: what a rule sets is read when it has been run
-  for (const Link& link : links_of(rule)) {
+  for (const Link& link : program_.links_of(rule)) {
     if (!looks_closed(link)) return false;
     for (const Action& action : link.actions) {
       const std::uint16_t name = std::get<SetVar>(action).known;
@@ -112,7 +108,7 @@ bool Closure::reads_foreign(const Macro& macro) const {
 
 bool Closure::reads_foreign(const Rule& rule) const {
   if (reads_foreign(rule.message) || reads_foreign(rule.log_data)) return true;
-  for (const Link& link : links_of(rule)) {
+  for (const Link& link : program_.links_of(rule)) {
     if (reads_foreign(link.op_macro)) return true;
     for (const TargetSpec& t : link.targets) {
       if (t.variable == Variable::TX && foreign.contains(t.known)) return true;
@@ -136,7 +132,7 @@ void Closure::gather_foreign() {
 void Closure::add_set(ForeignNames& names) const {
   for (std::size_t r = 0; r < closed.size(); ++r) {
     if (closed[r]) continue;
-    for (const Link& link : links_of(program_.rules[r])) {
+    for (const Link& link : program_.links_of(program_.rules[r])) {
       for (const Action& action : link.actions) {
         const auto* set = std::get_if<SetVar>(&action);
         if (set == nullptr || set->collection != Written::Tx) continue;
@@ -177,11 +173,11 @@ std::vector<bool> Closure::watched() const {
   };
   for (std::size_t r = 0; r < closed.size(); ++r) {
     const Rule& rule = program_.rules[r];
-    if (const Link& first = links_of(rule).front(); first.number) read(first.targets.front().known);  // CourseRecorder asks
+    if (const Link& first = program_.links_of(rule).front(); first.number) read(first.targets.front().known);  // CourseRecorder asks
     if (!closed[r]) continue;
     read_by(rule.message);
     read_by(rule.log_data);
-    for (const Link& link : links_of(rule)) {
+    for (const Link& link : program_.links_of(rule)) {
       read_by(link.op_macro);
       for (const TargetSpec& t : link.targets) read(t.known);
       for (const Action& action : link.actions) {

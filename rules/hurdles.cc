@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "rules/prescan.h"
+#include "rules/evaluate.h"
 #include "rules/transaction_state.h"
 #include "rules/variables.h"
 
@@ -14,14 +14,10 @@ namespace {
 
 bool is_matched_var(Variable v) { return v == Variable::MATCHED_VAR || v == Variable::MATCHED_VAR_NAME; }
 
-std::span<const Link> links_of(const Program& program, const Rule& rule) {
-  return {program.links.data() + rule.first_link, rule.links};
-}
-
 // Does a rule read what another one matched? Behind its head it reads what it has matched itself.
 bool reads_older_matches(const Program& program) {
   return std::any_of(program.rules.begin(), program.rules.end(), [&](const Rule& rule) {
-    const Link& head = links_of(program, rule).front();
+    const Link& head = program.links_of(rule).front();
     const auto& parts = head.op_macro.parts();
     return std::any_of(head.targets.begin(), head.targets.end(), [](const TargetSpec& t) { return is_matched_var(t.variable); }) ||
            std::any_of(parts.begin(), parts.end(), [](const Macro::Part& p) { return p.variable && is_matched_var(*p.variable); });
@@ -110,12 +106,7 @@ bool takes(TransactionState& tx, const Hurdle& h) {
       const auto text = body_scalar(tx, h.variable);
       return !text || h.number.holds(*text) != h.negated;
     }
-    case Hurdle::Kind::Tx: {
-      const TargetSpec& t = *h.target;
-      const VarTable::Var* v = tx.tx.find(t.key, t.hash, t.known);
-      if (t.count) return h.number.holds(std::int64_t{v == nullptr ? 0 : 1}) != h.negated;
-      return v != nullptr && h.number.holds(v->value) != h.negated;
-    }
+    case Hurdle::Kind::Tx: return compares(tx, *h.target, h.number, h.negated);
   }
   return true;
 }
@@ -125,7 +116,7 @@ bool takes(TransactionState& tx, const Hurdle& h) {
 void find_hurdles(Program& program) {
   const bool behind_heads = !reads_older_matches(program);
   for (Rule& rule : program.rules) {
-    const auto links = links_of(program, rule);
+    const auto links = program.links_of(rule);
     // Links of which all before leave nothing.
     const auto seen = std::find_if_not(links.begin(), links.end(), leaves_nothing) - links.begin();
     rule.independent = behind_heads ? std::min(static_cast<std::uint32_t>(seen) + 1, rule.links) : 1;

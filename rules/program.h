@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -180,6 +181,9 @@ class Program {
   bool idle = false;  // no rules, no bodies, no audit log: nothing of a message is looked at
   LoadStats stats;
 
+  [[nodiscard]] std::span<const Link> links_of(const Rule& rule) const {
+    return {links.data() + rule.first_link, rule.links};
+  }
   [[nodiscard]] bool v3() const { return semantics == Semantics::ModSecurity3; }
 };
 
