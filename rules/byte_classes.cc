@@ -28,17 +28,23 @@ namespace {
 
 #if defined(__SSE2__)
 
+// The classes of which bytes are found together.
+ClassMask common(bool lower, bool upper, bool digit, bool space) {
+  ClassMask mask = lower ? classes::kLower : 0;
+  if (upper) mask |= classes::kUpper;
+  if (digit) mask |= classes::kDigits;
+  if (space) mask |= class_of(' ');
+  return mask;
+}
+
 // Most bytes are letters, digits and spaces, whose classes are found together; the others' are looked up.
 ClassMask classes_of_block(__m128i bytes) {
   const __m128i lower = base::octets_within(bytes, 'a', 'z');
   const __m128i upper = base::octets_within(bytes, 'A', 'Z');
   const __m128i digit = base::octets_within(bytes, '0', '9');
   const auto bits = [](__m128i set) { return static_cast<unsigned>(_mm_movemask_epi8(set)); };
-  ClassMask mask = bits(lower) != 0 ? classes::kLower : 0;
-  if (bits(upper) != 0) mask |= classes::kUpper;
-  if (bits(digit) != 0) mask |= classes::kDigits;
   const __m128i space = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
-  if (bits(space) != 0) mask |= class_of(' ');
+  ClassMask mask = common(bits(lower) != 0, bits(upper) != 0, bits(digit) != 0, bits(space) != 0);
   unsigned others = bits(_mm_or_si128(_mm_or_si128(lower, upper), _mm_or_si128(digit, space))) ^ 0xffffU;
   if (others == 0) return mask;
   std::array<std::uint8_t, 16> copy;  // NOLINT: filled by the store
@@ -84,11 +90,8 @@ __attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::si
     }
     if (at == last) break;
   }
-  if (_mm256_testz_si256(lower, lower) == 0) mask |= classes::kLower;
-  if (_mm256_testz_si256(upper, upper) == 0) mask |= classes::kUpper;
-  if (_mm256_testz_si256(digit, digit) == 0) mask |= classes::kDigits;
-  if (_mm256_testz_si256(space, space) == 0) mask |= class_of(' ');
-  return mask;
+  return mask | common(_mm256_testz_si256(lower, lower) == 0, _mm256_testz_si256(upper, upper) == 0,
+                       _mm256_testz_si256(digit, digit) == 0, _mm256_testz_si256(space, space) == 0);
 }
 
 // The same for one of 16 to 32 bytes: both ends of it, which may overlap, together.
@@ -102,10 +105,7 @@ __attribute__((target("avx2"))) ClassMask classes_of_both(const char* p, std::si
   const std::uint32_t upper = bits(within(bytes, 'A', 'Z'));
   const std::uint32_t digit = bits(within(bytes, '0', '9'));
   const std::uint32_t space = bits(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(' ')));
-  ClassMask mask = lower != 0 ? classes::kLower : 0;
-  if (upper != 0) mask |= classes::kUpper;
-  if (digit != 0) mask |= classes::kDigits;
-  if (space != 0) mask |= class_of(' ');
+  ClassMask mask = common(lower != 0, upper != 0, digit != 0, space != 0);
   for (std::uint32_t others = ~(lower | upper | digit | space); others != 0; others &= others - 1) {
     const auto at = static_cast<std::size_t>(std::countr_zero(others));
     mask |= kClassOf[static_cast<std::uint8_t>(p[at < 16 ? at : n - 32 + at])];

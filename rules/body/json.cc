@@ -87,8 +87,6 @@ std::size_t plain_number(std::string_view in) {
   return i < in.size() && in[i] != 'e' && in[i] != 'E' ? i : 0;
 }
 
-std::string_view literal_of(char c) { return c == 't' ? "true" : c == 'f' ? "false" : "null"; }
-
 }  // namespace
 
 void JsonProcessor::begin(const BodyLimits& limits, JsonNames names, BodySink& sink) {
@@ -241,7 +239,7 @@ bool JsonProcessor::start_value(char c) {
     case 'f':
     case 'n':
       token_ = Token::Literal;
-      literal_ = literal_of(c);
+      literal_ = c == 't' ? "true" : c == 'f' ? "false" : "null";
       literal_at_ = 1;
       return true;
     case ']':
