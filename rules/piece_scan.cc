@@ -132,7 +132,7 @@ __attribute__((target("avx2"))) void candidates_avx2(const std::array<Lookup, kL
       found[k] |= static_cast<std::uint64_t>(eight) << i;
     }
   }
-  for (std::size_t k = 0; k < kLengths; ++k) out[k] = n == 64 ? found[k] : found[k] & ((std::uint64_t{1} << n) - 1);
+  std::copy(found.begin(), found.end(), out);
 }
 
 #endif

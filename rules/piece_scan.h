@@ -106,7 +106,7 @@ class PieceScanner {
   template <std::size_t kShorter, class Matters, class Found>
   void look_at(const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const;
   // Of `n` places from `p` on, at most kBlock: those whose window may be one of the tables', by bits, into `out`, for
-  // each length or, without `short_ones`, for the first alone. Reads kBeyond bytes more, which count as the text's.
+  // each length or, without `short_ones`, for the first alone; bits behind those mean nothing. Reads kBeyond bytes more.
   void candidates(bool short_ones, const char* p, std::size_t n, std::uint64_t* out) const;
   void fill(std::size_t length, std::span<const Choice> pieces);
 

@@ -465,27 +465,24 @@ void decode_base64(std::string_view value, bool solid, std::size_t least, Glimps
   std::array<std::uint8_t, kLot + kBeyond> groups;  // NOLINT: filled as far as `n` says
   std::array<char, kLot + kBeyond> bytes;           // NOLINT: the same
   std::size_t kept = 0;                             // groups, of four that are not together yet
-  while (true) {
+  do {
     const std::size_t n = kept + taker.take(groups.data() + kept, kLot - kept);
     kept = taker.more() ? n % 4 : 0;
     const std::size_t made = 6 * (n - kept) / 8;
-    if (!taker.more() && seen.length + made < least) {
-      seen.length += made;
-      break;
-    }
+    const std::size_t before = seen.length;
+    seen.length += made;
+    if (!taker.more() && seen.length < least) return;
     std::array<std::uint8_t, 4> rest;  // NOLINT: so many are
     std::copy_n(groups.data() + n - kept, 4, rest.data());
     if (kept == 0) std::fill_n(groups.data() + n, 4, std::uint8_t{0});
     detail::put_bytes(groups.data(), n - kept, bytes.data());
     // Hardly two of them are of one class, so that each is looked up.
     for (std::size_t i = 0; i < made; ++i) seen.mask |= kClassOf[static_cast<std::uint8_t>(bytes[i])];
-    if (seen.length < seen.begins.size()) {
-      std::copy_n(bytes.data(), std::min(made, seen.begins.size() - seen.length), seen.begins.data() + seen.length);
+    if (before < seen.begins.size()) {
+      std::copy_n(bytes.data(), std::min(made, seen.begins.size() - before), seen.begins.data() + before);
     }
-    seen.length += made;
-    if (!taker.more()) break;
     std::copy_n(rest.data(), kept, groups.data());
-  }
+  } while (taker.more());
 }
 
 Base64Bound base64_bound(std::string_view value) {

@@ -238,6 +238,7 @@ void check_effect(Transform t, const std::string& value, std::size_t& left) {
   base::Arena arena;
   const ClassMask present = classes_of(value);
   const Transformed out = apply(t, value, arena, nullptr);
+  if (told_by_classes(t)) { ASSERT_EQ(leaves(t, value, present), !may_change(t, present)) << transform_name(t); }
   ASSERT_LE(out.value.size(), result_bound(t, value))
       << transform_name(t) << " of '" << value << "'";
   const bool same = fold_equal(out.value, value);
