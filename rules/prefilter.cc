@@ -94,13 +94,6 @@ void Prefilter::gather_decodings() {
     merge(chain.needs, d.needs);
     merge(chain.texts, d.texts);
   }
-  decoded_items_.assign(words_, 0);
-  for (const Decoding& d : decodings_) {
-    for (std::size_t w = 0; w < d.items.size(); ++w) decoded_items_[w] |= d.items[w];
-  }
-  for (std::uint32_t i = 0; i < items_; ++i) {
-    if (bit_of(decoded_items_.data(), i)) decoded_range_.include({i, i + 1});
-  }
 }
 
 namespace {

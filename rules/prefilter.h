@@ -43,6 +43,11 @@ inline bool bit_of(const std::uint64_t* words, std::size_t i) {
 inline void set_bit(std::uint64_t* words, std::size_t i) {
   words[i / 64] |= std::uint64_t{1} << (i % 64);
 }
+inline bool none_of(const std::uint64_t* words, std::size_t n) {
+  std::uint64_t any = 0;
+  for (std::size_t w = 0; w < n; ++w) any |= words[w];
+  return any == 0;
+}
 inline void clear_bit(std::uint64_t* words, std::size_t i) {
   words[i / 64] &= ~(std::uint64_t{1} << (i % 64));
 }
@@ -204,9 +209,6 @@ class Prefilter {
   };
   // The second kind removes white space before.
   [[nodiscard]] const Decoding& decoding(std::size_t kind) const { return decodings_[kind]; }
-  // The items of all kinds, and the words that they lie in.
-  [[nodiscard]] const std::uint64_t* decoded_items() const { return decoded_items_.data(); }
-  [[nodiscard]] const Range& decoded_range() const { return decoded_range_; }
   // Of a chain: the kind that it is of; kDecodings: of none.
   [[nodiscard]] std::size_t decoding_of(std::size_t chain) const { return chains_.data()[chain].kind; }
   // Does every item of the kind that is asked for miss a class, or a piece of text, that it needs, of what comes of a
@@ -268,8 +270,6 @@ class Prefilter {
   std::size_t words_ = 0;
   std::vector<Chain> chains_;
   std::array<Decoding, kDecodings> decodings_;
-  Bits decoded_items_;
-  Range decoded_range_;
   std::vector<Need> needs_;  // items that need one of these classes
   std::vector<Need> texts_;  // items that need a piece of text unless one of these is there
   Bits by_length_;           // [length][word]

@@ -192,26 +192,16 @@ unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering
   const Base64Bound bound = base64_bound(slot.text);
   for (std::size_t kind = 0; kind < Prefilter::kDecodings; ++kind) {
     const Prefilter::Decoding& d = prefilter_.decoding(kind);
-    if (!d.items.empty()) {
-      if ((altering & d.before) != 0) continue;
-      const bool solid = kind == 1 && (altering & kRemovesBlanks) != 0;
-      if ((solid ? bound.solid : bound.plain) >= v.least_decoded[kind]) {
-        if (!known || solid) decode_base64(slot.text, solid, least, decoded);
-        known = true;
-        if (!none_decoded(v, kind, decoded)) continue;
-      }
+    if (d.items.empty()) out |= 1U << kind;
+    if (d.items.empty() || (altering & d.before) != 0) continue;
+    const bool solid = kind == 1 && (altering & kRemovesBlanks) != 0;
+    if ((solid ? bound.solid : bound.plain) >= v.least_decoded[kind]) {
+      if (!known || solid) decode_base64(slot.text, solid, least, decoded);
+      known = true;
+      if (!none_decoded(v, kind, decoded)) continue;
     }
     out |= 1U << kind;
-  }
-  const bool all = out == kAllDecodings;
-  const ItemRange& range = prefilter_.decoded_range();
-  if (all && !range.empty()) {
-    const std::uint64_t* const items = prefilter_.decoded_items();
-    for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) hits[w] &= ~items[w];
-  }
-  for (unsigned kinds = all ? 0 : out; kinds != 0; kinds &= kinds - 1) {
-    const Prefilter::Decoding& d = prefilter_.decoding(static_cast<std::size_t>(std::countr_zero(kinds)));
-    for (std::size_t w = 0; w < d.items.size(); ++w) hits[w] &= ~d.items[w];
+    for (std::size_t w = d.range.first_word(); w <= d.range.last_word(); ++w) hits[w] &= ~d.items[w];
   }
   return out;
 }
@@ -239,12 +229,6 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
   }
 }
 
-bool none_of(const std::uint64_t* words, std::size_t n) {
-  std::uint64_t any = 0;
-  for (std::size_t w = 0; w < n; ++w) any |= words[w];
-  return any == 0;
-}
-
 // `hits` is scratch: what it says is copied.
 void Scan::scan(Slot& slot) {
   std::uint64_t* const hits = tx_.scratch.hits.data();
@@ -265,13 +249,12 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
   if (cache.serves(words_) && tx_.trace == nullptr && slot.text.size() <= ValueCache::kLongest) {
     const ValueCache::Key key(slot.text, wanted_.data(), kind);
     // Of arguments few come again: of those that do not seem to, nothing is looked for.
-    bool recurs = kind == ValueCache::Kind::Argument && cache.recurs(key);
+    const bool recurs = cache.recurs(key);
     if (recurs || kind == ValueCache::Kind::Head) entry = cache.find(key);
     if (entry != nullptr) {
       tx_.work += slot.text.size();
     } else {
       scan(slot);
-      if (kind == ValueCache::Kind::Head) recurs = cache.recurs(key);
       if (recurs) entry = &cache.add(key, hits, words_);
     }
   } else {

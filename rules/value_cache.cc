@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "rules/prefilter.h"
+
 namespace weir::rules {
 
 void ValueCache::prepare(bool use, std::size_t words) {
@@ -70,9 +72,7 @@ ValueCache::Entry& ValueCache::add(const Key& key, const std::uint64_t* hits, st
   e.length = static_cast<std::uint32_t>(key.text.size());
   e.added = ++additions_;
   e.used = ++clock_;
-  std::uint64_t any = 0;
-  for (std::size_t w = 0; w < words; ++w) any |= hits[w];
-  e.none = any == 0;
+  e.none = none_of(hits, words);
   if (!e.none) std::memcpy(e.hits, hits, words * sizeof(*hits));
   if (!key.text.empty()) std::memcpy(e.text.data(), key.text.data(), key.text.size());
   return e;
