@@ -38,9 +38,11 @@ std::uint16_t final_status(const TransactionState& tx, std::uint16_t answered) {
 }
 
 bool relevant(TransactionState& tx, std::uint16_t status) {
-  if (std::any_of(tx.matches.begin(), tx.matches.end(), [](const Match& m) { return m.audit; })) {
-    return true;
-  }
+  const auto audited = [&] {
+    const auto matches = tx.matches.all(tx.client_text);
+    return std::any_of(matches.begin(), matches.end(), [](const Match& m) { return m.audit; });
+  };
+  if (tx.matches.may_be_audited() && audited()) return true;
   const Regex* pattern = tx.program->relevant_status.get();
   if (pattern == nullptr) return false;
   if (status == 0) return false;
@@ -130,7 +132,7 @@ void AuditView::fill_response(TransactionState& tx, std::uint16_t answered) {
 }
 
 void AuditView::fill_messages(TransactionState& tx) {
-  for (const Match& m : tx.matches) {
+  for (const Match& m : tx.matches.all(tx.client_text)) {
     matched_rules_.push_back(m.rule_id);
     if (!m.log && !m.audit) continue;
     AuditMessage out;

@@ -253,11 +253,14 @@ void CourseRecorder::note(std::uint32_t step, std::uint32_t rule, std::uint64_t 
   turn.step = step;
   turn.work += tx_.work - work;
   turn.sets = static_cast<std::uint32_t>(course.sets.size());
-  for (Match m : tx_.matches) {
+  for (Match m : tx_.matches.all({})) {
     const bool client = of_client(m.value);
     for (std::string_view* text : {&m.message, &m.data, &m.target, &m.value}) *text = keep(*text);
-    course.noted.push_back({rule, client});
+    course.noted.push_back(rule);
+    course.of_client.push_back(client ? 1 : 0);
     course.matches.push_back(m);
+    course.logs = course.logs || m.log;
+    course.audits = course.audits || m.audit;
   }
   turn.noted = static_cast<std::uint32_t>(course.noted.size());
   turn.severity = std::min(turn.severity, tx_.highest_severity);
@@ -267,6 +270,7 @@ void CourseRecorder::note(std::uint32_t step, std::uint32_t rule, std::uint64_t 
     turn.of_client = of_client(tx_.matched_var.value);
   }
   course.turns.push_back(turn);
+  course.steps.push_back(step);
 }
 
 bool CourseRecorder::closed_step(std::uint32_t step, const Rule& rule, Course& course, std::size_t& to) {
@@ -343,10 +347,12 @@ bool CourseRecorder::run(Phase phase) {
 }
 
 std::size_t Course::follow(TransactionState& tx, std::size_t turn, std::size_t step) const {
+  const std::uint32_t* const by_step = steps.data();
   std::size_t to = turn;
-  while (to < turns.size() && turns[to].step < step) ++to;
+  while (to < steps.size() && by_step[to] < step) ++to;
   if (to == turn) return turn;
-  const Turn before = turn == 0 ? Turn{} : turns[turn - 1];
+  static const Turn kNone;
+  const Turn& before = turn == 0 ? kNone : turns[turn - 1];
   const Turn& last = turns[to - 1];
   std::size_t set = before.sets;
   if (turn == 0 && to >= begins_turns && begins_turns != 0 && tx.tx.all().empty()) {
@@ -365,26 +371,21 @@ std::size_t Course::follow(TransactionState& tx, std::size_t turn, std::size_t s
 }
 
 void Course::add_matches(TransactionState& tx, std::size_t from, std::size_t to) const {
-  const auto at = [](std::size_t i) { return static_cast<std::ptrdiff_t>(i); };
-  const std::size_t kept = tx.matches.size();
-  if (kept + (to - from) <= TransactionState::kMaxMatches) {
-    tx.matches.insert(tx.matches.end(), matches.begin() + at(from), matches.begin() + at(to));
-    for (std::size_t i = from; i < to; ++i) {
-      tx.rule_matched[noted[i].rule] = 1;
-      if (noted[i].of_client) tx.matches[kept + i - from].value = tx.client_text;
-    }
+  if (tx.matches.size() + (to - from) <= TransactionState::kMaxMatches) {
+    // That these rules have matched need not be noted: the matches of a rule follow each other, and are all of these.
+    tx.matches.add({std::span(matches).subspan(from, to - from), of_client.data() + from, logs, audits});
     return;
   }
   for (std::size_t i = from; i < to; ++i) {
-    if (!tx.keeps_match(noted[i].rule, false)) continue;
-    tx.matches.push_back(matches[i]);
-    if (noted[i].of_client) tx.matches.back().value = tx.client_text;
+    if (!tx.keeps_match(noted[i], false)) continue;
+    Match m = matches[i];
+    if (of_client[i] != 0) m.value = tx.client_text;
+    tx.matches.add(m);
   }
 }
 
 std::size_t Course::turn_at(std::size_t step) const {
-  const auto at = std::lower_bound(turns.begin(), turns.end(), step, [](const Turn& t, std::size_t s) { return t.step < s; });
-  return static_cast<std::size_t>(at - turns.begin());
+  return static_cast<std::size_t>(std::lower_bound(steps.begin(), steps.end(), step) - steps.begin());
 }
 
 const Course* Foregone::course(std::uint8_t done, Phase phase, Way way) const {
@@ -395,9 +396,10 @@ const Course* Foregone::course(std::uint8_t done, Phase phase, Way way) const {
 }
 
 std::size_t Course::bytes() const {
-  return open.capacity() * sizeof(open[0]) + turns.capacity() * sizeof(turns[0]) + sets.capacity() * sizeof(sets[0]) +
-         noted.capacity() * sizeof(noted[0]) + matches.capacity() * sizeof(matches[0]) +
-         begins.vars.capacity() * sizeof(begins.vars[0]) + begins.places.capacity() * sizeof(begins.places[0]);
+  return open.capacity() * sizeof(open[0]) + turns.capacity() * sizeof(turns[0]) + steps.capacity() * sizeof(steps[0]) +
+         sets.capacity() * sizeof(sets[0]) + noted.capacity() * sizeof(noted[0]) + of_client.capacity() +
+         matches.capacity() * sizeof(matches[0]) + begins.vars.capacity() * sizeof(begins.vars[0]) +
+         begins.places.capacity() * sizeof(begins.places[0]);
 }
 
 std::size_t Foregone::bytes() const {

@@ -42,10 +42,6 @@ struct Course {
     std::uint16_t known = 0;  // Program::tx_names
     bool unset = false;
   };
-  struct Noted {
-    std::uint32_t rule = 0;
-    bool of_client = false;  // its value is REMOTE_ADDR, as SecAction's is
-  };
   // A rule that does something. Sums are those of the course up to and with it.
   struct Turn {
     std::uint32_t step = 0;
@@ -58,9 +54,13 @@ struct Course {
   };
   std::vector<std::uint64_t> open;  // bits: steps on the way that are to be run
   std::vector<Turn> turns;          // by step
+  std::vector<std::uint32_t> steps;  // theirs
   std::vector<Set> sets;
-  std::vector<Noted> noted;
-  std::vector<Match> matches;  // of `noted`
+  // By match:
+  std::vector<std::uint32_t> noted;     // its rule
+  std::vector<std::uint8_t> of_client;  // 1: its value is REMOTE_ADDR, as SecAction's is
+  std::vector<Match> matches;
+  bool logs = false, audits = false;    // is any of them to be logged, or relevant for the audit log?
   // What the first turns make of an empty TX, in one piece: CRS' set-up is dozens of variables.
   VarTable::Image begins;
   std::size_t begins_turns = 0;

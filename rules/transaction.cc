@@ -359,7 +359,7 @@ Decision Transaction::request_trailers_done(Timestamp now) {
     BeforePhase& before = tx.before_trailers;
     std::swap(tx.tx, before.tx);
     std::swap(tx.rule_matched, before.rule_matched);
-    while (tx.matches.size() > before.matches) tx.matches.pop_back();
+    tx.matches.truncate(before.matches);
     tx.dropped_matches = before.dropped_matches;
     tx.highest_severity = before.highest_severity;
     tx.astray = before.astray;
@@ -447,7 +447,8 @@ void Transaction::finish(Timestamp now) {
   tx.finished = true;
 }
 
-std::span<const Match> Transaction::matches() const { return state_->matches; }
+std::span<const Match> Transaction::matches() const { return state_->matches.all(state_->client_text); }
+bool Transaction::may_have_logged() const { return state_->matches.may_be_logged(); }
 const Decision& Transaction::decision() const { return state_->decision; }
 EngineMode Transaction::mode() const { return state_->mode; }
 std::uint64_t Transaction::work() const { return state_->work; }
@@ -463,7 +464,7 @@ std::size_t Transaction::memory() const {
   }
   for (const VarTable* table : {&tx.tx, &tx.env, &tx.geo, &tx.before_trailers.tx}) out += table->memory();
   for (const OpenCollection& c : tx.collections) out += c.vars.memory();
-  return out + tx.matches.capacity() * sizeof(Match) + tx.matched_vars.capacity() * sizeof(MatchedVar) +
+  return out + tx.matches.memory() + tx.matched_vars.capacity() * sizeof(MatchedVar) +
          tx.rule_flags.capacity() + tx.rule_matched.capacity() + tx.steps_to_run.capacity() * sizeof(std::uint64_t) +
          tx.sanitise.capacity() * sizeof(State::Hidden);
 }

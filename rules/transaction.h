@@ -114,6 +114,8 @@ class Transaction {
 
   // Results, complete after finish().
   [[nodiscard]] std::span<const Match> matches() const;  // in order of evaluation, logged or not
+  // False: none of them is to be logged. Much cheaper than to go through them.
+  [[nodiscard]] bool may_have_logged() const;
   // The first disruptive decision. In DetectionOnly this is what On would have done (it was not done).
   [[nodiscard]] const Decision& decision() const;
   [[nodiscard]] EngineMode mode() const;

@@ -15,6 +15,7 @@
 #include "rules/collections.h"
 #include "rules/explain.h"
 #include "rules/match_hs.h"
+#include "rules/match_log.h"
 #include "rules/match_re.h"
 #include "rules/profile.h"
 #include "rules/program.h"
@@ -254,7 +255,7 @@ struct TransactionState {
   Decision decision;
   bool intercepted = false;  // a disruptive decision that is in effect
   bool allow_all = false, allow_request = false;
-  std::vector<Match> matches;
+  MatchLog matches;
   std::vector<std::uint8_t> rule_matched;  // by rule: has a Match already
   std::uint32_t dropped_matches = 0;
   bool finished = false;

@@ -95,6 +95,8 @@ std::string_view unique_id(IdBuffer& buffer, std::uint64_t flow_id, http::Exchan
 
 void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
   rules_.clear();
+  waf.rules = rules_;
+  if (!exchange.tx.may_have_logged()) return;
   for (const rules::Match& match : exchange.tx.matches()) {
     if (!match.log) continue;
     RuleHit hit;

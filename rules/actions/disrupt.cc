@@ -38,7 +38,7 @@ void note(TransactionState& tx, const Rule& rule, bool disruptive) {
   m.log = rule.log;
   m.audit = rule.audit;
   m.disruptive = disruptive;
-  tx.matches.push_back(m);
+  tx.matches.add(m);
 }
 
 Decision decision_of(TransactionState& tx, const Rule& rule) {
