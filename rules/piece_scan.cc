@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -68,6 +69,7 @@ double rarity(std::size_t before, char c) {
 // The rarest window of `length` bytes. (Which one it is matters to the time that a look takes only: pieces are words and
 // phrases, and most text is made of words.)
 std::size_t rarest_window(std::string_view text, std::size_t length) {
+  text = text.substr(0, 0xffff);  // a place is a number of 16 bits
   std::size_t best = 0;
   double most = -1;
   for (std::size_t i = 0; i + length <= text.size(); ++i) {
@@ -142,8 +144,10 @@ __attribute__((target("avx2"))) void candidates_avx2(const std::array<Lookup, kL
 PieceScanner::Blocks::Blocks(std::string_view text) : text_(text) {
   if (text.size() >= kBlock + kBeyond) end_at_ = (text.size() - kBeyond) / kBlock * kBlock;
   const std::size_t n = text.size() - end_at_;
-  base::copy_few(end_.data(), text.data() + end_at_, n);
-  std::memset(end_.data() + n, 0, kBeyond);
+  char* const end = end_.data() + kLead;
+  base::copy_few(end, text.data() + end_at_, n);
+  std::memset(end + n, 0, kBeyond);
+  if (end_at_ != 0) std::memcpy(end_.data(), text.data() + end_at_ - kLead, kLead);
 }
 
 void PieceScanner::candidates(bool short_ones, const char* p, std::size_t n, std::uint64_t* out) const {
@@ -177,40 +181,38 @@ void PieceScanner::Table::reserve(std::size_t windows) {
     ++log;
   shift = 32 - log;
   bits.assign((std::size_t{1} << log) / 64, 0);
-  std::size_t size = 2;
-  while (size < 2 * windows)
-    size *= 2;
-  buckets.assign(size, Bucket{});
+  before.assign(bits.size(), 0);
+  first.clear();
 }
 
 void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
-  std::vector<std::uint64_t> keyed;  // window, piece
+  struct Keyed {
+    std::uint32_t hash, piece;
+  };
+  std::vector<Keyed> keyed;
   keyed.reserve(pieces.size());
   for (std::uint32_t i = 0; i < pieces.size(); ++i) {
     const std::string& text = pieces[i].piece->text;
     if (std::min(text.size(), kWindow) != length) continue;
-    keyed.push_back(std::uint64_t{folded(text.data() + pieces[i].window, length)} << 32 | i);
+    keyed.push_back({hash(folded(text.data() + pieces[i].window, length)), i});
   }
-  std::sort(keyed.begin(), keyed.end());
+  std::sort(keyed.begin(), keyed.end(),
+            [](const Keyed& a, const Keyed& b) { return a.hash != b.hash ? a.hash < b.hash : a.piece < b.piece; });
   Table& table = tables_[kWindow - length];
   table.reserve(keyed.size());
-  const std::size_t mask = table.buckets.size() - 1;
-  for (std::size_t i = 0; i < keyed.size();) {
-    const auto window = static_cast<std::uint32_t>(keyed[i] >> 32);
-    Bucket bucket;
-    bucket.window = window;
-    bucket.first = static_cast<std::uint32_t>(places_.size());
-    for (; i < keyed.size() && keyed[i] >> 32 == window; ++i) {
-      const auto piece = static_cast<std::uint32_t>(keyed[i]);
-      places_.push_back(place_of(pieces[piece], piece));
-      ++bucket.count;
-    }
-    std::size_t at = (hash(window) >> 7) & mask;
-    while (table.buckets[at].count != 0)
-      at = (at + 1) & mask;
-    table.buckets[at] = bucket;
-    const std::uint32_t h = hash(window) >> table.shift;
+  std::uint32_t last = ~std::uint32_t{0};  // no hash is that, without its lower bits
+  for (const Keyed& k : keyed) {
+    const std::uint32_t h = k.hash >> table.shift;
+    if (h != last) table.first.push_back(static_cast<std::uint32_t>(places_.size()));
+    last = h;
     table.bits[h / 64] |= std::uint64_t{1} << (h % 64);
+    places_.push_back(place_of(pieces[k.piece], k.piece));
+  }
+  table.first.push_back(static_cast<std::uint32_t>(places_.size()));
+  std::uint32_t set = 0;
+  for (std::size_t w = 0; w < table.bits.size(); ++w) {
+    table.before[w] = set;
+    set += static_cast<std::uint32_t>(std::popcount(table.bits[w]));
   }
 }
 
@@ -219,20 +221,16 @@ PieceScanner::Place PieceScanner::place_of(const Choice& choice, std::uint32_t p
   const std::string& text = choice.piece->text;
   Place p{};
   p.piece = piece;
-  p.offset = choice.window & 0xffffffU;
+  p.offset = static_cast<std::uint16_t>(choice.window);
   // As far before the window as it takes for all eight to lie in the piece.
   const std::size_t behind = text.size() - choice.window;
   p.back = static_cast<std::uint8_t>(behind >= kAround ? 0 : std::min<std::size_t>(choice.window, kAround - behind));
   std::array<char, kAround> bytes{};
-  std::array<char, kAround> mask{};
   const std::size_t from = choice.window - p.back;
   const std::size_t n = std::min(kAround, text.size() - from);
-  for (std::size_t i = 0; i < n; ++i) {
-    bytes[i] = static_cast<char>(text[from + i] | 0x20);
-    mask[i] = static_cast<char>(0xff);
-  }
+  p.missing = static_cast<std::uint8_t>(8 * (kAround - n));  // a piece has two bytes or more
+  for (std::size_t i = 0; i < n; ++i) bytes[i] = static_cast<char>(text[from + i] | 0x20);
   std::memcpy(&p.around, bytes.data(), kAround);
-  std::memcpy(&p.mask, mask.data(), kAround);
   return p;
 }
 
@@ -278,7 +276,7 @@ bool PieceScanner::occurs(const Stored& piece, std::string_view text, std::size_
 std::size_t PieceScanner::bytes() const {
   std::size_t n = text_.size() + places_.size() * sizeof(Place) + pieces_.size() * sizeof(Stored);
   for (const Table& t : tables_)
-    n += t.bits.size() * 8 + t.buckets.size() * sizeof(Bucket);
+    n += t.bits.size() * 8 + (t.before.size() + t.first.size()) * 4;
   return n;
 }
 

@@ -1,8 +1,9 @@
 // Finds which of many pieces of text occur in a value, in one pass, without regard to ASCII case.
 // Each piece is represented by its rarest window of up to four bytes; a hash of the bytes at each
 // place of the value is looked up in a small table of bits (eight places at once, where the processor can). Where one
-// is set, eight bytes around the window are compared with those of each piece that has it, and only what is left in
-// full: ordinary words hold very many windows of what nobody writes.
+// is set, eight bytes around the window are compared with those of each piece whose window has that hash, and only what
+// is left in full: ordinary words hold very many windows of what nobody writes. How many bits are set before one says
+// where its pieces are, so that what is looked into lies close together: the first cache holds most of it.
 #pragma once
 
 #include <array>
@@ -43,21 +44,21 @@ class PieceScanner {
   [[nodiscard]] std::size_t bytes() const;
 
  private:
-  struct Bucket {
-    std::uint32_t window = 0;  // as folded()
-    std::uint32_t first = 0;   // in places_
-    std::uint32_t count = 0;   // 0: the bucket is free
-  };
   // A piece that has the window. `around`: eight of its bytes with the window among them, from `offset` - `back` on, as
-  // folded; where the piece is shorter, `mask` leaves out what is behind it.
+  // folded; where the piece is shorter, there are zeroes.
   struct Place {
     std::uint64_t around;
-    std::uint64_t mask;
     std::uint32_t piece;
-    std::uint32_t offset : 24;  // of the window in the piece
-    std::uint32_t back : 8;
+    std::uint16_t offset;  // of the window in the piece
+    std::uint8_t back;     // at most kLead
+    std::uint8_t missing;  // bits of `around` that the piece has not
   };
   [[nodiscard]] static Place place_of(const Choice& choice, std::uint32_t piece);
+  // Some of places_.
+  struct Places {
+    const Place* begin = nullptr;
+    const Place* end = nullptr;
+  };
   struct Stored {
     std::uint32_t begin, length;  // in text_
     Piece::Edge left, right;
@@ -65,18 +66,19 @@ class PieceScanner {
   // One length of window.
   struct Table {
     std::vector<std::uint64_t> bits;
-    unsigned shift = 26;  // of the 32-bit hash
-    std::vector<Bucket> buckets;
-    [[nodiscard]] const Bucket* find(std::uint32_t window) const {
-      const std::size_t mask = buckets.size() - 1;
-      for (std::size_t i = (hash(window) >> 7) & mask;; i = (i + 1) & mask) {
-        const Bucket* const b = buckets.data() + i;
-        if (b->count == 0) return nullptr;
-        if (b->window == window) return b;
-      }
-    }
+    std::vector<std::uint32_t> before;  // by word of `bits`: how many are set before it
+    std::vector<std::uint32_t> first;   // by set bit, and one more: in places_
+    unsigned shift = 26;                // of the 32-bit hash
     void reserve(std::size_t windows);
   };
+  // Of a window whose bit is set.
+  [[nodiscard]] Places places_of(const Table& table, std::uint32_t window) const {
+    const std::uint32_t h = hash(window) >> table.shift;
+    const std::uint64_t lower = table.bits.data()[h / 64] & ((std::uint64_t{1} << (h % 64)) - 1);
+    const std::uint32_t* const first =
+        table.first.data() + table.before.data()[h / 64] + static_cast<std::uint32_t>(__builtin_popcountll(lower));
+    return {places_.data() + first[0], places_.data() + first[1]};
+  }
 
   static constexpr std::uint32_t kHash = 0x9e3779b1U;
   static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
@@ -84,24 +86,27 @@ class PieceScanner {
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
   static constexpr std::size_t kLengths = 3;   // of windows: 4, 3 and 2 bytes
   static constexpr std::size_t kBlock = 64;    // places that are looked at together
-  static constexpr std::size_t kBeyond = 24;   // so many bytes behind them are read
-  // A text, with the blocks at its end, behind which nothing may be read, once more.
+  static constexpr std::size_t kBeyond = 24;   // so many bytes behind them are read, ...
+  static constexpr std::size_t kLead = 8;      // ... and as many before a window
+  // A text, with the blocks at its end, behind which nothing may be read, once more. (What is before it is there once
+  // more, too, or stands for nothing.)
   class Blocks {
    public:
     explicit Blocks(std::string_view text);
     [[nodiscard]] std::string_view text() const { return text_; }
-    // The bytes from `at` on: a block's, if it begins there, and kBeyond more; in any case eight.
+    // The bytes from `at` on: a block's, if it begins there, and kBeyond more; in any case eight. In front of them are
+    // kLead, unless `at` is less than that and end_at_ is not 0.
     [[nodiscard]] const char* from(std::size_t at) const {
-      return at >= end_at_ ? end_.data() + (at - end_at_) : text_.data() + at;
+      return at >= end_at_ ? end_.data() + kLead + (at - end_at_) : text_.data() + at;
     }
 
    private:
     std::string_view text_;
     std::size_t end_at_ = 0;
-    std::array<char, kBlock + 2 * kBeyond> end_;  // NOLINT: filled as far as it is read
+    std::array<char, kLead + kBlock + 2 * kBeyond> end_;  // NOLINT: filled as far as anything in it means something
   };
   template <class Matters, class Found>
-  void look(const Bucket& bucket, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;
+  void look(const Places& places, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;
   // The places of the block at `at` that are in `may`, for windows of so much less than kWindow.
   template <std::size_t kShorter, class Matters, class Found>
   void look_at(const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const;
@@ -125,14 +130,16 @@ inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
 }
 
 template <class Matters, class Found>
-void PieceScanner::look(const Bucket& bucket, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const {
+void PieceScanner::look(const Places& places, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const {
   constexpr std::uint64_t kFold = 0x2020202020202020U;
-  const Place* const end = places_.data() + bucket.first + bucket.count;
-  for (const Place* place = end - bucket.count; place != end; ++place) {
-    if (place->offset > at) continue;
+  const char* const window = blocks.from(at);
+  const std::size_t readable = at < kLead ? at : kLead;  // before it
+  for (const Place* place = places.begin; place != places.end; ++place) {
+    if (place->back > readable) continue;
     std::uint64_t here = 0;
-    __builtin_memcpy(&here, blocks.from(at - place->back), sizeof(here));
-    if (((here | kFold) & place->mask) != place->around || !matters(place->piece)) continue;
+    __builtin_memcpy(&here, window - place->back, sizeof(here));
+    if (((here | kFold) ^ place->around) << place->missing != 0) continue;
+    if (place->offset > at || !matters(place->piece)) continue;
     if (occurs(pieces_.data()[place->piece], blocks.text(), at - place->offset)) found(place->piece);
   }
 }
@@ -144,15 +151,15 @@ void PieceScanner::look_at(const Blocks& blocks, std::size_t at, std::uint64_t m
   const std::size_t places = left < kLength ? 0 : left - kLength + 1;
   if (places < kBlock) may &= (std::uint64_t{1} << places) - 1;
   std::uint64_t last = ~std::uint64_t{0};  // no window is that
-  const Bucket* bucket = nullptr;
+  Places places_there;
   for (; may != 0; may &= may - 1) {
     const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
     const std::uint32_t window = folded(blocks.from(place), kLength);
     if (window != last) {  // the same again in long runs of one byte
       last = window;
-      bucket = tables_[kShorter].find(window);
+      places_there = places_of(tables_[kShorter], window);
     }
-    if (bucket != nullptr) look(*bucket, blocks, place, matters, found);
+    look(places_there, blocks, place, matters, found);
   }
 }
 
