@@ -248,14 +248,12 @@ void Scan::run(Slot& slot, ValueCache::Kind kind) {
   // Who watches shall see the same each time.
   if (cache.serves(words_) && tx_.trace == nullptr && slot.text.size() <= ValueCache::kLongest) {
     const ValueCache::Key key(slot.text, wanted_.data(), kind);
-    // Of arguments few come again: of those that do not seem to, nothing is looked for.
-    const bool recurs = cache.recurs(key);
-    if (recurs || kind == ValueCache::Kind::Head) entry = cache.find(key);
+    entry = cache.find(key);
     if (entry != nullptr) {
       tx_.work += slot.text.size();
     } else {
       scan(slot);
-      if (recurs) entry = &cache.add(key, hits, words_);
+      if (cache.recurs(key)) entry = &cache.add(key, hits, words_);
     }
   } else {
     scan(slot);

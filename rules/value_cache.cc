@@ -11,6 +11,7 @@ void ValueCache::prepare(bool use, std::size_t words) {
   if (!in_use_) return;
   words_ = words;
   entries_.assign(2 * kSets * kWays, Entry{});
+  tags_.assign(entries_.size(), 0);
   asked_.assign(kAsked, 0);
   hits_.assign(entries_.size() * words, 0);
   for (std::size_t i = 0; i < entries_.size(); ++i)
@@ -51,9 +52,10 @@ std::uint64_t ValueCache::hash_of(std::string_view text, const std::uint64_t* wa
 }
 
 ValueCache::Entry* ValueCache::find(const Key& key) {
-  Entry* const set = set_of(key.hash, key.kind);
-  for (std::size_t i = 0; i < kWays; ++i) {
-    Entry& e = set[i];
+  const std::size_t first = set_of(key.hash, key.kind);
+  for (std::size_t i = first; i < first + kWays; ++i) {
+    if (tags_.data()[i] != tag_of(key.hash)) continue;
+    Entry& e = entries_.data()[i];
     if (e.hash == key.hash && e.wanted == key.wanted && e.length == key.text.size() &&
         (e.length == 0 || std::memcmp(e.text.data(), key.text.data(), e.length) == 0)) {
       e.used = ++clock_;
@@ -65,8 +67,10 @@ ValueCache::Entry* ValueCache::find(const Key& key) {
 
 ValueCache::Entry& ValueCache::add(const Key& key, const std::uint64_t* hits, std::size_t words) {
   static_assert(kWays == 2);
-  Entry* const set = set_of(key.hash, key.kind);
-  Entry& e = set[set[1].used < set[0].used ? 1 : 0];
+  std::size_t at = set_of(key.hash, key.kind);
+  if (entries_[at + 1].used < entries_[at].used) ++at;
+  Entry& e = entries_[at];
+  tags_[at] = tag_of(key.hash);
   e.hash = key.hash;
   e.wanted = key.wanted;
   e.length = static_cast<std::uint32_t>(key.text.size());

@@ -56,8 +56,8 @@ class ValueCache {
   // Has the same been asked before, a while ago at most? Most values never come again, and are not worth remembering.
   // (What this says decides about time alone.)
   [[nodiscard]] bool recurs(const Key& key) {
-    std::uint32_t& last = asked_[(key.hash >> 40) % kAsked];
-    const auto now = static_cast<std::uint32_t>(key.hash);
+    std::uint16_t& last = asked_.data()[(key.hash >> 40) % kAsked];
+    const auto now = tag_of(key.hash);
     const bool again = last == now;
     last = now;
     return again;
@@ -70,13 +70,16 @@ class ValueCache {
   static constexpr std::size_t kWays = 2;
   static constexpr std::size_t kAsked = 4096;
   static std::uint64_t hash_of(std::string_view text, const std::uint64_t* wanted);
-  [[nodiscard]] Entry* set_of(std::uint64_t hash, Kind kind) {
-    return &entries_[((kind == Kind::Head ? 0 : kSets) + (hash >> 32) % kSets) * kWays];
+  // The first entry of the set.
+  [[nodiscard]] static std::size_t set_of(std::uint64_t hash, Kind kind) {
+    return ((kind == Kind::Head ? 0 : kSets) + (hash >> 32) % kSets) * kWays;
   }
+  static std::uint16_t tag_of(std::uint64_t hash) { return static_cast<std::uint16_t>(hash >> 16); }
 
   std::vector<Entry> entries_;
+  std::vector<std::uint16_t> tags_;  // of each entry's hash: most of what is not there is told by these, which lie close together
   std::vector<std::uint64_t> hits_;  // of all entries
-  std::vector<std::uint32_t> asked_;  // a part of the hash of what was asked last, by another
+  std::vector<std::uint16_t> asked_;  // a part of the hash of what was asked last, by another
   std::size_t words_ = 0;            // of each
   bool in_use_ = false;
   std::uint64_t clock_ = 0;
