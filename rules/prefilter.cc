@@ -66,6 +66,36 @@ bool leaves_exactly(Transform t) {
 
 }  // namespace
 
+namespace {
+
+// Of the item, the need that the fewest bytes meet; kAll: it has none.
+ClassMask rarest_need(const std::vector<Prefilter::ChainNeed>& needs, std::size_t item) {
+  ClassMask best = classes::kAll;
+  for (const Prefilter::ChainNeed& need : needs) {
+    const bool its = need.word == item / 64 && (need.items >> (item % 64) & 1U) != 0;
+    if (its && bytes_of(need.mask).count() < bytes_of(best).count()) best = need.mask;
+  }
+  return best;
+}
+
+// Prefilter::Decoding::sparks.
+ClassMask sparks_of(const Prefilter::Decoding& d) {
+  ClassMask quiet = classes::kAll;  // of these nothing is changed
+  for (const Transform t : d.after) {
+    for (ClassMask left = quiet; left != 0; left &= left - 1) {
+      if (may_change(t, left & -left)) quiet &= ~(left & -left);
+    }
+    if (may_change(t, quiet)) return classes::kAll;
+  }
+  ClassMask sparks = classes::kAll & ~quiet;
+  for (std::size_t item = 0; item < d.items.size() * 64; ++item) {
+    if (bit_of(d.items.data(), item)) sparks |= rarest_need(d.needs, item);
+  }
+  return sparks;
+}
+
+}  // namespace
+
 void Prefilter::gather_decodings() {
   constexpr std::size_t kLong = 1024;
   for (Chain& chain : chains_) {
@@ -94,6 +124,15 @@ void Prefilter::gather_decodings() {
     merge(chain.needs, d.needs);
     merge(chain.texts, d.texts);
   }
+  for (unsigned kinds = 0; kinds < decoded_items_.size(); ++kinds) {
+    Bits& items = decoded_items_[kinds];
+    items.assign(words_, 0);
+    for (std::size_t kind = 0; kind < kDecodings; ++kind) {
+      const Bits& more = decodings_[kind].items;
+      for (std::size_t w = 0; w < more.size() && (kinds >> kind & 1U) != 0; ++w) items[w] |= more[w];
+    }
+  }
+  for (Decoding& d : decodings_) d.sparks = sparks_of(d);
 }
 
 namespace {

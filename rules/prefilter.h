@@ -205,10 +205,15 @@ class Prefilter {
     std::uint64_t before = 0;      // what they do before, bits by Transform, but for removeWhitespace
     std::vector<Transform> after;  // what any of them does then; none makes the result longer
     bool packs = false;            // some do removeWhitespace behind all that
+    // Where the decoded value has none of these classes, and is not empty, nothing that follows changes it, and each item
+    // misses one that it needs.
+    ClassMask sparks = classes::kAll;
     std::vector<ChainNeed> needs, texts;  // of the items
   };
   // The second kind removes white space before.
   [[nodiscard]] const Decoding& decoding(std::size_t kind) const { return decodings_[kind]; }
+  // The items of the kinds of which the bits are set.
+  [[nodiscard]] const Bits& decoded_items(unsigned kinds) const { return decoded_items_[kinds]; }
   // Of a chain: the kind that it is of; kDecodings: of none.
   [[nodiscard]] std::size_t decoding_of(std::size_t chain) const { return chains_.data()[chain].kind; }
   // Does every item of the kind that is asked for miss a class, or a piece of text, that it needs, of what comes of a
@@ -270,6 +275,7 @@ class Prefilter {
   std::size_t words_ = 0;
   std::vector<Chain> chains_;
   std::array<Decoding, kDecodings> decodings_;
+  std::array<Bits, std::size_t{1} << kDecodings> decoded_items_;  // by kinds, as bits
   std::vector<Need> needs_;  // items that need one of these classes
   std::vector<Need> texts_;  // items that need a piece of text unless one of these is there
   Bits by_length_;           // [length][word]

@@ -176,6 +176,7 @@ bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
 bool Scan::none_decoded(const Verdict& v, std::size_t kind, const Glimpse& decoded) {
   if (decoded.length < v.least_decoded[kind]) return true;
   tx_.work += decoded.length;
+  if (decoded.mask != 0 && (decoded.mask & prefilter_.decoding(kind).sparks) == 0) return true;
   const bool whole = decoded.length <= decoded.begins.size();
   const std::string_view text(decoded.begins.data(), whole ? decoded.length : 0);
   return prefilter_.none_decoded(kind, decoded.mask, text, wanted_, tx_.scratch.possible.data(), tx_.scratch.free.data());
@@ -201,8 +202,9 @@ unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering
       if (!none_decoded(v, kind, decoded)) continue;
     }
     out |= 1U << kind;
-    for (std::size_t w = d.range.first_word(); w <= d.range.last_word(); ++w) hits[w] &= ~d.items[w];
   }
+  const std::uint64_t* const items = prefilter_.decoded_items(out).data();
+  for (std::size_t w = 0; w < words_; ++w) hits[w] &= ~items[w];
   return out;
 }
 
