@@ -104,52 +104,54 @@ struct Sanitise {
 
 using Action = std::variant<SetVar, TimedVar, InitCol, SetEnv, CtlAction, Sanitise>;
 
+// What every evaluation looks at comes first: rules are many, and a request touches few of the lines they lie on.
 struct Link {
+  std::optional<Comparison> number;    // the operator, if it compares one TX variable with a number
   std::vector<TargetSpec> targets;
   std::unique_ptr<const Operator> op;  // null: SecAction, always matches
-  std::string op_name;
-  std::string op_argument;             // as written
-  Macro op_macro;                      // its compiled form, if it has macros
+  std::uint16_t chain = 0;             // ChainNode
   bool op_has_macros = false;
   bool looks_up_geo = false;           // @geoLookup: its record becomes GEO
   bool negated = false;
   bool capture = false;
   bool multi_match = false;
-  std::uint16_t chain = 0;             // ChainNode
-  std::vector<std::uint16_t> steps;    // multiMatch: the nodes from the first transformation to the last
-  std::vector<Action> actions;         // in order
-  std::uint32_t rule = 0;              // its head
   bool last = true;                    // of its chain
-  std::optional<Comparison> number;    // the operator, if it compares one TX variable with a number
   bool remembered = false;             // negated; its item stands for values of which it is not known that it says no
+  std::uint32_t rule = 0;              // its head
   ReadRef read;                        // prefilter: where to look up whether it can match
+  std::vector<Action> actions;         // in order
+  std::vector<std::uint16_t> steps;    // multiMatch: the nodes from the first transformation to the last
+  std::string op_argument;             // as written
+  Macro op_macro;                      // its compiled form, if it has macros
+  std::string op_name;
   Position position;
 };
 
 struct Rule {
-  std::uint64_t id = 0;
-  Phase phase = Phase::RequestBody;
+  static constexpr std::uint32_t kNoSkip = 0xffffffff;
   enum class Disruption : std::uint8_t { Pass, Allow, AllowPhase, AllowRequest, Deny, Drop, Redirect };
+
+  // As of a Link: what comes first is looked at most.
+  std::uint64_t id = 0;
+  std::uint32_t first_link = 0, links = 1;
+  std::uint32_t first_hurdle = 0, hurdles = 0;  // in Program::hurdles
+  std::uint32_t independent = 1;  // links of which all before would leave nothing behind (hurdles.h)
+  std::uint32_t gate = 0;         // of them: the one that the filter is asked for
+  std::uint32_t skip = 0;
+  std::uint32_t skip_to = kNoSkip;  // step to go on at; may be the end of the phase
+  std::uint8_t listed = 0;  // 1 + its place in Program::listed_names; 0: it is none of them
+  Phase phase = Phase::RequestBody;
   Disruption disruption = Disruption::Pass;
+  std::int8_t severity = -1, maturity = -1, accuracy = -1;
+  bool log = true, audit = true;
   std::uint16_t status = 403;
   bool status_given = false;
   Macro redirect;
   Macro message, log_data;
   std::vector<Macro> tags;
   std::vector<std::string_view> plain_tags;  // views of `tags`, if none has a macro
-  std::int8_t severity = -1, maturity = -1, accuracy = -1;
   std::string revision, version;
-  bool log = true, audit = true;
-  std::uint32_t skip = 0;
-  std::uint32_t skip_to = kNoSkip;  // step to go on at; may be the end of the phase
-  std::uint32_t first_link = 0, links = 1;
-  std::uint32_t first_hurdle = 0, hurdles = 0;  // in Program::hurdles
-  std::uint32_t independent = 1;  // links of which all before would leave nothing behind (hurdles.h)
-  std::uint32_t gate = 0;         // of them: the one that the filter is asked for
-  std::uint8_t listed = 0;  // 1 + its place in Program::listed_names; 0: it is none of them
   Position position;
-
-  static constexpr std::uint32_t kNoSkip = 0xffffffff;
 };
 
 class Foregone;  // rules/foregone.h
