@@ -61,6 +61,15 @@ ExitCode run(int argc, char** argv) {
   std::_Exit(static_cast<int>(ExitCode::Bug));
 }
 
+// What it was compiled for (CMakeLists.txt).
+bool processor_will_do() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("popcnt") != 0;
+#else
+  return true;
+#endif
+}
+
 }  // namespace
 }  // namespace weir::app
 
@@ -70,6 +79,10 @@ int main(int argc, char** argv) {
   std::set_terminate(weir::app::give_up);
   using weir::app::complain;
   using weir::app::ExitCode;
+  if (!weir::app::processor_will_do()) {
+    complain("this processor is too old: SSE 4.2 and POPCNT are needed (any x86-64 server since 2009 has them)");
+    return static_cast<int>(ExitCode::Environment);
+  }
   try {
     return static_cast<int>(weir::app::run(argc, argv));
   } catch (const std::bad_alloc&) {
