@@ -12,7 +12,8 @@
 #   reading the capture and finding each packet's flow       (read_flows)
 #   weir inspect --rules none, one worker
 #   Suricata 7 without rules, one thread, no log
-#   weir inspect with the CRS at paranoia level 1, one worker and two
+#   weir inspect with the CRS at paranoia level 1, one worker and two; and two programs of one worker side by side,
+#     which says how much two processors do here: no program with two workers can have more
 #   tshark -Y http.request
 # The capture (217 MB, 57,600 requests with their responses) is made from a seed; build/bench keeps it.
 set -euo pipefail
@@ -86,8 +87,10 @@ for round in $(seq 1 "$rounds"); do
   measure read_flows "$build/tests/bench/path/read_flows" "$capture"
   measure weir_none "$weir" inspect --rules none --no-progress "$capture"
   [ -z "$suricata" ] || measure suricata_none "$suricata" -c $out/suricata/none.yaml -S $out/suricata/empty.rules -r "$capture" -l $out/suricata --runmode single
-  measure weir_rules_1 "$weir" inspect "${rules[@]}" --cache $out/cache --workers 1 --no-progress "$capture"
-  measure weir_rules_2 "$weir" inspect "${rules[@]}" --cache $out/cache --workers 2 --no-progress "$capture"
+  judge=("$weir" inspect "${rules[@]}" --cache $out/cache --no-progress "$capture")
+  measure weir_rules_1 "${judge[@]}" --workers 1
+  measure weir_rules_2 "${judge[@]}" --workers 2
+  measure weir_side_by_side bash -c '"$@" & "$@" & wait' judge "${judge[@]}" --workers 1
   measure tshark "$(command -v tshark)" -Y http.request -r "$capture"
 done
 python3 tests/bench/path/report.py $facts "$capture" "$name"

@@ -13,6 +13,7 @@ TEXT = {
     "suricata_none": "Suricata 7 without rules, single thread",
     "weir_rules_1": "weir inspect, {rules} PL1, 1 worker",
     "weir_rules_2": "weir inspect, {rules} PL1, 2 workers",
+    "weir_side_by_side": "twice weir inspect, {rules} PL1, 1 worker, side by side",
     "tshark": "tshark -Y http.request",
 }
 WANTED = [  # what, slower, faster, column, bound, at most or at least
@@ -43,6 +44,9 @@ def main():
             continue
         ratios = [a[column] / b[column] for a, b in zip(times[slower], times[faster])]
         print(f"| {what} ({'CPU' if column else 'time'}) | {statistics.median(ratios):.2f} | {sense} {bound} |")
+    if "weir_side_by_side" in times:
+        most = [2 * one[0] / both[0] for one, both in zip(times["weir_rules_1"], times["weir_side_by_side"])]
+        print(f"| two programs side by side, of one after the other (time) | {statistics.median(most):.2f} | the most that two workers could have |")
 
 
 if __name__ == "__main__":
