@@ -158,7 +158,7 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
 // has been made. Most chains end in several decoders, of which only the first finds anything to decode.
 bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
   if (c.parent == 0 || slot.forms == nullptr || !prefilter_.trusts_effects()) return false;
-  Form* const from = slot.forms[c.parent];
+  Form* const from = slot.forms->at(c.parent);
   if (from == nullptr) return false;
   ClassMask may = FormContext::mask_of(*from);
   if (may_change(c.last, may)) may |= outcome(c.last, may);

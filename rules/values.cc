@@ -62,42 +62,65 @@ Form* FormContext::step(Slot& slot, Form& from, std::uint16_t node) const {
   const Transform t = (*chains)[node].transform;
   const bool kept = unchanged && keeps(t, mask_of(from));
   if (kept && cache && !from.changed) {
-    return slot.forms[node] = &from;  // says nothing else than a form of its own would
+    return slot.forms->add(node, &from, *arena) ? &from : nullptr;  // says nothing else than a form of its own would
   }
   std::uint16_t like = cache ? steps->next(from.node, t) : node;
   if (like == 0) like = node;
-  if (slot.forms[like] == nullptr) {
-    Form* made = kept ? unchanged_copy(from) : transform(from, t);
-    if (made == nullptr) return nullptr;
+  Form* made = slot.forms->at(like);
+  if (made == nullptr) {
+    made = kept ? unchanged_copy(from) : transform(from, t);
+    if (made == nullptr || !slot.forms->add(like, made, *arena)) return nullptr;
     made->node = made->changed ? like : from.node;
-    slot.forms[like] = made;
   }
-  return slot.forms[node] = slot.forms[like];
+  return like == node || slot.forms->add(node, made, *arena) ? made : nullptr;
+}
+
+Forms* Forms::make(std::size_t chains, base::Arena& arena) {
+  const std::size_t places = (chains * sizeof(std::uint16_t) + alignof(Form*) - 1) / alignof(Form*) * alignof(Form*);
+  char* const p = arena.allocate(sizeof(Forms) + places + kFirst * sizeof(Form*), alignof(Forms));
+  if (p == nullptr) return nullptr;
+  auto* const out = new (p) Forms;
+  out->places_ = reinterpret_cast<std::uint16_t*>(p + sizeof(Forms));
+  out->list_ = reinterpret_cast<Form**>(p + sizeof(Forms) + places);
+  out->capacity_ = kFirst;
+  std::fill_n(out->places_, chains, std::uint16_t{0});
+  return out;
+}
+
+bool Forms::add(std::uint16_t node, Form* form, base::Arena& arena) {
+  if (count_ == capacity_) {
+    const std::size_t more = 4 * std::size_t{capacity_};
+    char* const p = arena.allocate(more * sizeof(Form*), alignof(Form*));
+    if (p == nullptr) return false;
+    list_ = std::copy_n(list_, count_, reinterpret_cast<Form**>(p)) - count_;
+    capacity_ = static_cast<std::uint16_t>(std::min<std::size_t>(more, UINT16_MAX));
+  }
+  list_[count_++] = form;
+  places_[node] = count_;
+  return true;
 }
 
 Form& FormContext::form(Slot& slot, std::uint16_t node) const {
   if (slot.forms == nullptr || !cache) {
-    const std::size_t n = chains->size();
-    char* p = arena->allocate(n * sizeof(Form*), alignof(Form*));
-    if (p == nullptr) return spare(slot.text);
-    slot.forms = reinterpret_cast<Form**>(p);
-    std::fill_n(slot.forms, n, nullptr);
+    slot.forms = Forms::make(chains->size(), *arena);
+    if (slot.forms == nullptr) return spare(slot.text);
   }
-  if (slot.forms[node] != nullptr) return *slot.forms[node];
-  if (slot.forms[0] == nullptr) {
-    slot.forms[0] = arena->make<Form>();
-    if (slot.forms[0] == nullptr) return spare(slot.text);
-    slot.forms[0]->text = slot.text;
+  if (Form* const known = slot.forms->at(node); known != nullptr) return *known;
+  if (slot.forms->at(0) == nullptr) {
+    Form* const whole = arena->make<Form>();
+    if (whole == nullptr || !slot.forms->add(0, whole, *arena)) return spare(slot.text);
+    whole->text = slot.text;
+    if (node == 0) return *whole;
   }
   // Up to the nearest ancestor that is there, then down again.
   std::array<std::uint16_t, kMaxChain + 1> path;  // NOLINT: filled as far as it is read
   std::size_t depth = 0;
   std::uint16_t at = node;
-  while (slot.forms[at] == nullptr) {
+  while (slot.forms->at(at) == nullptr) {
     path[depth++] = at;
     at = (*chains)[at].parent;
   }
-  Form* form = slot.forms[at];
+  Form* form = slot.forms->at(at);
   while (depth > 0) {
     Form* next = step(slot, *form, path[--depth]);
     if (next == nullptr) return spare(form->text);

@@ -58,9 +58,29 @@ struct Form {
   UnitHits* hits = nullptr;
 };
 
+// The forms of a value, by the chain that they come of: a few of dozens, most often. In an arena.
+class Forms {
+ public:
+  // For so many chains; null if memory is out.
+  static Forms* make(std::size_t chains, base::Arena& arena);
+  // Null: there is none yet.
+  [[nodiscard]] Form* at(std::uint16_t node) const {
+    const std::uint16_t place = places_[node];
+    return place == 0 ? nullptr : list_[place - 1];
+  }
+  // REQUIRES: at(node) is null. False: memory is out.
+  [[nodiscard]] bool add(std::uint16_t node, Form* form, base::Arena& arena);
+
+ private:
+  static constexpr std::uint16_t kFirst = 5;  // so many lie behind the places
+  std::uint16_t* places_ = nullptr;           // by node: 1 + the place in list_, 0: none
+  Form** list_ = nullptr;
+  std::uint16_t count_ = 0, capacity_ = 0;
+};
+
 struct Slot {
   std::string_view text;
-  Form** forms = nullptr;         // by chain node; null until the first transformation
+  Forms* forms = nullptr;         // null until the first transformation
   std::uint64_t* hits = nullptr;  // items that may match it (prefilter.h); null: none
   ValueCache::Entry* entry = nullptr;  // where hits are remembered, ...
   std::uint32_t added = 0;             // ... unless that is another by now
@@ -73,14 +93,15 @@ struct Slot {
 struct Entry {
   Slot name;
   Slot value;
-  std::uint16_t header = 0;  // of headers: which one it is, for the prefilter
   // Regular expressions that rules select members by are few, and rules that do are many: what one said of
   // this name is remembered, by its number (TargetSpec::selector).
   static constexpr std::size_t kSelectors = 32;
   std::uint32_t asked = 0, taken = 0;
-  std::string_view shown;  // MATCHED_VAR_NAME as it was last made, ...
-  Variable shown_for{};    // ... for this variable
+  std::string_view shown;    // MATCHED_VAR_NAME as it was last made, ...
+  Variable shown_for{};      // ... for this variable
+  std::uint16_t header = 0;  // of headers: which one it is, for the prefilter
 };
+static_assert(sizeof(Entry) <= 128, "two lines of the cache: a request has dozens");
 
 class FormContext {
  public:
