@@ -244,6 +244,32 @@ void put_bytes(const std::uint8_t* groups, std::size_t n, char* out) {
   }
 }
 
+// Characters that are decoded at a time.
+constexpr std::size_t kLot = 128;
+
+// What base64Decode makes of a value, lot by lot: take(bytes, how many). Of the last, worth(how many) is asked first. `solid`: after
+// removeWhitespace.
+template <class Worth, class Take>
+void decode_lots(std::string_view value, bool solid, Worth worth, Take take) {
+  constexpr std::size_t kBeyond = std::max(SixTaker::kBeyond, kBytesBeyond);
+  SixTaker taker(value, solid);
+  std::array<std::uint8_t, kLot + kBeyond> groups;  // NOLINT: filled as far as `n` says
+  std::array<char, kLot + kBeyond> bytes;           // NOLINT: the same
+  std::size_t kept = 0;                             // groups, of four that are not together yet
+  do {
+    const std::size_t n = kept + taker.take(groups.data() + kept, kLot - kept);
+    kept = taker.more() ? n % 4 : 0;
+    const std::size_t made = 6 * (n - kept) / 8;
+    if (!taker.more() && !worth(made)) return;
+    std::array<std::uint8_t, 4> rest;  // NOLINT: so many are
+    std::copy_n(groups.data() + n - kept, 4, rest.data());
+    if (kept == 0) std::fill_n(groups.data() + n, 4, std::uint8_t{0});
+    put_bytes(groups.data(), n - kept, bytes.data());
+    take(bytes.data(), made);
+    std::copy_n(rest.data(), kept, groups.data());
+  } while (taker.more());
+}
+
 constexpr std::string_view kHexLower = "0123456789abcdef";
 
 bool plain_in_url(std::uint8_t c) {
@@ -274,12 +300,7 @@ Transformed base64_decode(std::string_view in, base::Arena& arena) {
   if (in.empty()) return unchanged(in);
   Writer out(arena, in, in.size());
   if (!out.ok()) return Writer::failed();
-  SixBits bits(out);
-  for (const char c : in) {
-    const std::uint8_t six = base64_value(c);
-    if (six == kNotBase64) break;
-    bits.put(six);
-  }
+  decode_lots(in, false, [](std::size_t) { return true; }, [&](const char* bytes, std::size_t n) { out.put(std::string_view(bytes, n)); });
   return out.finish();
 }
 
@@ -409,6 +430,28 @@ std::uint8_t best_fit(const Bytes& bytes, std::size_t i, const UnicodeMap* map) 
 
 }  // namespace
 
+namespace {
+
+// Puts what is before the next percent sign, of sixteen bytes at a time, with spaces for plus signs; returns how many
+// bytes that were. What is left may still begin with others.
+std::size_t put_plain(std::string_view in, Writer& out) {
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  for (; i + 16 <= in.size(); i += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
+    const __m128i plus = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('+'));
+    const auto percent = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('%'))));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out.next()), _mm_xor_si128(bytes, _mm_and_si128(plus, _mm_set1_epi8('+' ^ ' '))));
+    const std::size_t n = percent == 0 ? 16 : static_cast<std::size_t>(std::countr_zero(percent));
+    out.skip(n);
+    if (n != 16) return i + n;
+  }
+#endif
+  return i;
+}
+
+}  // namespace
+
 Transformed url_decode(std::string_view in, base::Arena& arena) {
   const std::size_t first = first_url_escape(in);
   if (first == in.size()) return unchanged(in);
@@ -419,6 +462,8 @@ Transformed url_decode(std::string_view in, base::Arena& arena) {
   for (std::size_t i = first; i < in.size();) {
     if (bytes[i] == '%') {
       i += url_step(bytes, i, out);
+    } else if (const std::size_t n = put_plain(in.substr(i), out); n != 0) {
+      i += n;
     } else {
       out.put(bytes[i] == '+' ? std::uint8_t{' '} : bytes[i]);
       ++i;
@@ -436,8 +481,9 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
   const Bytes bytes(in);
   for (std::size_t i = first; i < in.size();) {
     if (bytes[i] != '%') {
-      out.put(bytes[i] == '+' ? std::uint8_t{' '} : bytes[i]);
-      ++i;
+      const std::size_t n = put_plain(in.substr(i), out);
+      if (n == 0) out.put(bytes[i] == '+' ? std::uint8_t{' '} : bytes[i]);
+      i += std::max<std::size_t>(n, 1);
     } else if (lower(bytes[i + 1]) != 'u') {
       i += url_step(bytes, i, out);
     } else if (is_hex(bytes[i + 2]) && is_hex(bytes[i + 3]) && is_hex(bytes[i + 4]) &&
@@ -456,33 +502,23 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
 }  // namespace detail
 
 void decode_base64(std::string_view value, bool solid, std::size_t least, Glimpse& seen) {
-  constexpr std::size_t kLot = 128;
-  constexpr std::size_t kBeyond = std::max(detail::SixTaker::kBeyond, detail::kBytesBeyond);
-  static_assert(kLot * 6 / 8 >= Glimpse::kLeast);
+  static_assert(detail::kLot * 6 / 8 >= Glimpse::kLeast);
   seen.length = 0;
   seen.mask = 0;
-  detail::SixTaker taker(value, solid);
-  std::array<std::uint8_t, kLot + kBeyond> groups;  // NOLINT: filled as far as `n` says
-  std::array<char, kLot + kBeyond> bytes;           // NOLINT: the same
-  std::size_t kept = 0;                             // groups, of four that are not together yet
-  do {
-    const std::size_t n = kept + taker.take(groups.data() + kept, kLot - kept);
-    kept = taker.more() ? n % 4 : 0;
-    const std::size_t made = 6 * (n - kept) / 8;
-    const std::size_t before = seen.length;
-    seen.length += made;
-    if (!taker.more() && seen.length < least) return;
-    std::array<std::uint8_t, 4> rest;  // NOLINT: so many are
-    std::copy_n(groups.data() + n - kept, 4, rest.data());
-    if (kept == 0) std::fill_n(groups.data() + n, 4, std::uint8_t{0});
-    detail::put_bytes(groups.data(), n - kept, bytes.data());
+  std::size_t before = 0;
+  const auto worth = [&](std::size_t made) {
+    seen.length = before + made;
+    return seen.length >= least;
+  };
+  detail::decode_lots(value, solid, worth, [&](const char* bytes, std::size_t made) {
     // Hardly two of them are of one class, so that each is looked up.
     for (std::size_t i = 0; i < made; ++i) seen.mask |= kClassOf[static_cast<std::uint8_t>(bytes[i])];
     if (before < seen.begins.size()) {
-      std::copy_n(bytes.data(), std::min(made, seen.begins.size() - before), seen.begins.data() + before);
+      std::copy_n(bytes, std::min(made, seen.begins.size() - before), seen.begins.data() + before);
     }
-    std::copy_n(rest.data(), kept, groups.data());
-  } while (taker.more());
+    before += made;
+    seen.length = before;
+  });
 }
 
 Base64Bound base64_bound(std::string_view value) {

@@ -121,6 +121,9 @@ class Writer {
     p_ += s.size();
   }
   void drop() { --p_; }
+  // Where the next byte goes; up to the bound anything may be written there. What is meant of it is told by skip().
+  [[nodiscard]] char* next() const { return p_; }
+  void skip(std::size_t n) { p_ += n; }
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(p_ - begin_); }
   [[nodiscard]] char* begin() const { return begin_; }
   void resize(std::size_t n) { p_ = begin_ + n; }

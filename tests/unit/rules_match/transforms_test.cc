@@ -315,6 +315,61 @@ TEST(Transforms, ExhaustiveUrlDecoding) {
   });
 }
 
+std::string naive_cmd_line(const std::string& s) {
+  std::string out;
+  bool blank = false;
+  for (const char c : s) {
+    if (std::string("\"'\\^").find(c) != std::string::npos) continue;
+    if (std::string(" ,;\t\r\n").find(c) != std::string::npos) {
+      if (!blank) out += ' ';
+      blank = true;
+      continue;
+    }
+    if ((c == '/' || c == '(') && blank) out.pop_back();
+    blank = false;
+    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+  return out;
+}
+
+std::string naive_base64_decode(std::string_view s) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  unsigned bits = 0, have = 0;
+  for (const char c : s) {
+    const std::size_t six = kAlphabet.find(c);
+    if (six == std::string_view::npos) break;
+    bits = bits << 6 | static_cast<unsigned>(six);
+    have += 6;
+    if (have < 8) continue;
+    have -= 8;
+    out += static_cast<char>(bits >> have);
+  }
+  return out;
+}
+
+// Texts of several blocks of vector code, with more or fewer of what matters in them.
+TEST(Transforms, LongTextsAgainstNaiveVersions) {
+  std::mt19937 random(17);
+  const auto text = [&](std::size_t length, const std::string& plain, const std::string& special) {
+    const unsigned rare = 1 + random() % 40;
+    std::string out;
+    while (out.size() < length) out += random() % rare == 0 ? special[random() % special.size()] : plain[random() % plain.size()];
+    return out;
+  };
+  for (std::size_t length = 0; length < 130; ++length) {
+    for (int i = 0; i < 150; ++i) {
+      const std::string command = text(length, "aZz.\x80\xff@[`{ ", "\"'\\^ ,;\t\r\n/(\v\f A  "s + '\0');
+      ASSERT_EQ(run(Transform::CmdLine, command), naive_cmd_line(command)) << command;
+      const std::string url = text(length, "ab+u0fG \x80\xa5*", "%%%+u2f"s);
+      ASSERT_EQ(run(Transform::UrlDecode, url), naive_url_decode(url, false)) << url;
+      ASSERT_EQ(run(Transform::UrlDecodeUni, url), naive_url_decode(url, true)) << url;
+      const std::string base64 = text(4 * length, "AZaz09+/qKxy", i % 3 == 0 ? "Z" : "=\x80 -_");
+      ASSERT_EQ(run(Transform::Base64Decode, base64), naive_base64_decode(base64)) << base64;
+    }
+  }
+}
+
 TEST(Transforms, EncodersAndDecodersAreInverse) {
   for_all("a \xff%+"s + '\0', 5, [](const std::string& s) {
     ASSERT_EQ(run(Transform::Base64Decode, run(Transform::Base64Encode, s)), s);
@@ -408,7 +463,7 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
   for (const std::string& alphabet : {"aZ9+ =\xa0"s, "/\tQk"s}) {
     for_all(alphabet, 7, [](const std::string& in) {
       for (const bool solid : {false, true}) {
-        const std::string made = run(Transform::Base64Decode, solid ? run(Transform::RemoveWhitespace, in) : in);
+        const std::string made = naive_base64_decode(solid ? run(Transform::RemoveWhitespace, in) : in);
         const Glimpse told = told_of_base64(in, solid);
         ASSERT_EQ(told.length, made.size()) << in;
         ASSERT_EQ(told.mask, classes_of(made)) << in;
@@ -432,7 +487,7 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
     while (in.size() < length) in += random() % blanks == 0 ? " \t\xa0\n"[random() % 4] : "AZaz09+/qK"[random() % 10];
     if (length > 0 && random() % 3 == 0) in[random() % length] = "=\0-_\x80\xff"[random() % 6];
     for (const bool solid : {false, true}) {
-      const std::string made = run(Transform::Base64Decode, solid ? run(Transform::RemoveWhitespace, in) : in);
+      const std::string made = naive_base64_decode(solid ? run(Transform::RemoveWhitespace, in) : in);
       const Glimpse told = told_of_base64(in, solid);
       ASSERT_EQ(told.length, made.size()) << in;
       ASSERT_EQ(told.mask, classes_of(made)) << in;
