@@ -85,17 +85,9 @@ __attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::si
     auto others = ~static_cast<std::uint32_t>(
         _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(l, u), _mm256_or_si256(d, s))));
     if (mask == kOthers) others = 0;  // there is nothing more to find
-    const auto class_at = [&](std::uint32_t bits) {
-      return kClassOf[static_cast<std::uint8_t>(p[at + static_cast<std::size_t>(std::countr_zero(bits))])];
-    };
-    // Very many are mostly the same: plus signs between words.
-    constexpr int kMany = 4;
-    while (std::popcount(others) > kMany) {
-      mask |= class_at(others);
-      const __m256i same = _mm256_set1_epi8(p[at + static_cast<std::size_t>(std::countr_zero(others))]);
-      others &= ~static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, same)));
+    for (; others != 0; others &= others - 1) {
+      mask |= kClassOf[static_cast<std::uint8_t>(p[at + static_cast<std::size_t>(std::countr_zero(others))])];
     }
-    for (; others != 0; others &= others - 1) mask |= class_at(others);
     if (at == last) break;
   }
   return mask | common(_mm256_testz_si256(lower, lower) == 0, _mm256_testz_si256(upper, upper) == 0,
