@@ -235,6 +235,28 @@ TEST(PieceScan, FindsWhatIsThereAndNothingElse) {
   EXPECT_GT(found_in_all, 1000U);
 }
 
+// A piece wherever blocks of the scanner begin and end, with its rarest window first, last and in the middle.
+TEST(PieceScan, FindsWhatLiesAcrossBlocks) {
+  std::vector<Piece> pieces;
+  for (const char* text : {"zqxj", "eeeezqxj", "zqxjeeee", "eezqxjee", "ethereisazqxj", "zqxjthereisa", "ezqx", "eezq", "ezq", "zq"}) {
+    pieces.push_back({text, Piece::Edge::Open, Piece::Edge::Open});
+  }
+  PieceScanner scanner;
+  scanner.build(pieces);
+  for (std::size_t size = 20; size < 300; size += 7) {
+    for (std::size_t p = 0; p < pieces.size(); ++p) {
+      const std::string& text = pieces[p].text;
+      for (std::size_t at = 0; at + text.size() <= size; ++at) {
+        std::string value(size, '.');
+        value.replace(at, text.size(), text);
+        bool found = false;
+        scanner.scan(value, true, [](std::uint32_t) { return true; }, [&](std::uint32_t which) { found = found || which == p; });
+        ASSERT_TRUE(found) << text << " at " << at << " of " << size;
+      }
+    }
+  }
+}
+
 constexpr std::size_t kTransforms = static_cast<std::size_t>(Transform::Utf8ToUnicode) + 1;
 
 void check_effect(Transform t, const std::string& value, std::size_t& left) {
