@@ -250,7 +250,6 @@ void CourseRecorder::note(std::uint32_t step, std::uint32_t rule, std::uint64_t 
   if (!course.turns.empty()) turn = course.turns.back();
   const bool matched = !tx_.matched_var.name.empty();
   if (tx_.work == work && !matched) return;
-  turn.step = step;
   turn.work += tx_.work - work;
   turn.sets = static_cast<std::uint32_t>(course.sets.size());
   for (Match m : tx_.matches.all({})) {

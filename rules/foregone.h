@@ -44,7 +44,6 @@ struct Course {
   };
   // A rule that does something. Sums are those of the course up to and with it.
   struct Turn {
-    std::uint32_t step = 0;
     std::uint32_t sets = 0, noted = 0;
     std::uint64_t work = 0;
     int severity = 255;            // the highest
@@ -72,7 +71,7 @@ struct Course {
   }
   // Does a jump from before `turn` to `step` leave something out?
   [[nodiscard]] bool left_by(std::size_t turn, std::size_t step) const {
-    return turn < turns.size() && turns[turn].step < step;
+    return turn < steps.size() && steps[turn] < step;
   }
   [[nodiscard]] std::size_t bytes() const;
   // The first turn that is not before `step`.

@@ -21,7 +21,7 @@ class MatchLog {
   struct Foregone {
     std::span<const Match> matches;
     const std::uint8_t* of_client = nullptr;  // for each: its value is the client's address
-    bool logged = false, audited = false;  // is any of them?
+    bool logged = false, audited = false;  // may any of them be?
   };
 
   void clear();

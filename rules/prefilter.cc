@@ -71,9 +71,13 @@ namespace {
 // Of the item, the need that the fewest bytes meet; kAll: it has none.
 ClassMask rarest_need(const std::vector<Prefilter::ChainNeed>& needs, std::size_t item) {
   ClassMask best = classes::kAll;
+  std::size_t fewest = bytes_of(best).count();
   for (const Prefilter::ChainNeed& need : needs) {
-    const bool its = need.word == item / 64 && (need.items >> (item % 64) & 1U) != 0;
-    if (its && bytes_of(need.mask).count() < bytes_of(best).count()) best = need.mask;
+    if (need.word != item / 64 || (need.items >> (item % 64) & 1U) == 0) continue;
+    const std::size_t bytes = bytes_of(need.mask).count();
+    if (bytes >= fewest) continue;
+    best = need.mask;
+    fewest = bytes;
   }
   return best;
 }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "engine/inspect/sites.h"
@@ -95,9 +96,9 @@ std::string_view unique_id(IdBuffer& buffer, std::uint64_t flow_id, http::Exchan
 
 void RecordBuilder::add_rules(const Exchange& exchange, WafPart& waf) {
   rules_.clear();
-  waf.rules = rules_;
-  if (!exchange.tx.may_have_logged()) return;
-  for (const rules::Match& match : exchange.tx.matches()) {
+  // Mostly nothing is logged, and the list need not even be made.
+  const auto matches = exchange.tx.may_have_logged() ? exchange.tx.matches() : std::span<const rules::Match>();
+  for (const rules::Match& match : matches) {
     if (!match.log) continue;
     RuleHit hit;
     hit.id = match.rule_id;

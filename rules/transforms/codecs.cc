@@ -3,7 +3,7 @@
 #include <array>
 #include <bit>
 
-#if defined(__x86_64__)
+#if defined(__SSSE3__)
 #include <tmmintrin.h>
 #endif
 
@@ -216,10 +216,9 @@ class SixTaker {
 // put_bytes() reads and writes so many bytes more.
 constexpr std::size_t kBytesBeyond = 16;
 
-#if defined(__x86_64__)
-const bool kSsse3 = __builtin_cpu_supports("ssse3") != 0;
-
-__attribute__((target("ssse3"))) void put_bytes_ssse3(const std::uint8_t* groups, std::size_t n, char* out) {
+// What `n` groups come to.
+void put_bytes(const std::uint8_t* groups, std::size_t n, char* out) {
+#if defined(__SSSE3__)
   const __m128i in_order = _mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
   for (std::size_t i = 0; i < n; i += 16, out += 12) {
     const __m128i six = _mm_loadu_si128(reinterpret_cast<const __m128i*>(groups + i));
@@ -227,14 +226,7 @@ __attribute__((target("ssse3"))) void put_bytes_ssse3(const std::uint8_t* groups
     const __m128i twenty_four = _mm_madd_epi16(twelve, _mm_set1_epi32(0x00011000));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_shuffle_epi8(twenty_four, in_order));
   }
-}
-#endif
-
-// What `n` groups come to.
-void put_bytes(const std::uint8_t* groups, std::size_t n, char* out) {
-#if defined(__x86_64__)
-  if (kSsse3) return put_bytes_ssse3(groups, n, out);
-#endif
+#else
   for (std::size_t i = 0; i < n; i += 4, groups += 4, out += 3) {
     const unsigned three = static_cast<unsigned>(groups[0]) << 18 | static_cast<unsigned>(groups[1]) << 12 |
                            static_cast<unsigned>(groups[2]) << 6 | groups[3];
@@ -242,6 +234,7 @@ void put_bytes(const std::uint8_t* groups, std::size_t n, char* out) {
     out[1] = static_cast<char>(three >> 8);
     out[2] = static_cast<char>(three);
   }
+#endif
 }
 
 // Characters that are decoded at a time.
@@ -432,8 +425,8 @@ std::uint8_t best_fit(const Bytes& bytes, std::size_t i, const UnicodeMap* map) 
 
 namespace {
 
-// Puts what is before the next percent sign, of sixteen bytes at a time, with spaces for plus signs; returns how many
-// bytes that were. What is left may still begin with others.
+// Puts some of what is before the next percent sign, with spaces for plus signs: sixteen bytes at a time, or one. Returns how many
+// bytes that were. REQUIRES: `in` begins with another byte.
 std::size_t put_plain(std::string_view in, Writer& out) {
   std::size_t i = 0;
 #if defined(__SSE2__)
@@ -446,8 +439,10 @@ std::size_t put_plain(std::string_view in, Writer& out) {
     out.skip(n);
     if (n != 16) return i + n;
   }
+  if (i != 0) return i;
 #endif
-  return i;
+  out.put(in[0] == '+' ? std::uint8_t{' '} : static_cast<std::uint8_t>(in[0]));
+  return 1;
 }
 
 }  // namespace
@@ -462,11 +457,8 @@ Transformed url_decode(std::string_view in, base::Arena& arena) {
   for (std::size_t i = first; i < in.size();) {
     if (bytes[i] == '%') {
       i += url_step(bytes, i, out);
-    } else if (const std::size_t n = put_plain(in.substr(i), out); n != 0) {
-      i += n;
     } else {
-      out.put(bytes[i] == '+' ? std::uint8_t{' '} : bytes[i]);
-      ++i;
+      i += put_plain(in.substr(i), out);
     }
   }
   return out.finish();
@@ -481,9 +473,7 @@ Transformed url_decode_uni(std::string_view in, base::Arena& arena, const Unicod
   const Bytes bytes(in);
   for (std::size_t i = first; i < in.size();) {
     if (bytes[i] != '%') {
-      const std::size_t n = put_plain(in.substr(i), out);
-      if (n == 0) out.put(bytes[i] == '+' ? std::uint8_t{' '} : bytes[i]);
-      i += std::max<std::size_t>(n, 1);
+      i += put_plain(in.substr(i), out);
     } else if (lower(bytes[i + 1]) != 'u') {
       i += url_step(bytes, i, out);
     } else if (is_hex(bytes[i + 2]) && is_hex(bytes[i + 3]) && is_hex(bytes[i + 4]) &&
@@ -505,19 +495,18 @@ void decode_base64(std::string_view value, bool solid, std::size_t least, Glimps
   static_assert(detail::kLot * 6 / 8 >= Glimpse::kLeast);
   seen.length = 0;
   seen.mask = 0;
-  std::size_t before = 0;
   const auto worth = [&](std::size_t made) {
-    seen.length = before + made;
-    return seen.length >= least;
+    if (seen.length + made >= least) return true;
+    seen.length += made;
+    return false;
   };
   detail::decode_lots(value, solid, worth, [&](const char* bytes, std::size_t made) {
     // Hardly two of them are of one class, so that each is looked up.
     for (std::size_t i = 0; i < made; ++i) seen.mask |= kClassOf[static_cast<std::uint8_t>(bytes[i])];
-    if (before < seen.begins.size()) {
-      std::copy_n(bytes, std::min(made, seen.begins.size() - before), seen.begins.data() + before);
+    if (seen.length < seen.begins.size()) {
+      std::copy_n(bytes, std::min(made, seen.begins.size() - seen.length), seen.begins.data() + seen.length);
     }
-    before += made;
-    seen.length = before;
+    seen.length += made;
   });
 }
 
