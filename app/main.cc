@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "app/commands/commands.h"
+#include "app/config/memory.h"
 #include "app/options.h"
 #include "app/report/report.h"
 #include "app/sinks/output.h"
@@ -74,6 +75,7 @@ bool processor_will_do() {
 }  // namespace weir::app
 
 int main(int argc, char** argv) {
+  weir::app::heap_for_rules();
   // A reader that went away is told by write(), and is no error.
   std::signal(SIGPIPE, SIG_IGN);
   std::set_terminate(weir::app::give_up);

@@ -12,6 +12,7 @@
 #include "app/commands/audit.h"
 #include "app/commands/commands.h"
 #include "app/commands/inspect_rules.h"
+#include "app/config/memory.h"
 #include "app/formats/colors.h"
 #include "app/formats/jsonl.h"
 #include "app/formats/text.h"
@@ -170,7 +171,9 @@ class Inspection {
         scanners_(scanners),
         run_(options.inline_mode ? 1 : options.workers, judged.options, judged.sites,
              [this] { return make_format(); },
-             [this](std::string_view line) { output_.write(line); }, places.extras(options)) {}
+             [this](std::string_view line) { output_.write(line); }, places.extras(options)) {
+    heap_for_transactions();
+  }
 
   // False if something could not be read.
   bool read(const std::vector<std::string>& errors);

@@ -12,6 +12,7 @@
 #include "app/commands/commands.h"
 #include "app/config/reader.h"
 #include "app/formats/colors.h"
+#include "app/config/memory.h"
 #include "app/live/audit_writer.h"
 #include "app/live/event_writer.h"
 #include "app/live/inputs.h"
@@ -99,6 +100,8 @@ ExitCode run_run(const RunOptions& options) {
   ExitCode exit = ExitCode::Fine;
   std::shared_ptr<const Loaded> loaded = load(options, exit);
   if (!loaded) return exit;
+  // What loading took and is free again.
+  if (loaded->config.limits.memory != 0) keep_heap_small();
   EventWriter::Options writing;
   writing.file = loaded->config.events.file;
   writing.standard_output = loaded->config.events.standard_output;

@@ -10,6 +10,7 @@
 
 #include "app/config/policies.h"
 #include "capture/nfqueue.h"
+#include "engine/base/huge_pages.h"
 #include "geneve/flows.h"
 
 namespace weir::app {
@@ -208,6 +209,10 @@ void keep_heap_small() {
   static_cast<void>(::mallopt(M_ARENA_MAX, 2));
   static_cast<void>(::mallopt(M_MMAP_THRESHOLD, 256 * 1024));  // else it grows with what is freed
   static_cast<void>(::mallopt(M_TRIM_THRESHOLD, 1 << 20));
+  static_cast<void>(::malloc_trim(1 << 20));
 }
+
+void heap_for_rules() { base::heap_on_huge_pages(std::size_t{32} << 20); }
+void heap_for_transactions() { base::heap_on_huge_pages(std::size_t{16} << 20); }
 
 }  // namespace weir::app

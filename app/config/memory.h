@@ -59,5 +59,9 @@ void bound_scanners(const Config& config, const LoadedPolicies& loaded);
 
 // Has the heap give back what it does not need, at the price of time for large pieces. For a process of its own.
 void keep_heap_small();
+// Pages for what loading a Core Rule Set takes, for a program that is about to, as its first step; and for what transactions
+// take, once the tables are there that mostly stay empty (base::heap_on_huge_pages()).
+void heap_for_rules();
+void heap_for_transactions();
 
 }  // namespace weir::app

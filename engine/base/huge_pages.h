@@ -3,6 +3,7 @@
 //
 //   std::vector<Cell, HugePageAllocator<Cell>> cells(n);
 //   prefer_huge_pages(block, bytes);  // of memory that was not touched yet
+//   heap_on_huge_pages(32 << 20);     // what malloc() hands out next
 //
 // What is touched takes memory in steps of 2 MiB then.
 #pragma once
@@ -16,6 +17,13 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 
 // As far as it lies on whole huge pages.
 void prefer_huge_pages(void* block, std::size_t bytes) noexcept;
+
+// Has malloc()'s heap grow by `ahead` bytes at once, and those lie on huge pages. Addresses only: what is not touched takes no
+// memory. It also settles for the process how the heap is kept: one for all threads (what allocates all the time would wait
+// there; Weir's steady state does not), pieces above 1.5 MiB by themselves where they do not fit, nothing given back before
+// 64 MiB are free at its end. For a program, not for a library: at its start, and again when all is set up and its steady
+// state begins. What other threads allocate meanwhile may lie there, too. Without glibc it does nothing.
+void heap_on_huge_pages(std::size_t ahead) noexcept;
 
 // Blocks of half a huge page or more begin and end with one.
 template <class T>
