@@ -87,6 +87,29 @@ bool is_word(char c) {
   return word_bytes()[static_cast<std::uint8_t>(c)];
 }
 
+// Kinds of bytes: letters by how often they stand in text, alone or some together, so that all kinds are about as frequent;
+// what else is part of a word; what is not.
+constexpr unsigned kDigits = 12;  // and '_'
+constexpr unsigned kBlanks = 13;  // and NUL, and no byte
+constexpr unsigned kMarks = 14;   // of paths, names and addresses
+constexpr unsigned kOthers = 15;
+constexpr std::array<std::string_view, kDigits> kGroups = {"e",  "t",  "a",   "o",    "i",     "n",
+                                                           "sx", "rq", "hlz", "dcuj", "mfpgw", "ybvk"};
+constexpr std::array<std::uint8_t, 256> kinds() {
+  std::array<std::uint8_t, 256> out{};
+  for (std::uint8_t& kind : out) kind = kOthers;
+  for (unsigned k = 0; k < kGroups.size(); ++k) {
+    for (const char c : kGroups[k]) {
+      out[static_cast<std::uint8_t>(c)] = static_cast<std::uint8_t>(k);
+      out[static_cast<std::uint8_t>(c - 'a' + 'A')] = static_cast<std::uint8_t>(k);
+    }
+  }
+  for (const char c : std::string_view("0123456789_")) out[static_cast<std::uint8_t>(c)] = kDigits;
+  for (const char c : std::string_view("\0 \t\n\v\f\r", 7)) out[static_cast<std::uint8_t>(c)] = kBlanks;
+  for (const char c : std::string_view("/.-:")) out[static_cast<std::uint8_t>(c)] = kMarks;
+  return out;
+}
+
 // Is the edge as required, where `beside` is the byte there, or null at the end of the value?
 bool edge_holds(Piece::Edge edge, const char* beside) {
   switch (edge) {
@@ -141,6 +164,26 @@ __attribute__((target("avx2"))) void candidates_avx2(const std::array<Lookup, kL
 
 }  // namespace
 
+const std::array<std::uint8_t, 256> PieceScanner::kKinds = kinds();
+
+// Of the byte beside a window: the piece's own, or what its edge allows.
+std::uint16_t PieceScanner::kinds_beside(const Piece& piece, std::size_t window, std::size_t length, bool before) {
+  static_assert(kNone == kBlanks && kinds()[0] == kBlanks);  // zeroes stand behind a value that is looked at
+  const bool inside = before ? window > 0 : window + length < piece.text.size();
+  if (inside) return static_cast<std::uint16_t>(1U << kind_of(piece.text[before ? window - 1 : window + length]));
+  const auto allowed = [](Piece::Edge edge) {
+    std::uint16_t kinds = 1U << kNone;
+    for (unsigned c = 0; c < 256; ++c) {
+      const char byte = static_cast<char>(c);
+      if (edge_holds(edge, &byte)) kinds |= static_cast<std::uint16_t>(1U << kind_of(byte));
+    }
+    return kinds;
+  };
+  static const std::array<std::uint16_t, 3> kAllowed = {allowed(Piece::Edge::Open), allowed(Piece::Edge::Boundary),
+                                                        allowed(Piece::Edge::End)};
+  return kAllowed[static_cast<std::size_t>(before ? piece.left : piece.right)];
+}
+
 PieceScanner::Blocks::Blocks(std::string_view text) : text_(text) {
   if (text.size() >= kBlock + kBeyond) end_at_ = (text.size() - kBeyond) / kBlock * kBlock;
   const std::size_t n = text.size() - end_at_;
@@ -172,17 +215,17 @@ void PieceScanner::candidates(bool short_ones, const char* p, std::size_t n, std
   }
 }
 
-void PieceScanner::Table::reserve(std::size_t windows) {
+void PieceScanner::Table::reserve(std::size_t expected) {
   // About three bits in a hundred are set, unless there are very many windows.
   constexpr unsigned kLeastBits = 10;
   constexpr unsigned kMostBits = 18;  // 32 KiB: stays in the first cache
   unsigned log = kLeastBits;
-  while (log < kMostBits && (std::size_t{1} << log) < 32 * windows)
+  while (log < kMostBits && (std::size_t{1} << log) < 32 * expected)
     ++log;
   shift = 32 - log;
   bits.assign((std::size_t{1} << log) / 64, 0);
   before.assign(bits.size(), 0);
-  first.clear();
+  windows.clear();
 }
 
 void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
@@ -203,12 +246,15 @@ void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
   std::uint32_t last = ~std::uint32_t{0};  // no hash is that, without its lower bits
   for (const Keyed& k : keyed) {
     const std::uint32_t h = k.hash >> table.shift;
-    if (h != last) table.first.push_back(static_cast<std::uint32_t>(places_.size()));
+    if (h != last) table.windows.push_back({static_cast<std::uint32_t>(places_.size())});
     last = h;
+    const Choice& choice = pieces[k.piece];
+    table.windows.back().before |= kinds_beside(*choice.piece, choice.window, length, true);
+    table.windows.back().behind |= kinds_beside(*choice.piece, choice.window, length, false);
     table.bits[h / 64] |= std::uint64_t{1} << (h % 64);
-    places_.push_back(place_of(pieces[k.piece], k.piece));
+    places_.push_back(place_of(choice, k.piece));
   }
-  table.first.push_back(static_cast<std::uint32_t>(places_.size()));
+  table.windows.push_back({static_cast<std::uint32_t>(places_.size())});
   std::uint32_t set = 0;
   for (std::size_t w = 0; w < table.bits.size(); ++w) {
     table.before[w] = set;
@@ -276,7 +322,7 @@ bool PieceScanner::occurs(const Stored& piece, std::string_view text, std::size_
 std::size_t PieceScanner::bytes() const {
   std::size_t n = text_.size() + places_.size() * sizeof(Place) + pieces_.size() * sizeof(Stored);
   for (const Table& t : tables_)
-    n += t.bits.size() * 8 + (t.before.size() + t.first.size()) * 4;
+    n += t.bits.size() * 8 + t.before.size() * 4 + t.windows.size() * sizeof(Windows);
   return n;
 }
 

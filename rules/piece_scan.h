@@ -1,9 +1,10 @@
 // Finds which of many pieces of text occur in a value, in one pass, without regard to ASCII case.
 // Each piece is represented by its rarest window of up to four bytes; a hash of the bytes at each
 // place of the value is looked up in a small table of bits (eight places at once, where the processor can). Where one
-// is set, eight bytes around the window are compared with those of each piece whose window has that hash, and only what
-// is left in full: ordinary words hold very many windows of what nobody writes. How many bits are set before one says
-// where its pieces are, so that what is looked into lies close together: the first cache holds most of it.
+// is set, what stands beside the window is asked for: ordinary words hold very many windows of what nobody writes, and most
+// of those are told by the kind of byte before or behind. Then eight bytes around the window are compared with those of
+// each piece whose window has that hash, and only what is left in full. How many bits are set before one says where its
+// pieces are, so that what is looked into lies close together: the first cache holds most of it.
 #pragma once
 
 #include <array>
@@ -54,10 +55,11 @@ class PieceScanner {
     std::uint8_t missing;  // bits of `around` that the piece has not
   };
   [[nodiscard]] static Place place_of(const Choice& choice, std::uint32_t piece);
-  // Some of places_.
-  struct Places {
-    const Place* begin = nullptr;
-    const Place* end = nullptr;
+  // The pieces that have windows of one hash: those of places_ from `first` on, up to the next one's. Beside the window one of
+  // them has a byte of these kinds, by bits (kind_of()).
+  struct Windows {
+    std::uint32_t first = 0;
+    std::uint16_t before = 0, behind = 0;
   };
   struct Stored {
     std::uint32_t begin, length;  // in text_
@@ -67,18 +69,21 @@ class PieceScanner {
   struct Table {
     std::vector<std::uint64_t> bits;
     std::vector<std::uint32_t> before;  // by word of `bits`: how many are set before it
-    std::vector<std::uint32_t> first;   // by set bit, and one more: in places_
+    std::vector<Windows> windows;       // by set bit, and one more
     unsigned shift = 26;                // of the 32-bit hash
-    void reserve(std::size_t windows);
+    void reserve(std::size_t expected);
   };
   // Of a window whose bit is set.
-  [[nodiscard]] Places places_of(const Table& table, std::uint32_t window) const {
+  [[nodiscard]] static const Windows* windows_of(const Table& table, std::uint32_t window) {
     const std::uint32_t h = hash(window) >> table.shift;
     const std::uint64_t lower = table.bits.data()[h / 64] & ((std::uint64_t{1} << (h % 64)) - 1);
-    const std::uint32_t* const first =
-        table.first.data() + table.before.data()[h / 64] + static_cast<std::uint32_t>(__builtin_popcountll(lower));
-    return {places_.data() + first[0], places_.data() + first[1]};
+    return table.windows.data() + table.before.data()[h / 64] + static_cast<std::uint32_t>(__builtin_popcountll(lower));
   }
+  // What kind of byte, 0 to 15, without regard to case.
+  static unsigned kind_of(char c) { return kKinds[static_cast<std::uint8_t>(c)]; }
+  static const std::array<std::uint8_t, 256> kKinds;
+  static std::uint16_t kinds_beside(const Piece& piece, std::size_t window, std::size_t length, bool before);
+  static constexpr unsigned kNone = 13;  // no byte: the value begins or ends there; and blanks and NUL
 
   static constexpr std::uint32_t kHash = 0x9e3779b1U;
   static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
@@ -106,7 +111,7 @@ class PieceScanner {
     std::array<char, kLead + kBlock + 2 * kBeyond> end_;  // NOLINT: filled as far as anything in it means something
   };
   template <class Matters, class Found>
-  void look(const Places& places, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;
+  void look(const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;
   // The places of the block at `at` that are in `may`, for windows of so much less than kWindow.
   template <std::size_t kShorter, class Matters, class Found>
   void look_at(const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const;
@@ -130,11 +135,12 @@ inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
 }
 
 template <class Matters, class Found>
-void PieceScanner::look(const Places& places, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const {
+void PieceScanner::look(const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const {
   constexpr std::uint64_t kFold = 0x2020202020202020U;
   const char* const window = blocks.from(at);
   const std::size_t readable = at < kLead ? at : kLead;  // before it
-  for (const Place* place = places.begin; place != places.end; ++place) {
+  const Place* const end = places_.data() + windows[1].first;
+  for (const Place* place = places_.data() + windows[0].first; place != end; ++place) {
     if (place->back > readable) continue;
     std::uint64_t here = 0;
     __builtin_memcpy(&here, window - place->back, sizeof(here));
@@ -151,15 +157,20 @@ void PieceScanner::look_at(const Blocks& blocks, std::size_t at, std::uint64_t m
   const std::size_t places = left < kLength ? 0 : left - kLength + 1;
   if (places < kBlock) may &= (std::uint64_t{1} << places) - 1;
   std::uint64_t last = ~std::uint64_t{0};  // no window is that
-  Places places_there;
+  const Windows* windows = nullptr;
   for (; may != 0; may &= may - 1) {
     const std::size_t place = at + static_cast<std::size_t>(__builtin_ctzll(may));
-    const std::uint32_t window = folded(blocks.from(place), kLength);
+    const char* const here = blocks.from(place);
+    const std::uint32_t window = folded(here, kLength);
     if (window != last) {  // the same again in long runs of one byte
       last = window;
-      places_there = places_of(tables_[kShorter], window);
+      windows = windows_of(tables_[kShorter], window);
     }
-    look(places_there, blocks, place, matters, found);
+    // Behind the value's last byte there are zeroes.
+    const unsigned before = place == 0 ? kNone : kind_of(here[-1]);
+    const unsigned behind = kind_of(here[kLength]);
+    if (((windows->before >> before) & (windows->behind >> behind) & 1U) == 0) continue;
+    look(windows, blocks, place, matters, found);
   }
 }
 
