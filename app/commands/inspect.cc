@@ -172,7 +172,7 @@ class Inspection {
         run_(options.inline_mode ? 1 : options.workers, judged.options, judged.sites,
              [this] { return make_format(); },
              [this](std::string_view line) { output_.write(line); }, places.extras(options)) {
-    heap_for_transactions();
+    heap_for_transactions(options.inline_mode ? 1 : options.workers);
   }
 
   // False if something could not be read.

@@ -213,6 +213,6 @@ void keep_heap_small() {
 }
 
 void heap_for_rules() { base::heap_on_huge_pages(std::size_t{32} << 20); }
-void heap_for_transactions() { base::heap_on_huge_pages(std::size_t{16} << 20); }
+void heap_for_transactions(unsigned workers) { base::heap_on_huge_pages(workers * (std::size_t{16} << 20)); }
 
 }  // namespace weir::app

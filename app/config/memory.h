@@ -62,6 +62,6 @@ void keep_heap_small();
 // Pages for what loading a Core Rule Set takes, for a program that is about to, as its first step; and for what transactions
 // take, once the tables are there that mostly stay empty (base::heap_on_huge_pages()).
 void heap_for_rules();
-void heap_for_transactions();
+void heap_for_transactions(unsigned workers);
 
 }  // namespace weir::app

@@ -102,7 +102,7 @@ ExitCode Worker::run() {
     complain(name() + ": " + opened.error().message);
     return ExitCode::Environment;
   }
-  if (loaded_->config.limits.memory == 0) heap_for_transactions();
+  if (loaded_->config.limits.memory == 0) heap_for_transactions(1);
   setup_.shared->generation.store(setup_.generation, std::memory_order_relaxed);
   setup_.shared->state.store(WorkerState::Running, std::memory_order_release);
   return loop();

@@ -14,8 +14,8 @@ namespace weir::app {
 
 class Batch {
  public:
-  static constexpr std::size_t kItems = 1024;
-  static constexpr std::size_t kBytes = 1U << 20;
+  static constexpr std::size_t kItems = 512;
+  static constexpr std::size_t kBytes = 1U << 19;
 
   // One packet. Without a segment only its time matters.
   struct Item {

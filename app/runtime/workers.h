@@ -76,7 +76,7 @@ class Workers {
   [[nodiscard]] unsigned count() const { return static_cast<unsigned>(workers_.size()); }
 
  private:
-  static constexpr std::size_t kSlots = 16;
+  static constexpr std::size_t kSlots = 8;
   struct Worker {
     Worker(const inspect::InspectorOptions& options, std::shared_ptr<const inspect::Sites> sites,
            rules::CollectionStore* store, std::unique_ptr<Format> format, const std::optional<AuditShape>& shape)
