@@ -1,6 +1,7 @@
 // Batch: decoded packets with bytes of their own, for workers to inspect while the next ones are read.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -52,6 +53,20 @@ class Batch {
     net::TcpSegment s = item.segment;
     s.payload = Bytes(bytes_.data() + item.payload_at, item.segment.payload.size());
     return s;
+  }
+
+  // Another processor wrote it: what will be read of it soon, if it is for `worker`.
+  void fetch(std::size_t at, unsigned worker) const {
+    constexpr std::size_t kItemsAhead = 6, kPayloadAhead = 2, kLine = 64, kLines = 6;
+    if (at + kItemsAhead < items_.size()) {
+      const auto* const item = reinterpret_cast<const char*>(&items_[at + kItemsAhead]);
+      for (std::size_t i = 0; i < sizeof(Item); i += kLine) __builtin_prefetch(item + i);
+    }
+    if (at + kPayloadAhead >= items_.size()) return;
+    const Item& next = items_[at + kPayloadAhead];
+    if (!next.tcp || next.worker != worker) return;
+    const std::size_t end = std::min(next.segment.payload.size(), kLines * kLine);
+    for (std::size_t i = 0; i < end; i += kLine) __builtin_prefetch(bytes_.data() + next.payload_at + i);
   }
 
   std::shared_ptr<const FileMap> files;

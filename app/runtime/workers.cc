@@ -64,7 +64,9 @@ void Workers::Worker::take(WorkerOutput& output) {
 
 void Workers::inspect_batch(Worker& worker, unsigned index, const Batch& batch) {
   worker.collector.files(batch.files);
-  for (const Batch::Item& item : batch.items()) {
+  for (std::size_t i = 0; i < batch.items().size(); ++i) {
+    batch.fetch(i, index);
+    const Batch::Item& item = batch.items()[i];
     worker.at(item.number);
     if (item.tcp && item.worker == index) {
       worker.inspector.on_segment(batch.segment(item));
