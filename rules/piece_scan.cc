@@ -216,12 +216,13 @@ void PieceScanner::candidates(bool short_ones, const char* p, std::size_t n, std
 }
 
 void PieceScanner::Table::reserve(std::size_t expected) {
-  // About three bits in a hundred are set, unless there are very many windows.
+  // About three bits in a hundred are set, as long as the first cache holds them; of very many windows, one in eight.
   constexpr unsigned kLeastBits = 10;
-  constexpr unsigned kMostBits = 18;  // 32 KiB: stays in the first cache
+  constexpr unsigned kFirstCache = 18;  // 32 KiB
+  constexpr unsigned kMostBits = 20;
   unsigned log = kLeastBits;
-  while (log < kMostBits && (std::size_t{1} << log) < 32 * expected)
-    ++log;
+  while (log < kFirstCache && (std::size_t{1} << log) < 32 * expected) ++log;
+  while (log < kMostBits && (std::size_t{1} << log) < 8 * expected) ++log;
   shift = 32 - log;
   bits.assign((std::size_t{1} << log) / 64, 0);
   before.assign(bits.size(), 0);
