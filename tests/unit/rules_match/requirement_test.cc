@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -255,6 +256,45 @@ TEST(PieceScan, FindsWhatLiesAcrossBlocks) {
       }
     }
   }
+}
+
+// Whatever byte stands beside a window, inside the piece or outside, where the value begins and ends, too.
+TEST(PieceScan, TakesEveryByteBesideAWindow) {
+  using Edge = Piece::Edge;
+  std::vector<Piece> pieces;
+  for (const Edge left : {Edge::Open, Edge::Boundary, Edge::End}) {
+    for (const Edge right : {Edge::Open, Edge::Boundary, Edge::End}) {
+      for (const char* text : {"zqxj", "zqx", "zq"}) pieces.push_back({text, left, right});
+    }
+  }
+  const std::size_t bare = pieces.size();
+  for (int c = 0; c < 256; ++c) {
+    const std::string byte = lower(std::string(1, static_cast<char>(c)));
+    pieces.push_back({byte + "zqxj", Edge::Open, Edge::Open});
+    pieces.push_back({"zqxj" + byte, Edge::Open, Edge::Open});
+  }
+  const auto check = [](std::span<const Piece> all, const std::string& value) {
+    PieceScanner scanner;
+    scanner.build(std::vector<Piece>(all.begin(), all.end()));
+    std::vector<bool> found(all.size());
+    scanner.scan(value, true, [](std::uint32_t) { return true; }, [&](std::uint32_t p) { found[p] = true; });
+    for (std::size_t p = 0; p < all.size(); ++p) {
+      Requirement one;
+      one.texts.push_back({0, {all[p]}});
+      ASSERT_EQ(found[p], holds(one, value)) << all[p].text << " in '" << value << "'";
+    }
+  };
+  for (int c = 0; c < 256; ++c) {
+    const std::string byte(1, static_cast<char>(c));
+    const std::size_t own = bare + 2 * static_cast<std::size_t>(c);
+    for (const std::string window : {"zqxj", "ZQXJ", "zqx", "zq"}) {
+      for (const std::string& value : {byte + window, window + byte, byte + window + byte, std::string(70, '.') + byte + window + byte}) {
+        check(std::span(pieces).first(bare), value);
+        check(std::span(pieces).subspan(own, 2), value);
+      }
+    }
+  }
+  check(pieces, "zqxj");
 }
 
 constexpr std::size_t kTransforms = static_cast<std::size_t>(Transform::Utf8ToUnicode) + 1;
