@@ -49,12 +49,11 @@ void heap_on_huge_pages(std::size_t ahead) noexcept {
 #ifdef __GLIBC__
   (void)::mallopt(M_ARENA_MAX, 1);
   (void)::mallopt(M_TRIM_THRESHOLD, 64 << 20);
-  (void)::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // for the pieces that follow
+  (void)::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // where it goes by itself as large pieces are freed
   (void)::mallopt(M_TOP_PAD, static_cast<int>(ahead));
   auto* const from = static_cast<char*>(::sbrk(0));
   grow_heap();
   (void)::mallopt(M_TOP_PAD, 128 * 1024);  // as it was
-  (void)::mallopt(M_MMAP_THRESHOLD, 3 << 19);
   auto* const to = static_cast<char*>(::sbrk(0));
   if (to > from) prefer_huge_pages(from, static_cast<std::size_t>(to - from));
 #else
