@@ -21,19 +21,20 @@ void prefer_huge_pages(void* block, std::size_t bytes) noexcept {
 #ifdef __GLIBC__
 namespace {
 
-// The heap's end moves as soon as a piece is asked for that neither its end nor anything free before it has room for.
-void grow_heap() noexcept {
+// The heap's end moves as soon as a piece is asked for that neither its end, which has so much room, nor anything free
+// before it has room for.
+void grow_heap(std::size_t room) noexcept {
   struct Piece {
     Piece* before;
   };
   const void* const end = ::sbrk(0);
-  const std::size_t size = ::mallinfo2().keepcost + 4096;  // what the end has room for, and a page
   Piece* last = nullptr;
-  for (int i = 0; i < 1000 && ::sbrk(0) == end; ++i) {
-    auto* piece = static_cast<Piece*>(std::malloc(size));  // NOLINT: malloc() itself is meant
+  while (::sbrk(0) == end) {
+    auto* piece = static_cast<Piece*>(std::malloc(room + 4096));  // NOLINT: malloc() itself is meant
     if (piece == nullptr) break;
     piece->before = last;
     last = piece;
+    if (piece > end) break;  // got by itself: it was too large for the heap
   }
   while (last != nullptr) {
     Piece* before = last->before;
@@ -50,9 +51,11 @@ void heap_on_huge_pages(std::size_t ahead) noexcept {
   (void)::mallopt(M_ARENA_MAX, 1);
   (void)::mallopt(M_TRIM_THRESHOLD, 64 << 20);
   (void)::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // where it goes by itself as large pieces are freed
+  const std::size_t room = ::mallinfo2().keepcost;
+  if (room >= ahead) return;  // as it was left by the last call
   (void)::mallopt(M_TOP_PAD, static_cast<int>(ahead));
   auto* const from = static_cast<char*>(::sbrk(0));
-  grow_heap();
+  grow_heap(room);
   (void)::mallopt(M_TOP_PAD, 128 * 1024);  // as it was
   auto* const to = static_cast<char*>(::sbrk(0));
   if (to > from) prefer_huge_pages(from, static_cast<std::size_t>(to - from));

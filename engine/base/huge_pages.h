@@ -18,11 +18,11 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 // As far as it lies on whole huge pages.
 void prefer_huge_pages(void* block, std::size_t bytes) noexcept;
 
-// Has malloc()'s heap grow by `ahead` bytes at once, and those lie on huge pages. Addresses only: what is not touched takes no
-// memory. It also settles for the process how the heap is kept: one for all threads (what allocates all the time would wait
-// there; Weir's steady state does not), with pieces of up to 32 MiB in it, and nothing given back before 64 MiB are free at its
-// end. For a program, not for a library: at its start, and again when all is set up and its steady
-// state begins. What other threads allocate meanwhile may lie there, too. Without glibc it does nothing.
+// Has malloc()'s heap grow by `ahead` bytes at once, unless its end has that much room, and those lie on huge pages. Addresses
+// only: what is not touched takes no memory. It also settles for the process how the heap is kept: one for all threads (what
+// allocates all the time would wait there; Weir's steady state does not), with pieces of up to 32 MiB in it, and nothing given
+// back before 64 MiB are free at its end. For a program, not for a library: at its start, and again when all is set up and its
+// steady state begins. What other threads allocate meanwhile may lie there, too. Without glibc it does nothing.
 void heap_on_huge_pages(std::size_t ahead) noexcept;
 
 // Blocks of half a huge page or more begin and end with one.

@@ -83,6 +83,19 @@ TEST(HeapOnHugePages, GrowsAgainThoughPiecesInsideAreFree) {
             0);
 }
 
+TEST(HeapOnHugePages, GrowsOnceWhereNothingWasAllocated) {
+  EXPECT_EQ(in_a_child([] {
+              heap_on_huge_pages(40 * kMiB);  // more than malloc() has in its heap in one piece
+              const auto* before = static_cast<const char*>(::sbrk(0));
+              heap_on_huge_pages(16 * kMiB);
+              if (::sbrk(0) != before) return 1;
+              heap_on_huge_pages(64 * kMiB);
+              const auto* after = static_cast<const char*>(::sbrk(0));
+              return after - before <= static_cast<std::ptrdiff_t>(120 * kMiB) ? 0 : 2;
+            }),
+            0);
+}
+
 TEST(HeapOnHugePages, TakesNoMemoryThatIsNotTouched) {
   EXPECT_EQ(in_a_child([] {
               const std::size_t before = resident_kib();
