@@ -552,7 +552,7 @@ void Inspector::on_segment(const net::TcpSegment& segment) noexcept {
   (void)state_->on_segment(segment, nullptr);
 }
 
-Verdict Inspector::on_time(Timestamp now) noexcept {
+Verdict Inspector::on_time(Timestamp now, std::uint64_t number) noexcept {
   Context& context = state_->context;
   context.now = std::max(context.now, now);
   state_->pass_time();
@@ -563,6 +563,7 @@ Verdict Inspector::on_time(Timestamp now) noexcept {
     state_->blocking->on_time();
     verdict.inject = state_->blocking->frames();
   }
+  if (number != 0) context.packet_number = number;
   return verdict;
 }
 

@@ -120,6 +120,22 @@ TEST(Run, AnyNumberOfWorkersGivesTheSameBytes) {
   }
 }
 
+// Requests that are not whole when the input ends: told by its last packet, whichever worker that was for.
+TEST(Run, WhatTheInputEndsIsToldByTheSamePacket) {
+  Capture all;
+  for (int i = 0; i < 20; ++i) {
+    Conversation c(static_cast<std::uint16_t>(1024 + i), std::int64_t{i} * 1'000'000);
+    c.client_host.address = "192.0.2." + std::to_string(i);
+    c.open();
+    c.client("POST /?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
+    all.add(c);
+  }
+  all.sort();
+  const std::string expected = output({all}, 1, 256);
+  EXPECT_EQ(std::count(expected.begin(), expected.end(), '\n'), 20);
+  for (unsigned workers : {2U, 3U, 5U}) EXPECT_EQ(output({all}, workers, 256), expected) << workers;
+}
+
 TEST(Run, RecordsNameTheirFile) {
   const auto files = captures(1);
   const std::string out = output(files, 2, 256);
