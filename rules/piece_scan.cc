@@ -90,7 +90,7 @@ bool is_word(char c) {
 // Kinds of bytes: letters by how often they stand in text, alone or some together, so that all kinds are about as frequent;
 // what else is part of a word; what is not.
 constexpr unsigned kDigits = 12;  // and '_'
-constexpr unsigned kBlanks = 13;  // and NUL, and no byte
+constexpr unsigned kBlanks = 13;  // and NUL
 constexpr unsigned kMarks = 14;   // of paths, names and addresses
 constexpr unsigned kOthers = 15;
 constexpr std::array<std::string_view, kDigits> kGroups = {"e",  "t",  "a",   "o",    "i",     "n",
@@ -168,11 +168,10 @@ const std::array<std::uint8_t, 256> PieceScanner::kKinds = kinds();
 
 // Of the byte beside a window: the piece's own, or what its edge allows.
 std::uint16_t PieceScanner::kinds_beside(const Piece& piece, std::size_t window, std::size_t length, bool before) {
-  static_assert(kNone == kBlanks && kinds()[0] == kBlanks);  // zeroes stand behind a value that is looked at
   const bool inside = before ? window > 0 : window + length < piece.text.size();
   if (inside) return static_cast<std::uint16_t>(1U << kind_of(piece.text[before ? window - 1 : window + length]));
   const auto allowed = [](Piece::Edge edge) {
-    std::uint16_t kinds = 1U << kNone;
+    auto kinds = static_cast<std::uint16_t>(1U << kind_of(kNoByte));
     for (unsigned c = 0; c < 256; ++c) {
       const char byte = static_cast<char>(c);
       if (edge_holds(edge, &byte)) kinds |= static_cast<std::uint16_t>(1U << kind_of(byte));

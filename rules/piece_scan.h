@@ -83,7 +83,7 @@ class PieceScanner {
   static unsigned kind_of(char c) { return kKinds[static_cast<std::uint8_t>(c)]; }
   static const std::array<std::uint8_t, 256> kKinds;
   static std::uint16_t kinds_beside(const Piece& piece, std::size_t window, std::size_t length, bool before);
-  static constexpr unsigned kNone = 13;  // no byte: the value begins or ends there; and blanks and NUL
+  static constexpr char kNoByte = '\0';  // where the value begins or ends: zeroes stand behind one that is looked at
 
   static constexpr std::uint32_t kHash = 0x9e3779b1U;
   static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
@@ -166,8 +166,7 @@ void PieceScanner::look_at(const Blocks& blocks, std::size_t at, std::uint64_t m
       last = window;
       windows = windows_of(tables_[kShorter], window);
     }
-    // Behind the value's last byte there are zeroes.
-    const unsigned before = place == 0 ? kNone : kind_of(here[-1]);
+    const unsigned before = kind_of(place == 0 ? kNoByte : here[-1]);
     const unsigned behind = kind_of(here[kLength]);
     if (((windows->before >> before) & (windows->behind >> behind) & 1U) == 0) continue;
     look(windows, blocks, place, matters, found);
