@@ -28,7 +28,7 @@ enum class EventType : std::uint8_t {
 struct EventOrigin {
   Timestamp time;                   // Http: of the request (of the response if there is none); Drop: of the packet
   std::uint64_t flow_id = 0;        // below 2^53, so that every JSON reader keeps it exact; 0: no flow
-  std::uint64_t packet_number = 0;  // the packet that completed the transaction, or was dropped; 0: end of input
+  std::uint64_t packet_number = 0;  // the packet that completed the transaction, or was dropped; the latest one, where time or the input ended it
   IpAddress client, server;         // Http: who sent the request, who was asked. Drop: source, destination
   std::uint16_t client_port = 0, server_port = 0;
 };

@@ -547,8 +547,7 @@ Verdict Inspector::on_packet(const Packet& packet) noexcept {
 }
 
 void Inspector::on_segment(const net::TcpSegment& segment) noexcept {
-  (void)on_time(segment.time);
-  state_->context.packet_number = segment.packet_number;
+  (void)on_time(segment.time, segment.packet_number);
   (void)state_->on_segment(segment, nullptr);
 }
 

@@ -49,8 +49,8 @@ class Inspector {
   Verdict on_packet(const Packet& packet) noexcept;
   // Passive, behind an Ingress of the caller's: the same for a packet that has been decoded already.
   void on_segment(const net::TcpSegment& segment) noexcept;
-  // Time passes without packets of this inspector's: connections time out. Never goes backwards. `number`: that of a packet
-  // that another inspector takes, which is the latest from then on; 0: none.
+  // Time passes without packets of this inspector's: connections time out. Never goes backwards. `number`: that of the packet
+  // that brought the news, maybe for another inspector, which is the latest from then on; 0: none.
   Verdict on_time(Timestamp now, std::uint64_t number = 0) noexcept;
   // No packet follows: everything under way is finished and told.
   void end_of_input() noexcept;
