@@ -169,10 +169,10 @@ class Inspection {
         progress_(options.progress && !(options.output.empty() && isatty(output.descriptor()) == 1),
                   total_size(options.captures)),
         scanners_(scanners),
-        run_(options.inline_mode ? 1 : options.workers, judged.options, judged.sites,
+        run_(options.workers, judged.options, judged.sites,
              [this] { return make_format(); },
              [this](std::string_view line) { output_.write(line); }, places.extras(options)) {
-    heap_for_transactions(options.inline_mode ? 1 : options.workers);
+    heap_for_transactions(run_.workers());
   }
 
   // False if something could not be read.

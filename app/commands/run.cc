@@ -10,9 +10,9 @@
 
 #include "app/commands/audit.h"
 #include "app/commands/commands.h"
+#include "app/config/memory.h"
 #include "app/config/reader.h"
 #include "app/formats/colors.h"
-#include "app/config/memory.h"
 #include "app/live/audit_writer.h"
 #include "app/live/event_writer.h"
 #include "app/live/inputs.h"
@@ -100,7 +100,7 @@ ExitCode run_run(const RunOptions& options) {
   ExitCode exit = ExitCode::Fine;
   std::shared_ptr<const Loaded> loaded = load(options, exit);
   if (!loaded) return exit;
-  // What loading took and is free again.
+  // Gives back what loading took and is free again; workers, which are forked, keep theirs the same way.
   if (loaded->config.limits.memory != 0) keep_heap_small();
   EventWriter::Options writing;
   writing.file = loaded->config.events.file;

@@ -57,7 +57,8 @@ void bound_scanners(const Config& config, const LoadedPolicies& loaded);
 // A sentence about those that did not fit; empty: none.
 [[nodiscard]] std::string left_out(const LoadedPolicies& loaded);
 
-// Has the heap give back what it does not need, at the price of time for large pieces. For a process of its own.
+// Has the heap give back what it does not need, at the price of time for large pieces. Also for processes
+// that are forked from then on.
 void keep_heap_small();
 // Pages for what loading a Core Rule Set takes, for a program that is about to, as its first step; and for what transactions
 // take, once the tables are there that mostly stay empty (base::heap_on_huge_pages()).

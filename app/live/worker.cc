@@ -97,7 +97,6 @@ ExitCode Worker::run() {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   ::prctl(PR_SET_NAME, ("weir-" + std::to_string(setup_.index)).c_str());
   if (setup_.cpu) pin(*setup_.cpu);
-  if (loaded_->config.limits.memory != 0) keep_heap_small();
   if (const Result<void> opened = open(); !opened) {
     complain(name() + ": " + opened.error().message);
     return ExitCode::Environment;

@@ -51,6 +51,8 @@ class Run {
   void end_file();
   void end_of_input();
 
+  // That there are: one, inline.
+  [[nodiscard]] unsigned workers() const { return workers_.count(); }
   [[nodiscard]] std::uint64_t packets_seen() const { return last_; }
   [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
   // Why the collections could not be written to disk; empty if they could. They stay right in memory.
