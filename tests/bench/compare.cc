@@ -26,7 +26,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/huge_pages.h"
 #include "tests/bench/harness.h"
 
 namespace {
@@ -193,10 +192,9 @@ int main(int argc, char** argv) {
   }
   std::unique_ptr<WeirEngine> weir;
   std::unique_ptr<ModSecurityEngine> modsecurity;
-  // As in the program weir; the same for both.
-  constexpr std::size_t kHeap = std::size_t{64} << 20;
+  // The same heap for both.
   if (options.only != "modsecurity") {
-    weir::base::heap_on_huge_pages(kHeap);
+    weir::bench::heap_as_in_weir();
     const double before = weir::bench::resident_mib();
     weir = std::make_unique<WeirEngine>(options.weir);
     const auto scanners = weir->rules().scanner_stats();
@@ -205,7 +203,7 @@ int main(int argc, char** argv) {
                 static_cast<double>(scanners.bytes) / (1 << 20), weir::bench::resident_mib() - before);
   }
   if (options.only != "weir") {
-    weir::base::heap_on_huge_pages(kHeap);
+    weir::bench::heap_as_in_weir();
     const double before = weir::bench::resident_mib();
     const double start = weir::bench::wall_seconds();
     const double start_cpu = weir::bench::cpu_seconds();

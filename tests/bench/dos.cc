@@ -14,7 +14,6 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/base/huge_pages.h"
 #include "tests/bench/harness.h"
 
 namespace {
@@ -180,7 +179,7 @@ void print_dearest(std::vector<Case> cases, const char* what, double Case::*time
 }  // namespace
 
 int main(int argc, char** argv) {
-  weir::base::heap_on_huge_pages(std::size_t{64} << 20);  // as the program weir does
+  weir::bench::heap_as_in_weir();
   weir::bench::WeirOptions options;
   bool quick = false;
   for (int i = 1; i < argc; ++i) {

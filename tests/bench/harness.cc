@@ -11,6 +11,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "engine/base/huge_pages.h"
+
 namespace weir::bench {
 namespace {
 
@@ -77,6 +79,8 @@ double resident_mib() {
   in >> size >> resident;
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
 }
+
+void heap_as_in_weir() { base::heap_on_huge_pages(std::size_t{64} << 20); }
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;

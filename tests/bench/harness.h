@@ -31,6 +31,8 @@ using Corpus = std::vector<std::unique_ptr<Request>>;
 [[nodiscard]] double wall_seconds();
 // Of this process, from /proc.
 [[nodiscard]] double resident_mib();
+// What is allocated next lies on huge pages, as in the program weir.
+void heap_as_in_weir();
 
 [[nodiscard]] double median(std::vector<double> values);
 // `sorted` ascending and not empty.
