@@ -192,7 +192,11 @@ class Inspection {
     complain(sentence);
     whole_ = false;
   }
-  void read_capture(const std::string& file);
+  // One step of reading, for Run::read().
+  bool read_some(const std::vector<std::string>& errors);
+  void begin_capture(const std::string& file);
+  bool read_packets(capture::PcapFilePort& port);  // false: no more of this capture
+  void end_capture();
 
   const InspectOptions& options_;
   const InspectRules& judged_;
@@ -203,6 +207,9 @@ class Inspection {
   ScannerThread& scanners_;
   Run run_;
   inspect::InspectorCounters counters_;
+  std::size_t next_ = 0;                         // the capture that is read next
+  std::unique_ptr<capture::PcapFilePort> port_;  // of the one that is being read
+  std::array<Packet, 64> packets_;
   std::uint64_t bytes_before_ = 0;
   std::uint64_t captures_ = 0;
   bool whole_ = true;
@@ -210,13 +217,7 @@ class Inspection {
 
 bool Inspection::read(const std::vector<std::string>& errors) {
   if (options_.format == OutputFormat::Text) output_.write(TextFormat(colored_).heading());
-  for (std::size_t i = 0; i < options_.captures.size() && !output_.stopped(); ++i) {
-    if (errors[i].empty()) {
-      read_capture(options_.captures[i]);
-    } else {
-      trouble(errors[i]);
-    }
-  }
+  run_.read([&] { return read_some(errors); });
   run_.end_of_input();
   counters_ = run_.counters();
   progress_.clear();
@@ -224,30 +225,51 @@ bool Inspection::read(const std::vector<std::string>& errors) {
   return whole_;
 }
 
-void Inspection::read_capture(const std::string& file) {
+bool Inspection::read_some(const std::vector<std::string>& errors) {
+  if (port_ != nullptr) {
+    if (!read_packets(*port_)) end_capture();
+    return true;
+  }
+  if (next_ == options_.captures.size() || output_.stopped()) return false;
+  const std::string& error = errors[next_];
+  const std::string& file = options_.captures[next_++];
+  if (error.empty()) {
+    begin_capture(file);
+  } else {
+    trouble(error);
+  }
+  return true;
+}
+
+void Inspection::begin_capture(const std::string& file) {
   auto opened = open_port(options_, file, forwarded_);
   if (!opened) {
     trouble(opened.error().message);
     return;
   }
-  capture::PcapFilePort& port = **opened;
+  port_ = std::move(*opened);
   ++captures_;
   run_.begin_file(file);
-  std::array<Packet, 64> packets;
-  for (;;) {
-    const Result<Received> got = port.receive(packets, seconds(1));
-    if (!got) {
-      trouble(got.error().message);
-      break;
-    }
-    run_.packets({packets.data(), got->count}, port);
-    if (bytes_before_ + port.bytes_read() > kWorthCompiling) scanners_.start();
-    if (output_.stopped() || got->ended) break;
-    progress_.update(bytes_before_ + port.bytes_read(), run_.packets_seen(), run_.transactions());
+}
+
+bool Inspection::read_packets(capture::PcapFilePort& port) {
+  const Result<Received> got = port.receive(packets_, seconds(1));
+  if (!got) {
+    trouble(got.error().message);
+    return false;
   }
+  run_.packets({packets_.data(), got->count}, port);
+  if (bytes_before_ + port.bytes_read() > kWorthCompiling) scanners_.start();
+  if (output_.stopped() || got->ended) return false;
+  progress_.update(bytes_before_ + port.bytes_read(), run_.packets_seen(), run_.transactions());
+  return true;
+}
+
+void Inspection::end_capture() {
   run_.end_file();
-  bytes_before_ += port.bytes_read();
-  for (const std::string& sentence : port.damage()) trouble(sentence);
+  bytes_before_ += port_->bytes_read();
+  for (const std::string& sentence : port_->damage()) trouble(sentence);
+  port_.reset();
 }
 
 void Inspection::summarize() {

@@ -1,6 +1,6 @@
 // Run: packets of one or more captures through the inspectors, lines out in order.
 //
-// Passive with several workers: this thread decodes and puts fragments together, they inspect batches meanwhile.
+// Passive with several workers: one of their threads decodes and puts fragments together, they inspect batches meanwhile.
 // Inline every packet waits for its verdict, so one inspector does it all in this thread; so does a single
 // worker, which saves it the copying.
 #pragma once
@@ -43,6 +43,10 @@ class Run {
       LineSink line, const RunExtras& extras = {});
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
+
+  // Calls `source`, which calls the functions below, until it says false: nothing follows. With several workers by
+  // whichever of their threads has time, never two at once. Without it those functions may be called as well.
+  void read(const Workers::Source& source) { workers_.read(source); }
 
   void begin_file(const std::string& name);
   // Numbers of packets count from 1 in each file. Every packet is settled at `port`, at the latest by

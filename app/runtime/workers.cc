@@ -39,9 +39,9 @@ Workers::Workers(unsigned count, const inspect::InspectorOptions& options,
     worker.inspector.profile(worker.profile.get());
   }
   for (Slot& slot : slots_) slot.outputs.resize(workers_.size());
-  if (workers_.size() == 1) return;
-  for (unsigned i = 0; i < workers_.size(); ++i) {
-    workers_[i]->thread = std::thread([this, i] { run(i); });
+  for (unsigned i = kSlots; i > 0; --i) free_.push_back(i - 1);
+  for (unsigned i = 1; i < workers_.size(); ++i) {
+    workers_[i]->thread = std::thread([this, i] { work(i); });
   }
 }
 
@@ -50,7 +50,7 @@ Workers::~Workers() {
     const std::lock_guard lock(mutex_);
     leaving_ = true;
   }
-  started_.notify_all();
+  changed_.notify_all();
   for (const auto& worker : workers_) {
     if (worker->thread.joinable()) worker->thread.join();
   }
@@ -77,57 +77,139 @@ void Workers::inspect_batch(Worker& worker, unsigned index, const Batch& batch) 
   }
 }
 
-void Workers::run(unsigned index) {
+void Workers::fail(std::exception_ptr failure) {
+  if (!failure_) failure_ = std::move(failure);
+  source_ = nullptr;
+  changed_.notify_all();
+}
+
+void Workers::inspect_next(unsigned index, Lock& lock) {
   Worker& worker = *workers_[index];
-  for (std::uint64_t turn = 0;; ++turn) {
-    {
-      std::unique_lock lock(mutex_);
-      started_.wait(lock, [&] { return leaving_ || published_ > turn; });
-      if (leaving_) return;
-    }
-    Slot& slot = slots_[turn % kSlots];
-    std::exception_ptr failure;
-    try {
-      inspect_batch(worker, index, slot.batch);
-      worker.take(slot.outputs[index]);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    const std::lock_guard lock(mutex_);
-    if (failure) worker.failure = failure;
-    if (--slot.running == 0) done_.notify_one();
+  Slot& slot = slots_[slot_of_[worker.turn % kSlots]];
+  lock.unlock();
+  std::exception_ptr failure;
+  try {
+    inspect_batch(worker, index, slot.batch);
+    worker.take(slot.outputs[index]);
+  } catch (...) {
+    failure = std::current_exception();
   }
+  lock.lock();
+  if (failure) fail(failure);
+  ++worker.turn;
+  if (--slot.running == 0) changed_.notify_all();
+}
+
+void Workers::read_ahead(unsigned index, Lock& lock) {
+  reading_ = true;
+  reader_ = index;
+  try {
+    while (source_ != nullptr && has_room() && published_ - workers_[index]->turn < kAhead) {
+      const Source& source = *source_;
+      lock.unlock();
+      const bool more = source();
+      lock.lock();
+      if (!more) source_ = nullptr;
+    }
+  } catch (...) {
+    if (!lock.owns_lock()) lock.lock();
+    fail(std::current_exception());
+  }
+  reading_ = false;
+  reader_ = 0;
+  changed_.notify_all();
+}
+
+void Workers::work(unsigned index) {
+  Lock lock(mutex_);
+  for (;;) {
+    if (leaving_) return;
+    if (has_work(index)) {
+      inspect_next(index, lock);
+    } else if (source_ != nullptr && !reading_ && has_room()) {
+      read_ahead(index, lock);
+    } else if (index == 0 && source_ == nullptr && !reading_) {
+      return;
+    } else {
+      changed_.wait(lock);
+    }
+  }
+}
+
+void Workers::read(const Source& source) {
+  if (workers_.size() == 1) {
+    while (source()) {
+    }
+    return;
+  }
+  {
+    const Lock lock(mutex_);
+    source_ = &source;
+  }
+  changed_.notify_all();
+  work(0);
+  const Lock lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+bool Workers::oldest_is_done() const {
+  return delivered_ < published_ && slots_[slot_of_[delivered_ % kSlots]].running == 0;
 }
 
 void Workers::finish_oldest() {
-  Slot& slot = slots_[delivered_ % kSlots];
+  unsigned index = 0;
   {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return slot.running == 0; });
-    for (const auto& worker : workers_) {
-      if (worker->failure) std::rethrow_exception(worker->failure);
+    Lock lock(mutex_);
+    while (!failure_ && !oldest_is_done()) {
+      if (has_work(reader_)) {
+        inspect_next(reader_, lock);
+      } else {
+        changed_.wait(lock);
+      }
     }
+    if (failure_) std::rethrow_exception(failure_);
+    index = slot_of_[delivered_ % kSlots];
+    ++delivered_;
   }
-  ++delivered_;
-  deliver_(slot.outputs);
+  deliver_(slots_[index].outputs);
+  free_.push_back(index);
 }
 
-bool Workers::oldest_is_done() {
-  const std::lock_guard lock(mutex_);
-  return slots_[delivered_ % kSlots].running == 0;
+Batch& Workers::take_slot() {
+  for (;;) {
+    {
+      const Lock lock(mutex_);
+      if (!free_.empty() && !oldest_is_done()) break;
+    }
+    finish_oldest();
+  }
+  filling_index_ = free_.back();
+  free_.pop_back();
+  filling_ = &slots_[filling_index_];
+  filling_->batch.clear();
+  return filling_->batch;
 }
 
 void Workers::submit() {
-  if (filling().empty()) return;
+  if (filling_ == nullptr || filling_->batch.empty()) return;
   {
-    const std::lock_guard lock(mutex_);
-    slots_[next_ % kSlots].running = count();
-    published_ = next_ + 1;
+    const Lock lock(mutex_);
+    filling_->running = count();
+    slot_of_[published_ % kSlots] = filling_index_;
+    ++published_;
   }
-  started_.notify_all();
-  ++next_;
-  while (delivered_ < next_ && (next_ - delivered_ == kSlots || oldest_is_done())) finish_oldest();
-  filling().clear();
+  changed_.notify_all();
+  filling_ = nullptr;
+}
+
+void Workers::finish_all() {
+  for (;;) {
+    {
+      const Lock lock(mutex_);
+      if (delivered_ == published_) return;
+    }
+    finish_oldest();
+  }
 }
 
 void Workers::deliver_now() {
@@ -138,7 +220,7 @@ void Workers::deliver_now() {
 void Workers::end_of_input(std::uint64_t last, const std::shared_ptr<const FileMap>& files) {
   if (workers_.size() > 1) {
     submit();
-    while (delivered_ < next_) finish_oldest();
+    finish_all();
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];

@@ -5,6 +5,9 @@
 // With one worker the caller's thread inspects each packet where it lies. With more, packets are copied into
 // batches, of which several are under way: a worker that has the dearer half of one batch catches up in the
 // next ones. What comes out is handed over batch by batch, in the order of the input.
+//
+// There are as many threads as workers, the caller's is one of them. Whoever has nothing to inspect reads on: a thread
+// more, for nothing but reading, would take the processor from a worker while another one waits for what it reads.
 #pragma once
 
 #include <array>
@@ -44,7 +47,7 @@ class Workers {
  public:
   using MakeFormat = std::function<std::unique_ptr<Format>()>;
   using Deliver = std::function<void(std::span<const WorkerOutput>)>;
-  // `deliver` is called in the caller's thread, by the functions below.
+  // `deliver` is called by the functions below, in the thread that reads.
   Workers(unsigned count, const inspect::InspectorOptions& options,
           std::shared_ptr<const inspect::Sites> sites, rules::CollectionStore* store,
           const MakeFormat& make_format, Deliver deliver, const std::optional<AuditShape>& audit = std::nullopt,
@@ -53,10 +56,16 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
   ~Workers();
 
-  // Several workers: a batch to fill, and what it is handed over with. Where many are under way already,
-  // submit() waits for the oldest one. A worker's exception is thrown again here.
-  [[nodiscard]] Batch& filling() { return slots_[next_ % kSlots].batch; }
+  // Several workers: a batch to fill, and what it is handed over with. Where too many are under way, filling()
+  // first inspects what is for this thread's worker, and waits for the others. A worker's exception is thrown again here.
+  [[nodiscard]] Batch& filling() { return filling_ != nullptr ? filling_->batch : take_slot(); }
   void submit();
+
+  // Calls `source` until it says false, that nothing follows, in whichever thread has time, never in two at once: it
+  // fills batches, hands them over, and leaves one that is not full. Returns when nothing follows and the caller's worker
+  // has inspected what there is. What `source` throws is thrown again here, and it is not called any more.
+  using Source = std::function<bool()>;
+  void read(const Source& source);
 
   // One worker: its inspector, for callers that see to every packet themselves; what follows comes of this
   // packet. deliver_now() hands over what there is.
@@ -76,7 +85,9 @@ class Workers {
   [[nodiscard]] unsigned count() const { return static_cast<unsigned>(workers_.size()); }
 
  private:
-  static constexpr std::size_t kSlots = 8;
+  // Batches that are under way at most; and how many one thread reads ahead of what it inspects.
+  static constexpr std::size_t kSlots = 32;
+  static constexpr std::size_t kAhead = 8;
   struct Worker {
     Worker(const inspect::InspectorOptions& options, std::shared_ptr<const inspect::Sites> sites,
            rules::CollectionStore* store, std::unique_ptr<Format> format, const std::optional<AuditShape>& shape)
@@ -92,8 +103,8 @@ class Workers {
     std::optional<AuditCollector> audit;
     std::unique_ptr<rules::Profile> profile;
     inspect::Inspector inspector;
-    std::exception_ptr failure;  // guarded by mutex_
-    std::thread thread;
+    std::uint64_t turn = 0;      // the batch that it inspects next; guarded by mutex_
+    std::thread thread;          // none for the first one, whose thread is the caller's
   };
   struct Slot {
     Batch batch;
@@ -101,19 +112,42 @@ class Workers {
     unsigned running = 0;               // workers that are not done with it; guarded by mutex_
   };
   static void inspect_batch(Worker& worker, unsigned index, const Batch& batch);
-  void run(unsigned index);
-  [[nodiscard]] bool oldest_is_done();
+  using Lock = std::unique_lock<std::mutex>;
+  // Whether this worker has a batch to inspect; REQUIRES: mutex_ is held, as for all that take a Lock.
+  [[nodiscard]] bool has_work(unsigned index) const { return workers_[index]->turn < published_; }
+  void inspect_next(unsigned index, Lock& lock);
+  [[nodiscard]] bool oldest_is_done() const;
+  [[nodiscard]] bool has_room() const { return published_ - delivered_ < kSlots || oldest_is_done(); }
+  void read_ahead(unsigned index, Lock& lock);
+  void fail(std::exception_ptr failure);
+  // A thread's whole life; the caller's: until nothing follows and its worker has inspected all there is.
+  void work(unsigned index);
+
+  // Of the thread that reads:
+  Batch& take_slot();
   void finish_oldest();
+  void finish_all();
 
   std::vector<std::unique_ptr<Worker>> workers_;
   Deliver deliver_;
   std::array<Slot, kSlots> slots_;
-  std::uint64_t next_ = 0;       // the batch that is being filled; the caller's
-  std::uint64_t delivered_ = 0;  // batches before this one are done with; the caller's
+  // Of the thread that reads: the slots of batches by their number, those that are free (what was used last is taken
+  // first: it is still in a cache), the one that is being filled, and the worker whose thread it is.
+  std::array<unsigned, kSlots> slot_of_{};
+  std::vector<unsigned> free_;
+  Slot* filling_ = nullptr;
+  unsigned filling_index_ = 0;
+  unsigned reader_ = 0;
+
   std::mutex mutex_;
-  std::condition_variable started_, done_;
-  std::uint64_t published_ = 0;  // batches before this one may be inspected; guarded by mutex_
-  bool leaving_ = false;         // guarded by mutex_
+  std::condition_variable changed_;
+  // Guarded by mutex_:
+  const Source* source_ = nullptr;  // null: nothing follows
+  bool reading_ = false;            // a thread calls it
+  bool leaving_ = false;
+  std::uint64_t published_ = 0;     // batches before this one may be inspected
+  std::uint64_t delivered_ = 0;     // batches before this one are done with
+  std::exception_ptr failure_;      // the first one
 };
 
 }  // namespace weir::app

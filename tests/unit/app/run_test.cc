@@ -69,35 +69,58 @@ std::vector<Capture> captures(unsigned seed) {
   return files;
 }
 
-std::string output(const std::vector<Capture>& files, unsigned workers, std::size_t step,
-                   inspect::InspectorCounters* counters = nullptr) {
-  std::string out;
-  Run run(workers, {}, inspect::without_sites({}, rule_set()), [] { return std::make_unique<JsonlFormat>(); },
-          [&out](std::string_view line) { out += line; });
-  NoPort port;
-  std::size_t packets = 0;
-  for (std::size_t f = 0; f < files.size(); ++f) {
-    run.begin_file("file" + std::to_string(f));
+// Files into a run, so many packets at a time.
+class Feeder {
+ public:
+  Feeder(const std::vector<Capture>& files, std::size_t step) : files_(files), step_(step) {}
+
+  // False: there is no more.
+  bool feed(Run& run) {
+    if (file_ == files_.size()) return false;
+    const auto& frames = files_[file_].frames;
+    if (at_ == 0) run.begin_file("file" + std::to_string(file_));
     std::vector<Packet> some;
-    std::uint64_t number = 0;
-    for (const auto& frame : files[f].frames) {
-      Packet p;
+    while (at_ < frames.size() && some.size() < step_) {
+      const auto& frame = frames[at_++];
+      Packet& p = some.emplace_back();
       p.bytes = Bytes(reinterpret_cast<const std::uint8_t*>(frame.bytes.data()), frame.bytes.size());
       p.wire_length = static_cast<std::uint32_t>(frame.bytes.size());
       p.time = {frame.time_ns};
-      p.number = ++number;
-      some.push_back(p);
-      ++packets;
-      if (some.size() == step) {
-        run.packets(some, port);
-        some.clear();
-      }
+      p.number = at_;
     }
-    run.packets(some, port);
-    run.end_file();
+    fed_ += some.size();
+    run.packets(some, port_);
+    if (at_ == frames.size()) {
+      run.end_file();
+      ++file_;
+      at_ = 0;
+    }
+    return true;
+  }
+  void expect_settled() const { EXPECT_EQ(port_.forwarded, fed_); }
+
+ private:
+  const std::vector<Capture>& files_;
+  std::size_t step_, file_ = 0, at_ = 0, fed_ = 0;
+  NoPort port_;
+};
+
+enum class By : std::uint8_t { Caller, Workers };  // who reads
+
+std::string output(const std::vector<Capture>& files, unsigned workers, std::size_t step,
+                   inspect::InspectorCounters* counters = nullptr, By by = By::Workers) {
+  std::string out;
+  Run run(workers, {}, inspect::without_sites({}, rule_set()), [] { return std::make_unique<JsonlFormat>(); },
+          [&out](std::string_view line) { out += line; });
+  Feeder feeder(files, step);
+  if (by == By::Workers) {
+    run.read([&] { return feeder.feed(run); });
+  } else {
+    while (feeder.feed(run)) {
+    }
   }
   run.end_of_input();
-  EXPECT_EQ(port.forwarded, packets);
+  feeder.expect_settled();
   if (counters != nullptr) *counters = run.counters();
   return out;
 }
@@ -115,6 +138,7 @@ TEST(Run, AnyNumberOfWorkersGivesTheSameBytes) {
       EXPECT_EQ(many.packets, one.packets);
       EXPECT_EQ(many.flows, one.flows);
       EXPECT_EQ(many.refused, one.refused);
+      ASSERT_EQ(output(files, workers, 100, nullptr, By::Caller), expected) << workers << " workers, seed " << seed;
     }
     EXPECT_EQ(output(files, 1, 7), expected) << "nor does it depend on how packets are handed over";
   }
@@ -134,6 +158,72 @@ TEST(Run, WhatTheInputEndsIsToldByTheSamePacket) {
   const std::string expected = output({all}, 1, 256);
   EXPECT_EQ(std::count(expected.begin(), expected.end(), '\n'), 20);
   for (unsigned workers : {2U, 3U, 5U}) EXPECT_EQ(output({all}, workers, 256), expected) << workers;
+}
+
+// A hundred batches, all that is to be done for one worker: the others are ahead of it as far as they may.
+Capture uneven() {
+  Conversation c(40000, 0);
+  c.open();
+  for (int i = 0; i < 200; ++i) {
+    c.client("GET /?a=attack" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    c.server("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+  }
+  Capture all;
+  all.add(c);
+  const std::int64_t end = all.frames.back().time_ns;
+  for (int i = 0; i < 50'000; ++i) {
+    all.frames.push_back({std::string("\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x08\x06zz", 16), end * i / 50'000});
+  }
+  all.sort();
+  return all;
+}
+
+TEST(Run, MoreBatchesThanMayBeUnderWay) {
+  const std::vector<Capture> files{uneven()};
+  const std::string expected = output(files, 1, 64);
+  EXPECT_EQ(std::count(expected.begin(), expected.end(), '\n'), 200);
+  for (const By by : {By::Caller, By::Workers}) {
+    for (const unsigned workers : {2U, 3U}) {
+      EXPECT_EQ(output(files, workers, 64, nullptr, by), expected) << workers;
+      EXPECT_EQ(output(files, workers, 20'000, nullptr, by), expected) << workers << ", many batches at a time";
+    }
+  }
+}
+
+struct Trouble {};
+
+enum class Where : std::uint8_t { Source, Line };  // reading, or writing a line
+
+void run_into_trouble(unsigned workers, By by, Where where) {
+  const std::vector<Capture> files{uneven()};
+  int lines = 0, steps = 0;
+  Run run(workers, {}, inspect::without_sites({}, rule_set()),
+          [] { return std::make_unique<JsonlFormat>(); },
+          [&](std::string_view) {
+            if (where == Where::Line && ++lines == 30) throw Trouble{};
+          });
+  Feeder feeder(files, 64);
+  const auto step = [&] {
+    if (where == Where::Source && ++steps == 300) throw Trouble{};
+    return feeder.feed(run);
+  };
+  if (by == By::Workers) {
+    run.read(step);
+  } else {
+    while (step()) {
+    }
+  }
+  run.end_of_input();
+}
+
+TEST(Run, TroubleIsTheCallers) {
+  for (const Where where : {Where::Source, Where::Line}) {
+    for (const By by : {By::Caller, By::Workers}) {
+      for (const unsigned workers : {1U, 2U, 3U}) {
+        EXPECT_THROW(run_into_trouble(workers, by, where), Trouble) << workers << " workers";
+      }
+    }
+  }
 }
 
 TEST(Run, RecordsNameTheirFile) {
