@@ -1,26 +1,16 @@
 #include "rules/factors.h"
 
 #include <algorithm>
-#include <array>
-#include <tuple>
 #include <utility>
 
 #include "rules/ascii.h"
+#include "rules/factor_words.h"
 
 namespace weir::rules {
 
 namespace {
 
-// A language is described by words over bytes (lower case) and these marks, so that each of its
-// strings is described by some word.
-using Symbol = char16_t;
-using Word = std::u16string;
-using Words = std::vector<Word>;
-constexpr Symbol kGap = 0x100;       // any bytes, or none
-constexpr Symbol kNoWord = 0x101;    // one or more bytes that are none of a word
-constexpr Symbol kBoundary = 0x102;  // \b: stands for no byte
-constexpr Symbol kBegin = 0x103;     // the value begins here
-constexpr Symbol kEnd = 0x104;       // the value ends here
+using namespace factors;
 
 constexpr std::size_t kMostWords = 4096;      // that describe one language
 constexpr std::size_t kMostSymbols = 65536;   // in all of them
@@ -28,212 +18,14 @@ constexpr std::size_t kMostProduct = 512;     // words that come of joining two 
 constexpr std::size_t kMostSpelled = 8;       // bytes of a set that are spelled out
 constexpr std::size_t kMostSpelledMarks = 3;  // of a set without bytes of a word
 constexpr std::size_t kMostSets = 8;
+constexpr std::size_t kMostMarks = 64;  // of sets
 constexpr std::size_t kMostLength = 1U << 20;
 constexpr std::uint32_t kMostCopies = 4;  // of what is repeated
-
-bool is_byte(Symbol s) {
-  return s < 0x100;
-}
-bool is_word_symbol(Symbol s) {
-  return is_byte(s) && word_bytes()[s];
-}
-bool takes_room(Symbol s) {
-  return s <= kNoWord;
-}
-
-// Rough shares of bytes in the text, paths, numbers and tokens that requests carry.
-constexpr std::array<double, 256> shares() {
-  std::array<double, 256> out{};
-  for (double& s : out)
-    s = .0008;
-  constexpr std::string_view kLetters = "etaoinsrhldcumfpgwybvkxjqz";
-  constexpr double kLetterShares[] = {.085, .065, .06,  .055, .055, .05,  .05,  .05, .035,
-                                      .035, .03,  .03,  .025, .025, .02,  .02,  .02, .018,
-                                      .018, .015, .012, .012, .005, .004, .003, .003};
-  for (std::size_t i = 0; i < kLetters.size(); ++i) {
-    out[static_cast<std::uint8_t>(kLetters[i])] = kLetterShares[i];
-  }
-  for (std::size_t b = '0'; b <= '9'; ++b)
-    out[b] = .025;
-  out[' '] = .06;
-  for (const char c : {'/', '.', '-'})
-    out[static_cast<std::uint8_t>(c)] = .02;
-  for (const char c : {'_', ',', '='})
-    out[static_cast<std::uint8_t>(c)] = .01;
-  for (const char c : {':', ';', '(', ')', '&', '%', '+'})
-    out[static_cast<std::uint8_t>(c)] = .003;
-  return out;
-}
-constexpr std::array<double, 256> kShares = shares();
-
-// Letters keep company: after the first, each is more likely than alone.
-double next_share(double s) {
-  return std::min(1.0, 2.5 * s);
-}
-
-// What names, headers and addresses are full of, though their letters are rare.
-constexpr std::string_view kOften[] = {
-    "json.",        "http",    "https://",    "://",     "www.",  ".com",      "text/",      "html",
-    "application/", "mozilla", "applewebkit", "windows", "gecko", "form-data", "multipart/", "_id",
-    "name",         "user",    "data",        "value",   "type",  "content",   "like"};
-constexpr double kOftenShare = .002;
-constexpr std::size_t kLongestOften = 12;
-
-constexpr std::size_t triple(std::string_view text) {
-  std::size_t h = 0;
-  for (std::size_t i = 0; i < 3; ++i) h = h * 31 + static_cast<std::uint8_t>(text[i]);
-  return h % 1024;
-}
-
-// Which beginnings of three bytes may be in one of them.
-constexpr std::array<bool, 1024> often_triples() {
-  std::array<bool, 1024> out{};
-  for (const std::string_view s : kOften) {
-    for (std::size_t i = 0; i + 3 <= s.size(); ++i) out[triple(s.substr(i))] = true;
-  }
-  return out;
-}
-constexpr std::array<bool, 1024> kOftenTriples = often_triples();
-
-bool is_often(std::string_view text) {
-  if (text.size() < 3 || !kOftenTriples[triple(text)] || !kOftenTriples[triple(text.substr(text.size() - 3))]) {
-    return false;
-  }
-  return std::any_of(std::begin(kOften), std::end(kOften), [&](std::string_view s) {
-    return s.find(text) != std::string_view::npos;
-  });
-}
-
-double edge_share(Piece::Edge e) {
-  return e == Piece::Edge::Open ? 1.0 : e == Piece::Edge::Boundary ? .3 : .05;
-}
-
-// What stands between two marks of a word that take room, without the marks at its ends.
-struct Part {
-  std::size_t from = 0, to = 0;
-  Piece::Edge left = Piece::Edge::Open, right = Piece::Edge::Open;
-  double cost = 1;
-};
-
-std::string text_of(const Word& word, const Part& part) {
-  std::string text;
-  for (std::size_t i = part.from; i < part.to; ++i) {
-    if (is_byte(word[i])) text += static_cast<char>(word[i]);
-  }
-  return text;
-}
-
-// A word boundary next to a word's byte says that no such byte stands on its other side.
-Piece::Edge edge_at(bool beside_no_word, bool boundary, bool end, Symbol next) {
-  if (end) return Piece::Edge::End;
-  return beside_no_word || (boundary && is_word_symbol(next)) ? Piece::Edge::Boundary
-                                                              : Piece::Edge::Open;
-}
-
-// False if the part of `word` from `from` to `to` holds no byte.
-bool read_part(const Word& word, std::size_t from, std::size_t to, Part& part) {
-  const bool no_word_left = from > 0 && word[from - 1] == kNoWord;
-  const bool no_word_right = to < word.size() && word[to] == kNoWord;
-  bool left_mark = false;
-  bool right_mark = false;
-  bool begins = false;
-  bool ends = false;
-  for (; from < to && !is_byte(word[from]); ++from) {
-    begins = begins || word[from] == kBegin;
-    left_mark = left_mark || word[from] == kBoundary;
-  }
-  for (; to > from && !is_byte(word[to - 1]); --to) {
-    ends = ends || word[to - 1] == kEnd;
-    right_mark = right_mark || word[to - 1] == kBoundary;
-  }
-  if (from == to) return false;
-  part = {from, to, edge_at(no_word_left, left_mark, begins, word[from]),
-          edge_at(no_word_right, right_mark, ends, word[to - 1]), 1};
-  for (std::size_t i = from; i < to; ++i) {
-    if (is_byte(word[i])) part.cost *= i == from ? kShares[word[i]] : next_share(kShares[word[i]]);
-  }
-  part.cost *= edge_share(part.left) * edge_share(part.right);
-  if (to - from <= kLongestOften && is_often(text_of(word, part))) {
-    part.cost = std::max(part.cost, kOftenShare);
-  }
-  return true;
-}
-
-// The rarest of the parts of a word; false if it holds no byte.
-bool rarest_part(const Word& word, Part& best) {
-  bool found = false;
-  for (std::size_t from = 0; from <= word.size();) {
-    std::size_t to = from;
-    while (to < word.size() && word[to] != kGap && word[to] != kNoWord)
-      ++to;
-    Part part;
-    if (read_part(word, from, to, part) && (!found || part.cost < best.cost)) {
-      best = part;
-      found = true;
-    }
-    from = to + 1;
-  }
-  return found;
-}
-
-// How often ordinary text holds what the words require, at any one place.
-double cost_of(const Words& words) {
-  double cost = 0;
-  for (const Word& w : words) {
-    Part part;
-    if (!rarest_part(w, part)) return 1;
-    cost += part.cost;
-  }
-  return std::min(cost, 1.0);
-}
-
-// Does `general` occur wherever `special` does?
-bool implies(const Piece& special, const Piece& general) {
-  if (general.left != Piece::Edge::Open || general.right != Piece::Edge::Open) {
-    return special == general;
-  }
-  return special.text.find(general.text) != std::string::npos;
-}
-
-void tidy(std::vector<Piece>& pieces) {
-  std::sort(pieces.begin(), pieces.end());
-  pieces.erase(std::unique(pieces.begin(), pieces.end()), pieces.end());
-}
-
-// Leaves out pieces that hold another one. Looking at every pair is quadratic; long lists are lists
-// of words or phrases, where it hardly ever helps.
-void simplify(std::vector<Piece>& pieces) {
-  constexpr std::size_t kMostPieces = 256;
-  tidy(pieces);
-  if (pieces.size() > kMostPieces) return;
-  std::stable_sort(pieces.begin(), pieces.end(),
-                   [](const Piece& a, const Piece& b) { return a.text.size() < b.text.size(); });
-  std::vector<Piece> kept;
-  for (Piece& p : pieces) {
-    const bool covered =
-        std::any_of(kept.begin(), kept.end(), [&](const Piece& k) { return implies(p, k); });
-    if (!covered) kept.push_back(std::move(p));
-  }
-  pieces = std::move(kept);
-  std::sort(pieces.begin(), pieces.end());
-}
-
-// One piece of each word; none if some word holds no byte.
-std::vector<Piece> pieces_of(const Words& words) {
-  std::vector<Piece> out;
-  for (const Word& w : words) {
-    Part part;
-    if (!rarest_part(w, part)) return {};
-    out.push_back({text_of(w, part), part.left, part.right});
-  }
-  simplify(out);
-  return out;
-}
 
 double weight(const ByteSet& s) {
   double w = 0;
   for (std::size_t b = s._Find_first(); b < s.size(); b = s._Find_next(b)) {
-    w += kShares[static_cast<std::uint8_t>(fold(static_cast<char>(b)))];
+    w += share_of(static_cast<std::uint8_t>(fold(static_cast<char>(b))));
   }
   return w;
 }
@@ -265,6 +57,7 @@ struct Known {
   bool possible = true;
   std::size_t least = 0;
   Words words{Word()};
+  Words also;  // if any: its strings are described by some of these, too
   std::vector<ByteSet> bytes;
 };
 
@@ -294,8 +87,8 @@ bool fits(const Word& seam, std::size_t at) {
   std::size_t to = at;
   while (to < seam.size() && !takes_room(seam[to]))
     ++to;
-  const bool before = from > 0 && seam[from - 1] != kGap;
-  const bool after = to < seam.size() && seam[to] != kGap;
+  const bool before = from > 0 && !is_gap(seam[from - 1]);
+  const bool after = to < seam.size() && !is_gap(seam[to]);
   for (std::size_t i = from; i < to; ++i) {
     if (seam[i] == kBegin && before) return false;
     if (seam[i] == kEnd && after) return false;
@@ -312,11 +105,14 @@ Words joined(const Words& a, const Words& b) {
   out.reserve(a.size() * b.size());
   for (const Word& x : a) {
     for (const Word& y : b) {
-      const bool merge = !x.empty() && !y.empty() && x.back() == y.front() &&
-                         (y.front() == kNoWord || y.front() == kGap);
+      const bool beside = !x.empty() && !y.empty();
+      const bool merge = beside && ((x.back() == y.front() && (y.front() == kNoWord || is_gap(y.front()))) ||
+                                    (y.front() == kGap && is_gap(x.back())));
       Word seam = x;
+      if (beside && !merge && x.back() == kGap && is_gap(y.front())) seam.pop_back();
+      const std::size_t at = seam.size();
       seam.append(y, merge ? 1 : 0);
-      if (fits(seam, x.size())) out.push_back(std::move(seam));
+      if (fits(seam, at)) out.push_back(std::move(seam));
     }
   }
   tidy(out);
@@ -356,15 +152,19 @@ Known sequence(Known a, const Known& b) {
   a.least = std::min(a.least + b.least, kMostLength);
   join_bytes(a.bytes, b.bytes);
   const Words gap{Word(1, kGap)};
+  const Words* also = &b.also;
   if (a.words.size() == 1 || b.words.size() == 1 ||
       a.words.size() * b.words.size() <= kMostProduct) {
     a.words = joined(a.words, b.words);
   } else if (cost_of(a.words) <= cost_of(b.words)) {
     a.words = joined(a.words, gap);
+    also = &b.words;
   } else {
+    if (a.also.empty()) a.also = joined(a.words, gap);
     a.words = joined(gap, b.words);
   }
   if (a.words.empty()) return impossible();
+  if (a.also.empty() && !also->empty()) a.also = *also;
   reduce(a.words);
   return a;
 }
@@ -392,10 +192,17 @@ Known choice(std::vector<Known> options) {
   Known out;
   out.words.clear();
   out.least = kMostLength;
+  const bool also = std::any_of(options.begin(), options.end(), [](const Known& k) { return !k.also.empty(); });
   for (Known& k : options) {
     out.least = std::min(out.least, k.least);
+    if (also) {
+      const Words& more = k.also.empty() ? k.words : k.also;
+      out.also.insert(out.also.end(), more.begin(), more.end());
+    }
     std::move(k.words.begin(), k.words.end(), std::back_inserter(out.words));
   }
+  tidy(out.also);
+  if (too_many(out.also)) out.also.clear();
   tidy(out.words);
   reduce(out.words);
   unite_bytes(options, out.bytes);
@@ -424,8 +231,10 @@ class Walk {
  public:
   Walk(const RegexTree& tree, const ByteSet& absent) : tree_(tree), absent_(absent) {}
 
+  [[nodiscard]] const std::vector<ByteSet>& sets() const { return sets_; }
+
   // The depth of the tree is bounded (RegexTree::kMostDepth).
-  [[nodiscard]] Known known(std::uint32_t index) const {
+  [[nodiscard]] Known known(std::uint32_t index) {
     const RegexNode& n = tree_.node(index);
     switch (n.kind) {
       case RegexNode::Kind::Empty:
@@ -461,31 +270,34 @@ class Walk {
   }
 
  private:
-  [[nodiscard]] Known set(const RegexNode& n) const {
+  [[nodiscard]] Known set(const RegexNode& n) {
     Known k;
     k.words = spelled(n.set, absent_);
     if (k.words.empty()) return impossible();
     k.least = 1;
     const ByteSet bytes = n.set & ~absent_;
+    if (k.words.front() == Word(1, kGap)) k.words.front().front() = mark_of(bytes);
     if (!bytes.all()) k.bytes = {bytes};
     return k;
   }
 
-  [[nodiscard]] Known repeat(const RegexNode& n) const {
+  [[nodiscard]] Known repeat(const RegexNode& n) {
     if (n.most == 0) return Known{};
     Known body = known(n.parts.front());
     if (!body.possible) return n.least == 0 ? Known{} : impossible();
     if (n.least == 0) {
       if (n.most > 1 || body.words.size() > kMostProduct) return symbol(kGap);
       body.words.push_back(Word());
+      body.also.clear();
       tidy(body.words);
       body.least = 0;
       body.bytes.clear();
       return body;
     }
     const std::size_t least = std::min(body.least * n.least, kMostLength);
-    const bool run = body.words.size() == 1 && body.words.front() == Word(1, kNoWord);
-    if (!run) {  // that mark stands for any number of such bytes
+    const bool run = body.words.size() == 1 && body.words.front().size() == 1 &&
+                     (body.words.front().front() == kNoWord || is_gap(body.words.front().front()));
+    if (!run) {  // those marks stand for any number of bytes
       const bool exact = n.least <= kMostCopies && n.most == n.least;
       const Known one = body;
       for (std::uint32_t i = 1; i < std::min(n.least, kMostCopies); ++i) {
@@ -497,40 +309,43 @@ class Walk {
     return body;
   }
 
+  // Of a set without letters: of one with letters is a byte in every text.
+  [[nodiscard]] Symbol mark_of(const ByteSet& set) {
+    static const ByteSet letters = byte_range('a', 'z') | byte_range('A', 'Z');
+    if ((set & letters).any()) return kGap;
+    const auto there = std::find(sets_.begin(), sets_.end(), set);
+    const auto number = static_cast<std::size_t>(there - sets_.begin());
+    if (number >= kMostMarks) return kGap;
+    if (there == sets_.end()) sets_.push_back(set);
+    return static_cast<Symbol>(kSet + number);
+  }
+
   const RegexTree& tree_;
   const ByteSet& absent_;
+  std::vector<ByteSet> sets_;  // of marks, by number
 };
 
 // From here on a literal is worth looking for.
 constexpr double kUseless = 0.2;
+// So many more pieces are too many.
+constexpr std::size_t kMostMore = 48;
 
-}  // namespace
-
-bool operator<(const Piece& a, const Piece& b) {
-  return std::tie(a.text, a.left, a.right) < std::tie(b.text, b.left, b.right);
-}
-
-namespace {
-
-double commonness(std::string_view text, double edges) {
-  double c = 1;
-  bool first = true;
-  for (const char ch : text) {
-    const double s = kShares[static_cast<std::uint8_t>(ch)];
-    c *= first ? s : next_share(s);
-    first = false;
+// Is it worth asking for the second text, too? Not where mostly the same pieces are in both.
+bool tells_more(const Text& first, const Text& second) {
+  if (second.pieces.empty() && second.bytes.none()) return false;
+  double same = 0;
+  std::size_t more = 0;
+  for (const Piece& p : second.pieces) {
+    if (std::binary_search(first.pieces.begin(), first.pieces.end(), p)) {
+      same += commonness(p);
+    } else {
+      ++more;
+    }
   }
-  c *= edges;
-  return c < kOftenShare && text.size() <= kLongestOften && is_often(text) ? kOftenShare : c;
+  return more <= kMostMore && 2 * same < first.cost;
 }
 
 }  // namespace
-
-double commonness(const Piece& piece) {
-  return commonness(piece.text, edge_share(piece.left) * edge_share(piece.right));
-}
-
-double commonness(std::string_view text) { return commonness(text, 1); }
 
 bool absence_matters(const RegexTree& tree, const ByteSet& absent) {
   for (std::uint32_t i = 0; i < tree.size(); ++i) {
@@ -544,15 +359,24 @@ bool absence_matters(const RegexTree& tree, const ByteSet& absent) {
 }
 
 Factors factors_of(const RegexTree& tree, const ByteSet& absent) {
-  Known k = Walk(tree, absent).known(tree.root());
+  Walk walk(tree, absent);
+  Known k = walk.known(tree.root());
   Factors out;
   out.possible = k.possible;
   if (!k.possible) return out;
   out.least = k.least;
-  out.cost = cost_of(k.words);
-  if (out.cost < kUseless) out.pieces = pieces_of(k.words);
   keep_rarest(k.bytes);
   out.bytes = std::move(k.bytes);
+  out.cost = cost_of(k.words);
+  if (out.cost >= kUseless) return out;
+  Text first = text_of(k.words);
+  out.cost = first.cost;
+  Text second = second_text_of(k.also.empty() ? k.words : k.also, first, walk.sets());
+  if (tells_more(first, second)) {
+    out.second = std::move(second.pieces);
+    out.second_bytes = second.bytes;
+  }
+  out.pieces = std::move(first.pieces);
   return out;
 }
 

@@ -5,7 +5,8 @@
 //
 // Contract: if a value without any of the absent bytes matches, then `possible` is true, the value
 // is at least `least` bytes long, one of `pieces` (if there are any) occurs in it, and so does a
-// byte of each of `bytes`. Case is disregarded throughout.
+// byte of each of `bytes`; and, if there are any of them, one of `second` or a byte of `second_bytes`. Case is
+// disregarded throughout.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,10 @@ struct Factors {
   bool possible = true;
   std::size_t least = 0;
   std::vector<Piece> pieces;  // in order, no two alike; empty: none is known
-  double cost = 1;  // how often one of them occurs at any one place of ordinary text, roughly
+  // (Of `create\s+table|drop\s+index` ordinary text may hold "table" or "index", but hardly "create" or "drop" as well.)
+  std::vector<Piece> second;  // in order, no two alike
+  ByteSet second_bytes;       // without letters
+  double cost = 1;  // how often one of `pieces` occurs at any one place of ordinary text, roughly
   std::vector<ByteSet> bytes;  // those without letters and digits first, then by how rare they are
 };
 

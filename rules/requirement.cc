@@ -1,6 +1,7 @@
 #include "rules/requirement.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -49,6 +50,21 @@ Requirement::Text text_of(const ByteSet& absent, std::vector<Piece> pieces) {
   return text;
 }
 
+// One of few masks that holds all of `mask`: each one that some text has is looked at for each new mask of a value.
+std::optional<ClassMask> wider_mask(ClassMask mask) {
+  static const std::vector<ClassMask> few = [] {
+    constexpr ClassMask kNoLetters = classes::kDigits | class_of('_');  // of what words consist of
+    std::vector<ClassMask> out{0, kNoLetters};
+    for (const ByteSet& set : rare_sets()) {
+      const ClassMask rare = folded(classes_of(set));
+      if ((rare & classes::kLower) == 0) out.insert(out.end(), {rare, rare | kNoLetters});
+    }
+    return out;
+  }();
+  const auto found = std::find_if(few.begin(), few.end(), [&](ClassMask m) { return (mask & ~m) == 0; });
+  return found == few.end() ? std::nullopt : std::optional(*found);
+}
+
 class Reader {
  public:
   Requirement pattern(const Operator& op);
@@ -94,6 +110,16 @@ void Reader::take(const ByteSet& absent, Factors factors) {
   cost_ = factors.cost;
   short_ = text.has_short();
   out_.texts.push_back(std::move(text));
+  if (factors.second.empty() && factors.second_bytes.none()) return;
+  Requirement::Text second = text_of(absent | factors.second_bytes, std::move(factors.second));
+  const auto wider = wider_mask(second.unless);
+  if (!wider) return;
+  if (second.pieces.empty()) {
+    add_bytes(second.unless);
+    return;
+  }
+  second.unless = *wider;
+  out_.texts.push_back(std::move(second));
 }
 
 void Reader::regex(const Regex& regex) {

@@ -3,6 +3,7 @@
 #include "rules/requirement.h"
 
 #include <algorithm>
+#include <functional>
 #include <random>
 #include <span>
 #include <string>
@@ -135,6 +136,9 @@ void check(const std::string& pattern, const std::vector<std::string>& values,
       own.least = f.least;
       if (!f.pieces.empty()) own.texts.push_back({0, f.pieces});
       ASSERT_TRUE(f.possible && holds(own, value)) << pattern << " on '" << value << "', set " << i;
+      own.texts = {{0, f.second}};
+      const bool second = !f.second.empty() || f.second_bytes.any();
+      ASSERT_TRUE(!second || (f.second_bytes & present).any() || holds(own, value)) << pattern << " on '" << value << "', set " << i;
       for (ByteSet bytes : f.bytes) {
         fold_case(bytes);
         ASSERT_TRUE((bytes & present).any()) << pattern << " on '" << value << "', set " << i;
@@ -169,6 +173,82 @@ TEST(Requirement, RandomPatterns) {
     if (HasFatalFailure()) return;
   }
   EXPECT_GT(ruled_out, 100000U);
+}
+
+// Patterns of words, of which values hold some.
+TEST(Requirement, RandomPatternsOfWords) {
+  const std::vector<std::string> words = {"abcd", "bcda", "dcba", "aabb", "0", "7", " ", "'", "\\(", "ab", "_"};
+  const std::vector<std::string> sets = {"\\d", "\\d+", "[0-9(]", "[0-9_]+", "[^a-z]", "\\s+", "\\s*", ".*", "\\b", "^", "$", "['( ]", "\\w"};
+  const std::vector<std::string> texts = {"abcd", "bcda", "dcba", "aabb", "bxyb", "0", "7", " ", "'", "(", "ab", "_"};
+  // Two of them after each other are more than all of whose words are known together.
+  std::string many = "(?:abcd|aabb";
+  for (char c = 'a'; c <= 'z'; ++c) many += std::string("|") + c + "xy" + c;
+  many += ')';
+  std::mt19937 random(31);
+  const std::function<std::string(int)> pattern = [&](int depth) -> std::string {
+    if (depth == 0 || random() % 5 == 0) {
+      const auto kind = random() % 8;
+      return kind < 2 ? sets[random() % sets.size()] : kind == 2 ? many : words[random() % (kind < 5 ? words.size() : 4)];
+    }
+    switch (random() % 5) {
+      case 0:
+      case 1: return pattern(depth - 1) + pattern(depth - 1);
+      case 2: return pattern(depth - 1) + sets[random() % 8] + pattern(depth - 1);
+      case 3: return "(?:" + pattern(depth - 1) + "|" + pattern(depth - 1) + ")";
+      default: return "(?:" + pattern(depth - 1) + ")" + (random() % 2 == 0 ? "?" : "{1,2}");
+    }
+  };
+  std::vector<std::string> values;
+  for (int i = 0; i < 400; ++i) {
+    std::string value;
+    for (std::size_t k = random() % 6; k > 0; --k) value += texts[random() % texts.size()];
+    values.push_back(value);
+  }
+  std::size_t ruled_out = 0, several = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string p = pattern(4);
+    check(p, values, small_sets(), ruled_out);
+    if (HasFatalFailure()) return;
+    several += requirement(p).texts.size() > 1 ? 1U : 0U;
+  }
+  EXPECT_GT(ruled_out, 300000U);
+  EXPECT_GT(several, 300U);
+}
+
+TEST(Requirement, KnowsWhatElseAPatternNeeds) {
+  // Of what ordinary text holds one thing, but hardly both.
+  std::string first, second;
+  for (const char c : std::string("bcdfghjklmnpqrstvwxz")) {
+    first += std::string(first.empty() ? "" : "|") + c + "aquo" + c;
+    second += std::string(second.empty() ? "" : "|") + c + "ixem" + c;
+  }
+  const struct {
+    std::string pattern, absent, present;
+  } cases[] = {
+      {"(?i)alter\\s*(?:table|group|service)", "the service of a group", "alter the group"},
+      {"create\\s+table|drop\\s+index", "the table", "create a table"},
+      {"case.+when.*?then", "in any case", "in case when then"},
+      {"(?:between|nothing)\\s+\\d+", "between them", "4 between"},
+      {"(?:between|nothing)\\s+[0-9_]+x", "between them", "between _ them"},
+      {"(?:between|nothing)\\s*\\(", "between them", "between (them)"},
+      // Where all words together would be too many.
+      {"(?:" + first + ")\\s+(?:" + second + ")", "haquoh daquod", "haquoh dixemd"},
+      {"(?:" + first + ")\\s+(?:" + second + ")", "dixemd", "haquoh dixemd"},
+      {"(?:(?:" + first + ")\\s+(?:" + second + ")|nothing)", "nixemn", "nothing"},
+  };
+  for (const auto& c : cases) {
+    const Requirement r = requirement(c.pattern);
+    EXPECT_FALSE(holds(r, c.absent)) << c.pattern << " on " << c.absent;
+    EXPECT_TRUE(holds(r, c.present)) << c.pattern << " on " << c.present;
+  }
+}
+
+TEST(Requirement, PrefersFewPieces) {
+  std::string words;
+  for (char c = 'a'; c <= 'z'; ++c) words += std::string("|") + c + "udit" + c + "|" + c + "luster" + c;
+  const Requirement r = requirement("alter\\s*(?:group" + words + ")|drop\\s+x");
+  ASSERT_FALSE(r.texts.empty());
+  EXPECT_EQ(r.texts.front().pieces.size(), 2U);
 }
 
 // libinjection itself, on every short value and on many longer ones without the bytes that are
