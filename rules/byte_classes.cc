@@ -85,6 +85,14 @@ __attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::si
     auto others = ~static_cast<std::uint32_t>(
         _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(l, u), _mm256_or_si256(d, s))));
     if (mask == kOthers) others = 0;  // there is nothing more to find
+    // What base64Decode makes of text is full of these.
+    if (const auto high = static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes)) & others; high != 0) {
+      const __m256i blank = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(static_cast<char>(0xa0)));
+      const auto blanks = static_cast<std::uint32_t>(_mm256_movemask_epi8(blank));
+      if ((high & blanks) != 0) mask |= class_of(static_cast<char>(0xa0));
+      if ((high & ~blanks) != 0) mask |= class_of(static_cast<char>(0x80));
+      others &= ~high;
+    }
     for (; others != 0; others &= others - 1) {
       mask |= kClassOf[static_cast<std::uint8_t>(p[at + static_cast<std::size_t>(std::countr_zero(others))])];
     }

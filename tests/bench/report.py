@@ -45,6 +45,10 @@ def machine():
           f"libmodsecurity {library or '?'}.\n")
 
 
+def spread(ratios):
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
 def main():
     all_facts = list(facts(sys.argv[1]))
     of = lambda key: [f for f in all_facts if key in f]
@@ -74,9 +78,13 @@ def main():
           [[f"{key[0]} {key[1]}", key[2], us(statistics.median(float(f["ready_ms"]) for f in group)),
             us(statistics.median(float(f["ready_cpu_ms"]) for f in group)),
             group[-1].get("scanners_s", ""), group[-1].get("databases_mib", ""), group[-1]["mib"]] for key, group in loads.items()])
-    growth = [f for f in of("growth") if "weir_mean" in f]
-    table(["rules", "more rules", "benign us", "of 1x"],
-          [[f"{f['growth']}x", f["rules"], us(f["weir_mean"]), f"{float(f['weir_mean']) / float(growth[0]['weir_mean']):.2f}"] for f in growth])
+    growth = {}
+    for f in of("growth"):
+        if "weir_mean" in f:
+            growth.setdefault((f["growth"], f["rules"]), []).append(float(f["weir_mean"]))
+    table(["rules", "more rules", "benign us", "of 1x, medians of turns", "from", "to"],
+          [[f"{times}x", rules, us(statistics.median(means))] + [f"{r:.2f}" for r in spread([m / one for m, one in zip(means, next(iter(growth.values())))])]
+           for (times, rules), means in growth.items()])
     for f in of("text"):
         print(f"{name(f)}: {f['text']}")
     table(["CRS", "requests", "64 KB over 20 ms", "not linear"],
