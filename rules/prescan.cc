@@ -60,27 +60,42 @@ class Scan {
   std::size_t seen_count_ = 0;
 };
 
-void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
-  std::uint64_t left = 0;
-  std::uint64_t texts = 0;
-  std::uint64_t texts_short = 0;
-  const std::uint64_t* fitting = prefilter_.fitting(text.size());
-  for (std::size_t w = 0; w < words_; ++w) {
-    const std::uint64_t possible = v.possible[w] & fitting[w];
-    left |= possible;
-    texts |= possible & ~v.free[w];
-    texts_short |= possible & v.by_short[w];
-    out[w] = 0;
+// Of items that fit: whether any is left, any that needs a piece of text, any that needs a short one. (These loops have
+// nothing in them that keeps the compiler from taking several words at a time.)
+struct Left {
+  std::uint64_t any = 0, texts = 0, texts_short = 0;
+};
+Left left_of(const Verdict& v, const std::uint64_t* fitting, std::size_t words) {
+  const std::uint64_t* const possible = v.possible;
+  const std::uint64_t* const free = v.free;
+  const std::uint64_t* const by_short = v.by_short;
+  Left left;
+  for (std::size_t w = 0; w < words; ++w) {
+    const std::uint64_t fits = possible[w] & fitting[w];
+    left.any |= fits;
+    left.texts |= fits & ~free[w];
+    left.texts_short |= fits & by_short[w];
   }
-  if (left == 0) return;
-  if (texts != 0) {
-    std::fill(out + words_, out + prefilter_.found_words(), std::uint64_t{0});
-    prefilter_.find_pieces(text, v.mask, texts_short != 0, v.possible, out);
+  return left;
+}
+
+// Of those that `found` or nothing speaks against: those that fit.
+void keep_fitting(const Verdict& v, const std::uint64_t* fitting, std::size_t words, std::uint64_t* __restrict found) {
+  const std::uint64_t* const possible = v.possible;
+  const std::uint64_t* const free = v.free;
+  for (std::size_t w = 0; w < words; ++w) found[w] = (found[w] | free[w]) & possible[w] & fitting[w];
+}
+
+void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
+  const std::uint64_t* const fitting = prefilter_.fitting(text.size());
+  const Left left = left_of(v, fitting, words_);
+  std::fill(out, out + (left.texts != 0 ? prefilter_.found_words() : words_), std::uint64_t{0});
+  if (left.any == 0) return;
+  if (left.texts != 0) {
+    prefilter_.find_pieces(text, v.mask, left.texts_short != 0, v.possible, out);
     tx_.work += text.size();
   }
-  for (std::size_t w = 0; w < words_; ++w) {
-    out[w] = (out[w] | v.free[w]) & v.possible[w] & fitting[w];
-  }
+  keep_fitting(v, fitting, words_, out);
   ask_words(text, out, 0, words_ - 1);
 }
 
@@ -337,8 +352,10 @@ class SourceScan {
     }
     if (slot.hits == nullptr) return;
     any_ = true;
-    for (std::size_t w = 0; w < prefilter_.words(); ++w)
-      hits_[w] |= slot.hits[w];
+    std::uint64_t* const __restrict all = hits_;
+    const std::uint64_t* const own = slot.hits;
+    const std::size_t words = prefilter_.words();
+    for (std::size_t w = 0; w < words; ++w) all[w] |= own[w];
   }
 
   TransactionState& tx_;
