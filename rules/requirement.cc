@@ -18,12 +18,13 @@ ByteSet set_of(std::string_view bytes) {
   return s;
 }
 
-// Sets of bytes that are rare in ordinary values, each wider than the one before. With them absent,
-// patterns that allow for evasions have to spell out what they look for.
+// Sets of bytes that are rare in ordinary values. With them absent, patterns that allow for evasions have to spell out what
+// they look for. (The second: what stands between commands of a shell, or in their names. A comma or `@` says nothing of them.)
 std::vector<ByteSet> rare_sets() {
   const ByteSet plain = word_bytes() | set_of(" .,-:/");
   return {
       set_of("'\"`\\$[]{}"),
+      set_of("'\"`\\$[]{}()<>|&;=\n\r"),
       ~(plain | set_of("();=+&%?@")),
       ~plain,
       ~plain | set_of(":/"),
