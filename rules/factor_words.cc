@@ -305,17 +305,19 @@ Text second_text_of(const Words& words, const Text& first, const std::vector<Byt
   for (std::uint32_t i = 0; i < words.size(); ++i) {
     const std::size_t before = signs.size();
     std::vector<Sign> same;
+    std::vector<Sign> brief;  // only where there is nothing else: looking for short pieces is a pass of its own
     for_parts(words[i], [&](const Part& part) {
       Sign sign{piece_of(words[i], part), 0, part.cost, {i}};
       if (std::binary_search(first.pieces.begin(), first.pieces.end(), sign.piece)) {
         same.push_back(std::move(sign));
-      } else if (sign.tells() && (sign.piece.text.size() == 1 || !sign.piece.is_short())) {
-        signs.push_back(std::move(sign));
+      } else if (sign.tells()) {
+        (sign.piece.text.size() == 1 || !sign.piece.is_short() ? signs : brief).push_back(std::move(sign));
       }
     });
     for (const Symbol s : words[i]) {
       if (s >= kSet && share_of(sets[s - kSet]) <= kWidest) signs.push_back({{}, s, share_of(sets[s - kSet]), {i}});
     }
+    if (signs.size() == before) std::move(brief.begin(), brief.end(), std::back_inserter(signs));
     if (signs.size() == before) std::move(same.begin(), same.end(), std::back_inserter(signs));
   }
   return chosen(united(std::move(signs)), words.size(), sets);
