@@ -145,7 +145,11 @@ std::string_view LinearSearch::find_run(const Run& run, std::string_view value) 
   const auto in_set = [&](std::size_t i) { return run.set[static_cast<std::uint8_t>(value[i])]; };
   std::size_t from = 0;
   while (run.least <= value.size() - from) {
-    std::size_t i = from + run.least;
+    std::size_t last = from + run.least - 1;
+    while (last < value.size() && !in_set(last)) last += run.least;
+    if (last >= value.size()) break;
+    from = last + 1 - run.least;
+    std::size_t i = last + 1;
     while (i > from && in_set(i - 1)) --i;
     if (i > from) {
       from = i;
