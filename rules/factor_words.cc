@@ -255,22 +255,17 @@ Text chosen(const std::vector<Sign>& signs, std::size_t words, const std::vector
   return text;
 }
 
-double share_of(const ByteSet& set) {
-  double sum = 0;
-  for (std::size_t b = set._Find_first(); b < set.size(); b = set._Find_next(b)) sum += kShares[b];
-  return sum;
-}
-
 }  // namespace
-
-void tidy(std::vector<Piece>& pieces) {
-  std::sort(pieces.begin(), pieces.end());
-  pieces.erase(std::unique(pieces.begin(), pieces.end()), pieces.end());
-}
 
 bool is_word_symbol(Symbol s) { return is_byte(s) && word_bytes()[s]; }
 
-double share_of(std::uint8_t byte) { return kShares[byte]; }
+double share_of(const ByteSet& set) {
+  double sum = 0;
+  for (std::size_t b = set._Find_first(); b < set.size(); b = set._Find_next(b)) {
+    sum += kShares[static_cast<std::uint8_t>(fold(static_cast<char>(b)))];
+  }
+  return sum;
+}
 
 bool rarest_part(const Word& word, Part& best) {
   bool found = false;
@@ -315,7 +310,9 @@ Text second_text_of(const Words& words, const Text& first, const std::vector<Byt
       }
     });
     for (const Symbol s : words[i]) {
-      if (s >= kSet && share_of(sets[s - kSet]) <= kWidest) signs.push_back({{}, s, share_of(sets[s - kSet]), {i}});
+      if (s < kSet) continue;
+      const double share = share_of(sets[s - kSet]);
+      if (share <= kWidest) signs.push_back({{}, s, share, {i}});
     }
     if (signs.size() == before) std::move(brief.begin(), brief.end(), std::back_inserter(signs));
     if (signs.size() == before) std::move(same.begin(), same.end(), std::back_inserter(signs));

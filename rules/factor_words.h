@@ -2,8 +2,8 @@
 // How rare a piece is in ordinary text is guessed from its letters.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,13 +23,20 @@ constexpr Symbol kBegin = 0x103;     // the value begins here
 constexpr Symbol kEnd = 0x104;       // the value ends here
 constexpr Symbol kSet = 0x200;       // this and those behind: any bytes, among them one of a set, by its number
 
+// In order, no two alike: words, or pieces.
+template <class T>
+void tidy(std::vector<T>& all) {
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+}
+
 inline bool is_byte(Symbol s) { return s < 0x100; }
 bool is_word_symbol(Symbol s);
 inline bool is_gap(Symbol s) { return s == kGap || s >= kSet; }
 inline bool takes_room(Symbol s) { return s <= kNoWord || s >= kSet; }
 
-// How much of ordinary text a byte is.
-double share_of(std::uint8_t byte);
+// How much of ordinary text bytes of a set are, capitals counted as the small letters.
+double share_of(const ByteSet& set);
 
 // What stands between two marks of a word that take room, without the marks at its ends.
 struct Part {
@@ -49,9 +56,6 @@ struct Text {
   ByteSet bytes;
   double cost = 1;  // how often one of them is at any one place of ordinary text, roughly
 };
-// In order, no two alike.
-void tidy(std::vector<Piece>& pieces);
-
 // The pieces that ordinary text holds least often of those that suffice.
 Text text_of(const Words& words);
 // What else each string holds, as far as that is known; the same as `first` where it is not. `sets`: those that words

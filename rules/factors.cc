@@ -22,19 +22,11 @@ constexpr std::size_t kMostMarks = 64;  // of sets
 constexpr std::size_t kMostLength = 1U << 20;
 constexpr std::uint32_t kMostCopies = 4;  // of what is repeated
 
-double weight(const ByteSet& s) {
-  double w = 0;
-  for (std::size_t b = s._Find_first(); b < s.size(); b = s._Find_next(b)) {
-    w += share_of(static_cast<std::uint8_t>(fold(static_cast<char>(b))));
-  }
-  return w;
-}
-
 // Letters and digits are in almost every value: sets without them tell more than any with them, and are what
 // the byte classes ask for. (Of "(String|Module)[.]x" and "[(]y" as a choice `.` and `(` are left, not `g` and `(`.)
 double rank(const ByteSet& set) {
   static const ByteSet common = byte_range('a', 'z') | byte_range('A', 'Z') | byte_range('0', '9');
-  return weight(set) + ((set & common).any() ? 1 : 0);
+  return share_of(set) + ((set & common).any() ? 1 : 0);
 }
 
 void keep_rarest(std::vector<ByteSet>& sets) {
@@ -72,11 +64,6 @@ Known symbol(Symbol s) {
   Known k;
   k.words = {Word(1, s)};
   return k;
-}
-
-void tidy(Words& words) {
-  std::sort(words.begin(), words.end());
-  words.erase(std::unique(words.begin(), words.end()), words.end());
 }
 
 // Can what surrounds the place `at` stand there? (Marks that contradict what is beside them.)

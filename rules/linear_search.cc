@@ -143,19 +143,16 @@ std::optional<LinearSearch::Run> LinearSearch::run_of(const RegexTree& tree) {
 // A run's last byte is looked at first: where that is none of the set nothing before it needs a look.
 std::string_view LinearSearch::find_run(const Run& run, std::string_view value) {
   const auto in_set = [&](std::size_t i) { return run.set[static_cast<std::uint8_t>(value[i])]; };
-  std::size_t from = 0;
-  while (run.least <= value.size() - from) {
-    std::size_t last = from + run.least - 1;
-    while (last < value.size() && !in_set(last)) last += run.least;
-    if (last >= value.size()) break;
-    from = last + 1 - run.least;
-    std::size_t i = last + 1;
+  for (std::size_t last = run.least - 1; last < value.size(); last += run.least) {
+    if (!in_set(last)) continue;
+    const std::size_t from = last + 1 - run.least;
+    std::size_t i = last;
     while (i > from && in_set(i - 1)) --i;
-    if (i > from) {
-      from = i;
+    if (i > from) {  // so many bytes of a run that may go on
+      last = i - 1;
       continue;
     }
-    std::size_t end = from + run.least;
+    std::size_t end = last + 1;
     while (end < value.size() && end - from < run.most && in_set(end)) ++end;
     return value.substr(from, end - from);
   }

@@ -79,7 +79,7 @@ Left left_of(const Verdict& v, const std::uint64_t* fitting, std::size_t words) 
   return left;
 }
 
-// Of those that `found` or nothing speaks against: those that fit.
+// Leaves of `found`, to which those come that need no piece of text, what the classes leave and what fits.
 void keep_fitting(const Verdict& v, const std::uint64_t* fitting, std::size_t words, std::uint64_t* __restrict found) {
   const std::uint64_t* const possible = v.possible;
   const std::uint64_t* const free = v.free;

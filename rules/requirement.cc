@@ -57,8 +57,8 @@ std::optional<ClassMask> wider_mask(ClassMask mask) {
     constexpr ClassMask kNoLetters = classes::kDigits | class_of('_');  // of what words consist of
     std::vector<ClassMask> out{0, kNoLetters};
     for (const ByteSet& set : rare_sets()) {
-      const ClassMask rare = folded(classes_of(set));
-      if ((rare & classes::kLower) == 0) out.insert(out.end(), {rare, rare | kNoLetters});
+      const ClassMask rare = classes_of(set);
+      out.insert(out.end(), {rare, rare | kNoLetters});
     }
     return out;
   }();

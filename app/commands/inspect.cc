@@ -195,7 +195,7 @@ class Inspection {
   // One step of reading, for Run::read().
   bool read_some(const std::vector<std::string>& errors);
   void begin_capture(const std::string& file);
-  bool read_packets(capture::PcapFilePort& port);  // false: no more of this capture
+  bool read_packets();  // false: no more of this capture
   void end_capture();
 
   const InspectOptions& options_;
@@ -227,7 +227,7 @@ bool Inspection::read(const std::vector<std::string>& errors) {
 
 bool Inspection::read_some(const std::vector<std::string>& errors) {
   if (port_ != nullptr) {
-    if (!read_packets(*port_)) end_capture();
+    if (!read_packets()) end_capture();
     return true;
   }
   if (next_ == options_.captures.size() || output_.stopped()) return false;
@@ -252,7 +252,8 @@ void Inspection::begin_capture(const std::string& file) {
   run_.begin_file(file);
 }
 
-bool Inspection::read_packets(capture::PcapFilePort& port) {
+bool Inspection::read_packets() {
+  capture::PcapFilePort& port = *port_;
   const Result<Received> got = port.receive(packets_, seconds(1));
   if (!got) {
     trouble(got.error().message);

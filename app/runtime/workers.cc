@@ -38,8 +38,10 @@ Workers::Workers(unsigned count, const inspect::InspectorOptions& options,
     worker.profile = std::make_unique<rules::Profile>(sites->everything().rules, profile_clock);
     worker.inspector.profile(worker.profile.get());
   }
-  for (Slot& slot : slots_) slot.outputs.resize(workers_.size());
-  for (unsigned i = kSlots; i > 0; --i) free_.push_back(i - 1);
+  for (Slot& slot : slots_) {
+    slot.outputs.resize(workers_.size());
+    free_.push_back(&slot);
+  }
   for (unsigned i = 1; i < workers_.size(); ++i) {
     workers_[i]->thread = std::thread([this, i] { work(i); });
   }
@@ -85,7 +87,7 @@ void Workers::fail(std::exception_ptr failure) {
 
 void Workers::inspect_next(unsigned index, Lock& lock) {
   Worker& worker = *workers_[index];
-  Slot& slot = slots_[slot_of_[worker.turn % kSlots]];
+  Slot& slot = *slot_of_[worker.turn % kSlots];
   lock.unlock();
   std::exception_ptr failure;
   try {
@@ -153,11 +155,11 @@ void Workers::read(const Source& source) {
 }
 
 bool Workers::oldest_is_done() const {
-  return delivered_ < published_ && slots_[slot_of_[delivered_ % kSlots]].running == 0;
+  return delivered_ < published_ && slot_of_[delivered_ % kSlots]->running == 0;
 }
 
 void Workers::finish_oldest() {
-  unsigned index = 0;
+  Slot* oldest = nullptr;
   {
     Lock lock(mutex_);
     while (!failure_ && !oldest_is_done()) {
@@ -168,11 +170,11 @@ void Workers::finish_oldest() {
       }
     }
     if (failure_) std::rethrow_exception(failure_);
-    index = slot_of_[delivered_ % kSlots];
+    oldest = slot_of_[delivered_ % kSlots];
     ++delivered_;
   }
-  deliver_(slots_[index].outputs);
-  free_.push_back(index);
+  deliver_(oldest->outputs);
+  free_.push_back(oldest);
 }
 
 Batch& Workers::take_slot() {
@@ -183,9 +185,8 @@ Batch& Workers::take_slot() {
     }
     finish_oldest();
   }
-  filling_index_ = free_.back();
+  filling_ = free_.back();
   free_.pop_back();
-  filling_ = &slots_[filling_index_];
   filling_->batch.clear();
   return filling_->batch;
 }
@@ -195,7 +196,7 @@ void Workers::submit() {
   {
     const Lock lock(mutex_);
     filling_->running = count();
-    slot_of_[published_ % kSlots] = filling_index_;
+    slot_of_[published_ % kSlots] = filling_;
     ++published_;
   }
   changed_.notify_all();

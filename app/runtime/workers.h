@@ -133,10 +133,9 @@ class Workers {
   std::array<Slot, kSlots> slots_;
   // Of the thread that reads: the slots of batches by their number, those that are free (what was used last is taken
   // first: it is still in a cache), the one that is being filled, and the worker whose thread it is.
-  std::array<unsigned, kSlots> slot_of_{};
-  std::vector<unsigned> free_;
+  std::array<Slot*, kSlots> slot_of_{};
+  std::vector<Slot*> free_;
   Slot* filling_ = nullptr;
-  unsigned filling_index_ = 0;
   unsigned reader_ = 0;
 
   std::mutex mutex_;
