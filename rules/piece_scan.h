@@ -108,7 +108,7 @@ class PieceScanner {
    private:
     std::string_view text_;
     std::size_t end_at_ = 0;
-    std::array<char, kLead + kBlock + 2 * kBeyond> end_;  // NOLINT: filled as far as anything in it means something
+    std::array<char, kLead + 2 * kBlock> end_;  // NOLINT: filled as far as anything in it means something
   };
   template <class Matters, class Found>
   void look(const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;

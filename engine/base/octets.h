@@ -1,6 +1,7 @@
 // Eight octets at a time, in a word as they lie in memory; sixteen, where the processor has registers for them.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -40,7 +41,30 @@ inline void copy_few(char* to, const char* from, std::size_t n) {
   }
 }
 
+// So many octets, at most eight, the first of them the lowest, and zeroes above.
+inline std::uint64_t up_to_eight(const char* p, std::size_t n) {
+  const auto load = [](const char* from, auto type) {
+    std::memcpy(&type, from, sizeof type);
+    return static_cast<std::uint64_t>(type);
+  };
+  if constexpr (std::endian::native == std::endian::little) {
+    if (n == 8) return load(p, std::uint64_t{});
+    if (n >= 4) return load(p, std::uint32_t{}) | load(p + n - 4, std::uint32_t{}) << (8 * (n - 4));
+  }
+  std::uint64_t w = 0;
+  for (std::size_t i = n; i-- > 0;) w = w << 8 | static_cast<std::uint8_t>(p[i]);
+  return w;
+}
+
 #if defined(__SSE2__)
+// So many octets, at most sixteen, and zeroes behind. (Never by way of memory: what has just been written in parts cannot be
+// read as a whole for a dozen cycles.)
+inline __m128i up_to_sixteen(const char* p, std::size_t n) {
+  if (n == 16) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const std::size_t first = n < 8 ? n : 8;
+  return _mm_set_epi64x(static_cast<long long>(up_to_eight(p + first, n - first)), static_cast<long long>(up_to_eight(p, first)));
+}
+
 // All bits of an octet are set in the result if it is one of first … last, of each of sixteen.
 inline __m128i octets_within(__m128i sixteen, char first, char last) {
   const __m128i from = _mm_sub_epi8(sixteen, _mm_set1_epi8(first));

@@ -97,10 +97,7 @@ inline Letters letters_of(std::string_view text) {
   const auto load = [](const char* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); };
   Letters out;
   if (n < kBlock) {
-    const std::size_t first = std::min<std::size_t>(n, 8);
-    const std::uint64_t low = up_to_eight(p, first);
-    const std::uint64_t high = up_to_eight(p + first, n - first);
-    add_letters(_mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low)), 0, out);
+    add_letters(base::up_to_sixteen(p, n), 0, out);
     return out;
   }
   add_letters(load(p + n - kBlock), n - kBlock, out);  // some of them twice

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/octets.h"
+
 namespace weir::rules::operators {
 
 // libinjection's types of tokens, but for those that its table and ordinary text do not give (strings, comments, …).
@@ -51,21 +53,6 @@ constexpr std::uint32_t types(TokenType t) {
 template <typename... Types>
 constexpr std::uint32_t types(TokenType t, Types... more) {
   return types(t) | types(more...);
-}
-
-// So many bytes, at most eight, the first of them the lowest, and zeroes above.
-inline std::uint64_t up_to_eight(const char* p, std::size_t n) {
-  const auto load = [](const char* from, auto type) {
-    std::memcpy(&type, from, sizeof type);
-    return static_cast<std::uint64_t>(type);
-  };
-  if constexpr (std::endian::native == std::endian::little) {
-    if (n == 8) return load(p, std::uint64_t{});
-    if (n >= 4) return load(p, std::uint32_t{}) | load(p + n - 4, std::uint32_t{}) << (8 * (n - 4));
-  }
-  std::uint64_t w = 0;
-  for (std::size_t i = n; i-- > 0;) w = w << 8 | static_cast<std::uint8_t>(p[i]);
-  return w;
 }
 
 struct SqlWord {
@@ -151,8 +138,8 @@ inline SqlWords::Ends SqlWords::ends_of(std::string_view word) {
   constexpr std::uint64_t kSmall = 0x2020202020202020ULL;
   const char* const p = word.data();
   const std::size_t n = word.size();
-  if (n <= 8) return {up_to_eight(p, n) | kSmall, 0};
-  return {up_to_eight(p, 8) | kSmall, up_to_eight(p + n - 8, 8) | kSmall};
+  if (n <= 8) return {base::up_to_eight(p, n) | kSmall, 0};
+  return {base::up_to_eight(p, 8) | kSmall, base::up_to_eight(p + n - 8, 8) | kSmall};
 }
 
 inline std::uint64_t SqlWords::hash_of(const Ends& ends) {

@@ -146,13 +146,8 @@ class SixTaker {
   std::size_t take(std::uint8_t* out, std::size_t room) {
     std::size_t n = 0;
 #if defined(__SSE2__)
-    while (n + kBlock <= room && in_.size() >= kBlock) n += take_block(in_.data(), kBlock, out + n);
-    if (in_.empty() || in_.size() >= kBlock) return n;
-    if (n + kBlock <= room) {
-      std::array<char, kBlock> last{};  // NUL is not of the alphabet
-      std::copy(in_.begin(), in_.end(), last.begin());
-      n += take_block(last.data(), in_.size(), out + n);
-    }
+    // NUL is not of the alphabet.
+    while (n + kBlock <= room && !in_.empty()) n += take_block(std::min(in_.size(), kBlock), out + n);
 #else
     for (; n < room && !in_.empty(); in_.remove_prefix(1)) {
       const std::uint8_t six = base64_value(in_.front());
@@ -171,9 +166,9 @@ class SixTaker {
  private:
 #if defined(__SSE2__)
   static constexpr std::size_t kBlock = 16;
-  // Of sixteen bytes, of which `n` are of the value. Writes sixteen, of which so many are meant.
-  std::size_t take_block(const char* p, std::size_t n, std::uint8_t* out) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  // Of the next `n` bytes, sixteen or all that are left. Writes sixteen, of which so many are meant.
+  std::size_t take_block(std::size_t n, std::uint8_t* out) {
+    const __m128i bytes = base::up_to_sixteen(in_.data(), n);
     const auto add = [&](__m128i where, int what) { return _mm_and_si128(where, _mm_set1_epi8(static_cast<char>(what))); };
     const Sixteen of(bytes);
     const __m128i letters = _mm_or_si128(add(of.upper, -'A'), add(of.lower, 26 - 'a'));
@@ -514,18 +509,16 @@ Base64Bound base64_bound(std::string_view value) {
   constexpr std::size_t kFirst = 16;
   const std::size_t n = std::min(value.size(), kFirst);
   const unsigned meant = 0xffffU >> (kFirst - n);
-  std::array<char, kFirst> first{};  // NUL is not of the alphabet
-  base::copy_few(first.data(), value.data(), n);
   unsigned valid = 0;
   unsigned blank = 0;
 #if defined(__SSE2__)
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(first.data()));
+  const __m128i bytes = base::up_to_sixteen(value.data(), n);  // NUL is not of the alphabet
   valid = detail::Sixteen(bytes).valid();
   blank = detail::blanks_of(bytes);
 #else
   for (std::size_t i = 0; i < n; ++i) {
-    valid |= static_cast<unsigned>(detail::base64_value(first[i]) != detail::kNotBase64) << i;
-    blank |= static_cast<unsigned>(detail::is_blank(static_cast<std::uint8_t>(first[i]))) << i;
+    valid |= static_cast<unsigned>(detail::base64_value(value[i]) != detail::kNotBase64) << i;
+    blank |= static_cast<unsigned>(detail::is_blank(static_cast<std::uint8_t>(value[i]))) << i;
   }
 #endif
   // Up to `stop`, or, where there is none, all that follows as well.
