@@ -158,6 +158,7 @@ __attribute__((target("avx2"))) void candidates_avx2(const std::array<Lookup, kL
   const __m256i last = _mm256_set1_epi32(31);
   std::array<std::uint64_t, kLengths> found{};
   for (std::size_t i = 0; i < n; i += 8) {
+    // By halves, each of which was stored in one go (Blocks).
     const auto half = [&](std::size_t at) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + at)); };
     const __m128i bytes = _mm_unpacklo_epi64(half(i), half(i + 8));
     const __m256i w = _mm256_or_si256(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), windows), fold);
@@ -206,6 +207,8 @@ PieceScanner::Blocks::Blocks(std::string_view text) : text_(text) {
   // Sixteen bytes at a time, the last of them with zeroes behind, as they are read then: what was written in parts cannot be read as
   // a whole at once.
   constexpr std::size_t kStep = 16;
+  static_assert(2 * kStep >= kBeyond);
+  static_assert((kBlock + kBeyond - 1) / kStep * kStep + 3 * kStep + kLead <= sizeof(end_));
   const auto store = [end](std::size_t at, __m128i bytes) { _mm_storeu_si128(reinterpret_cast<__m128i*>(end + at), bytes); };
   std::size_t at = 0;
   for (; at + kStep <= n; at += kStep) store(at, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + at)));
@@ -213,7 +216,7 @@ PieceScanner::Blocks::Blocks(std::string_view text) : text_(text) {
   store(at + kStep, _mm_setzero_si128());
   store(at + 2 * kStep, _mm_setzero_si128());
 #else
-  base::copy_few(end, from, n);
+  std::memcpy(end, from, n);
   std::memset(end + n, 0, kBeyond);
 #endif
   if (end_at_ != 0) std::memcpy(end_.data(), from - kLead, kLead);

@@ -25,22 +25,6 @@ constexpr std::uint64_t octets_equal(std::uint64_t eight, std::uint8_t octet) {
   return octets_below(eight ^ kEveryOctet * octet, 1);
 }
 
-// Copies `n` octets, some tens at most: cheaper than a call. The two do not overlap.
-inline void copy_few(char* to, const char* from, std::size_t n) {
-  if (n >= 16) {
-    for (std::size_t at = 0; at + 16 < n; at += 16) std::memcpy(to + at, from + at, 16);
-    std::memcpy(to + n - 16, from + n - 16, 16);
-  } else if (n >= 8) {
-    std::memcpy(to, from, 8);
-    std::memcpy(to + n - 8, from + n - 8, 8);
-  } else if (n >= 4) {
-    std::memcpy(to, from, 4);
-    std::memcpy(to + n - 4, from + n - 4, 4);
-  } else {
-    for (std::size_t at = 0; at < n; ++at) to[at] = from[at];
-  }
-}
-
 // So many octets, at most eight, the first of them the lowest, and zeroes above.
 inline std::uint64_t up_to_eight(const char* p, std::size_t n) {
   const auto load = [](const char* from, auto type) {

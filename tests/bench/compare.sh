@@ -36,7 +36,7 @@ wanted() { [ $part = all ] || [ $part = "$1" ]; }
 out=build/bench
 mkdir -p $out/cache
 . tests/bench/release_build.sh
-release_build $out -DWEIR_BENCH=ON -- compare dos
+release_build -DWEIR_BENCH=ON -- compare dos
 compare=$build/tests/bench/compare
 
 suite=${WEIR_CRS4_DIR:+$WEIR_CRS4_DIR/tests/regression/tests}

@@ -33,7 +33,7 @@ say() { printf 'inline: %s\n' "$*" >&2; }
 out=build/bench
 mkdir -p $out/cache
 . tests/bench/release_build.sh
-release_build $out -- weir accept_all
+release_build -- weir accept_all
 rules=()
 if [ -n "${WEIR_CRS4_DIR:-}" ]; then
   options+=(--crs "$WEIR_CRS4_DIR")

@@ -34,7 +34,7 @@ say() { printf 'whole_path: %s\n' "$*" >&2; }
 out=build/bench
 mkdir -p $out/cache
 . tests/bench/release_build.sh
-release_build $out -DWEIR_BENCH=ON -- weir read_flows
+release_build -DWEIR_BENCH=ON -- weir read_flows
 weir=$build/app/weir
 
 requests=57600

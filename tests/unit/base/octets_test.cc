@@ -6,23 +6,23 @@
 #include <array>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace weir::base {
 namespace {
 
 // In a heap block of just that size, so that a sanitizer sees what reads beyond.
-std::string random_text(std::size_t n, std::mt19937& random) {
-  std::string s;
-  for (std::size_t i = 0; i < n; ++i) s += static_cast<char>(random() % 256);
-  s.shrink_to_fit();
-  return s;
+std::vector<char> random_octets(std::size_t n, std::mt19937& random) {
+  std::vector<char> out(n);
+  for (char& c : out) c = static_cast<char>(random() % 256);
+  return out;
 }
 
 TEST(Octets, UpToEightAreAWordWithZeroesAbove) {
   std::mt19937 random(1);
   for (int round = 0; round < 200; ++round) {
     for (std::size_t n = 0; n <= 8; ++n) {
-      const std::string text = random_text(n, random);
+      const std::vector<char> text = random_octets(n, random);
       std::uint64_t want = 0;
       for (std::size_t i = 0; i < n; ++i) want |= std::uint64_t{static_cast<std::uint8_t>(text[i])} << (8 * i);
       ASSERT_EQ(up_to_eight(text.data(), n), want) << n;
@@ -35,24 +35,14 @@ TEST(Octets, UpToSixteenHaveZeroesBehind) {
   std::mt19937 random(2);
   for (int round = 0; round < 200; ++round) {
     for (std::size_t n = 0; n <= 16; ++n) {
-      const std::string text = random_text(n, random);
+      const std::vector<char> text = random_octets(n, random);
       std::array<char, 16> got{};
       _mm_storeu_si128(reinterpret_cast<__m128i*>(got.data()), up_to_sixteen(text.data(), n));
-      ASSERT_EQ(std::string(got.data(), got.size()), text + std::string(16 - n, '\0')) << n;
+      ASSERT_EQ(std::string(got.data(), got.size()), std::string(text.begin(), text.end()) + std::string(16 - n, '\0')) << n;
     }
   }
 }
 #endif
-
-TEST(Octets, AFewAreCopiedAndNoMore) {
-  std::mt19937 random(3);
-  for (std::size_t n = 0; n <= 70; ++n) {
-    const std::string text = random_text(n, random);
-    std::string to(n + 2, '!');
-    copy_few(to.data() + 1, text.data(), n);
-    ASSERT_EQ(to, "!" + text + "!") << n;
-  }
-}
 
 }  // namespace
 }  // namespace weir::base
