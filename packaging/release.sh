@@ -39,8 +39,8 @@ logged "$counting/build.log" cmake --preset release -B "$counting" -DWEIR_TESTS=
 logged "$counting/build.log" cmake --build "$counting" --target weir
 weir=$counting/app/weir
 
-# Other seeds than those of the benchmarks.
-if [ ! -e "$traffic/made" ]; then
+# Another seed than that of the benchmarks.
+if ! [ "$traffic/made" -nt tests/bench/path/make_capture.py ] || ! [ "$traffic/made" -nt tests/bench/make_corpus.py ]; then
   say "making traffic"
   make_capture() { python3 tests/bench/path/make_capture.py "$traffic/$1.pcap" --seed 20261201 "${@:2}" > /dev/null; }
   make_capture mixed --requests 12000
@@ -56,7 +56,7 @@ sum=$({ cat "$weir" "$traffic"/*.pcap packaging/release.sh && echo "${rules[*]}"
 counted=$counting/counted-$sum
 if [ ! -d "$counted" ]; then
   say "counting"
-  inspect() { "$weir" inspect --cache "$counting/cache" --no-progress --output /dev/null "$@" 2> /dev/null; }
+  inspect() { logged "$counting/build.log" "$weir" inspect --cache "$counting/cache" --no-progress --output /dev/null "$@"; }
   inspect "${rules[@]}" tests/pcap/demo.pcap  # the first run compiles patterns, which is not what is to be quick
   rm -rf "$counters" "$counting"/counted-*
   inspect "${rules[@]}" "$traffic/mixed.pcap"
