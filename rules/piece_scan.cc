@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
+#include <type_traits>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -13,6 +15,7 @@
 
 #include "engine/base/octets.h"
 #include "rules/ascii.h"
+#include "rules/bits.h"
 
 namespace weir::rules {
 
@@ -83,8 +86,8 @@ std::size_t rarest_window(std::string_view text, std::size_t length) {
   return best;
 }
 
-bool is_word(char c) {
-  return word_bytes()[static_cast<std::uint8_t>(c)];
+constexpr bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 // Kinds of bytes: letters by how often they stand in text, alone or some together, so that all kinds are about as frequent;
@@ -222,15 +225,15 @@ PieceScanner::Blocks::Blocks(std::string_view text) : text_(text) {
   if (end_at_ != 0) std::memcpy(end_.data(), from - kLead, kLead);
 }
 
-void PieceScanner::candidates(bool short_ones, const char* p, std::size_t n, std::uint64_t* out) const {
-  const std::size_t lengths = short_ones ? kLengths : 1;
+void PieceScanner::candidates(const Index& index, std::size_t lengths, const char* p, std::size_t n, std::uint64_t* out) {
   const auto keep = [](std::size_t k) { return 0xffffffffU >> (8 * k); };
 #if defined(__x86_64__)
   if (kAvx2) {
     const auto lookup = [&](std::size_t k) {
-      return Lookup{reinterpret_cast<const int*>(tables_[k].bits.data()), tables_[k].shift, keep(k)};
+      return Lookup{reinterpret_cast<const int*>(index.tables[k].bits), index.tables[k].shift, keep(k)};
     };
-    if (!short_ones) return candidates_avx2<1>({lookup(0)}, kHash, p, n, out);
+    if (lengths == 1) return candidates_avx2<1>({lookup(0)}, kHash, p, n, out);
+    if (lengths == 2) return candidates_avx2<2>({lookup(0), lookup(1)}, kHash, p, n, out);
     return candidates_avx2<kLengths>({lookup(0), lookup(1), lookup(2)}, kHash, p, n, out);
   }
 #endif
@@ -238,57 +241,205 @@ void PieceScanner::candidates(bool short_ones, const char* p, std::size_t n, std
   for (std::size_t i = 0; i < n; ++i) {
     const std::uint32_t window = folded(p + i, kWindow);
     for (std::size_t k = 0; k < lengths; ++k) {
-      const std::uint32_t h = hash(window & keep(k)) >> tables_[k].shift;
-      out[k] |= (tables_[k].bits[h / 64] >> (h % 64) & 1U) << i;
+      const std::uint32_t h = hash(window & keep(k)) >> index.tables[k].shift;
+      out[k] |= (index.tables[k].bits[h / 64] >> (h % 64) & 1U) << i;
     }
   }
 }
 
-void PieceScanner::Table::reserve(std::size_t expected) {
-  // About three bits in a hundred are set, as long as the first cache holds them; of very many windows, one in eight.
+namespace {
+
+// By how many bits a table for so many windows is told from: about three in a hundred are set, as long as the first cache holds
+// them; of very many windows, one in eight.
+unsigned bits_for(std::size_t windows) {
   constexpr unsigned kLeastBits = 10;
   constexpr unsigned kFirstCache = 18;  // 32 KiB
   constexpr unsigned kMostBits = 20;
   unsigned log = kLeastBits;
-  while (log < kFirstCache && (std::size_t{1} << log) < 32 * expected) ++log;
-  while (log < kMostBits && (std::size_t{1} << log) < 8 * expected) ++log;
-  shift = 32 - log;
-  bits.assign((std::size_t{1} << log) / 64, 0);
-  before.assign(bits.size(), 0);
-  windows.clear();
+  while (log < kFirstCache && (std::size_t{1} << log) < 32 * windows) ++log;
+  while (log < kMostBits && (std::size_t{1} << log) < 8 * windows) ++log;
+  return log;
 }
 
+// Memory that is handed out from its beginning, in pieces of eight bytes.
+class Room {
+ public:
+  explicit Room(std::byte* begin) : at_(begin) {}
+  template <class T>
+  static std::size_t bytes(std::size_t n) {
+    static_assert(std::is_trivial_v<T> || std::is_trivially_copyable_v<T>);
+    return (n * sizeof(T) + 7) / 8 * 8;
+  }
+  template <class T>
+  T* take(std::size_t n) {
+    auto* const out = reinterpret_cast<T*>(at_);
+    std::uninitialized_value_construct_n(out, n);
+    at_ += bytes<T>(n);
+    return out;
+  }
+
+ private:
+  std::byte* at_;
+};
+
+}  // namespace
+
+std::size_t PieceScanner::bytes_for(const Counts& counts) {
+  std::size_t n = 0;
+  for (const std::size_t pieces : counts) {
+    const std::size_t words = (std::size_t{1} << bits_for(pieces)) / 64;
+    n += Room::bytes<std::uint64_t>(words) + Room::bytes<std::uint32_t>(words) + Room::bytes<Windows>(pieces + 1) +
+         Room::bytes<Place>(pieces);
+  }
+  return n;
+}
+
+// Adds the windows of four bytes that the piece of the place may begin. False: they are too many.
+bool PieceScanner::extend(std::size_t place, const ByteSet& alphabet, std::vector<Extended>& out) const {
+  const Stored& piece = pieces_[places_[place].piece];
+  // What may stand behind it, as folded; zeroes are read behind the value.
+  std::array<bool, 256> beside{};
+  std::array<bool, 256> any{};
+  const auto allow = [](std::array<bool, 256>& bytes, unsigned c) { bytes[c | 0x20U] = true; };
+  allow(any, 0);
+  allow(beside, 0);
+  for (unsigned c = 0; c < alphabet.size(); ++c) {
+    if (!alphabet[c]) continue;
+    allow(any, c);
+    const char byte = static_cast<char>(c);
+    if (edge_holds(piece.right, &byte)) allow(beside, c);
+  }
+  const std::uint32_t begin = folded(text_.data() + piece.begin, piece.length);
+  const auto add = [&](std::uint32_t window) {
+    if (out.size() == Draft::kMostExtended) return false;
+    out.push_back({hash(window), static_cast<std::uint32_t>(place)});
+    return true;
+  };
+  for (std::uint32_t c = 0; c < beside.size(); ++c) {
+    if (!beside[c]) continue;
+    const std::uint32_t with = begin | c << (8 * piece.length);
+    if (piece.length + 1 == kWindow) {
+      if (!add(with)) return false;
+      continue;
+    }
+    for (std::uint32_t d = 0; d < any.size(); ++d) {
+      if (any[d] && !add(with | d << 24)) return false;
+    }
+  }
+  return true;
+}
+
+void PieceScanner::draft(const std::uint64_t* pieces, const ByteSet& alphabet, Draft& out) const {
+  out.pieces_ = pieces;
+  out.counts_ = {};
+  out.extended_.clear();
+  for (std::size_t k = 0; k < kLengths; ++k) {
+    for (std::size_t i = first_[k]; i < first_[k + 1]; ++i) out.counts_[k] += bit_of(pieces, places_[i].piece) ? 1 : 0;
+  }
+  for (std::size_t i = first_[1]; i < places_.size(); ++i) {
+    if (!bit_of(pieces, places_[i].piece) || extend(i, alphabet, out.extended_)) continue;
+    out.extended_.clear();
+    return;
+  }
+  if (out.extended_.empty()) return;
+  std::sort(out.extended_.begin(), out.extended_.end(),
+            [](const Extended& a, const Extended& b) { return a.hash != b.hash ? a.hash < b.hash : a.place < b.place; });
+  out.counts_ = {out.counts_[0] + out.extended_.size()};
+}
+
+namespace {
+
+// The parts of an index while they are filled, in order of hashes.
+template <class Windows>
+class Filler {
+ public:
+  Filler(std::uint64_t* bits, Windows* windows, unsigned shift) : bits_(bits), windows_(windows), shift_(shift) {}
+  // The place's number among those of the index.
+  void add(std::uint32_t hash, std::uint32_t place, std::uint16_t before, std::uint16_t behind) {
+    const std::uint32_t h = hash >> shift_;
+    if (h != last_) windows_[set_++].first = place;
+    last_ = h;
+    windows_[set_ - 1].before |= before;
+    windows_[set_ - 1].behind |= behind;
+    bits_[h / 64] |= std::uint64_t{1} << (h % 64);
+  }
+  void end(std::uint32_t place) { windows_[set_].first = place; }
+
+ private:
+  std::uint64_t* bits_;
+  Windows* windows_;
+  unsigned shift_;
+  std::size_t set_ = 0;
+  std::uint32_t last_ = ~std::uint32_t{0};  // no hash is that, without its lower bits
+};
+
+}  // namespace
+
+void PieceScanner::lay_out(const Draft* draft, const Counts& counts, std::byte* memory, Index& out) const {
+  constexpr std::uint16_t kAnyKind = 0xffff;
+  Room room(memory);
+  Place* places = nullptr;  // copies of those that are chosen
+  if (draft != nullptr) places = room.take<Place>(std::accumulate(counts.begin(), counts.end(), std::size_t{0}));
+  std::uint32_t count = 0;
+  out = {};
+  out.places = places != nullptr ? places : places_.data();
+  for (std::size_t k = 0; k < kLengths; ++k) {
+    const unsigned log = bits_for(counts[k]);
+    const std::size_t words = (std::size_t{1} << log) / 64;
+    auto* const bits = room.take<std::uint64_t>(words);
+    auto* const before = room.take<std::uint32_t>(words);
+    auto* const windows = room.take<Windows>(counts[k] + 1);
+    Filler filler(bits, windows, 32 - log);
+    const auto add = [&](std::uint32_t hash, std::size_t place, std::uint16_t behind) {
+      filler.add(hash, count, keyed_[place].before, behind);
+      if (places != nullptr) places[count] = places_[place];
+      ++count;
+      out.least = std::min<std::size_t>(out.least, pieces_[places_[place].piece].length);
+      out.lengths = k + 1;
+    };
+    const std::vector<Extended> none;
+    const std::vector<Extended>& extended = draft != nullptr && k == 0 ? draft->extended_ : none;
+    auto next = extended.begin();
+    for (std::size_t i = first_[k]; i < first_[k + 1] && counts[k] != 0; ++i) {
+      if (draft != nullptr && !bit_of(draft->pieces_, places_[i].piece)) continue;
+      for (; next != extended.end() && next->hash < keyed_[i].hash; ++next) add(next->hash, next->place, kAnyKind);
+      add(keyed_[i].hash, i, keyed_[i].behind);
+    }
+    for (; next != extended.end(); ++next) add(next->hash, next->place, kAnyKind);
+    filler.end(count);
+    std::uint32_t sum = 0;
+    for (std::size_t w = 0; w < words; ++w) {
+      before[w] = sum;
+      sum += static_cast<std::uint32_t>(std::popcount(bits[w]));
+    }
+    out.tables[k] = {bits, before, windows, 32 - log};
+  }
+  if (draft != nullptr && !draft->extended_.empty()) out.begins = out.least;
+}
+
+void PieceScanner::select(const Draft& draft, std::byte* memory, Selection& out) const {
+  lay_out(&draft, draft.counts_, memory, out.index_);
+}
+
+// The places of the pieces that have windows of this length.
 void PieceScanner::fill(std::size_t length, std::span<const Choice> pieces) {
-  struct Keyed {
+  struct Hashed {
     std::uint32_t hash, piece;
   };
-  std::vector<Keyed> keyed;
-  keyed.reserve(pieces.size());
+  std::vector<Hashed> hashed;
+  hashed.reserve(pieces.size());
   for (std::uint32_t i = 0; i < pieces.size(); ++i) {
     const std::string& text = pieces[i].piece->text;
     if (std::min(text.size(), kWindow) != length) continue;
-    keyed.push_back({hash(folded(text.data() + pieces[i].window, length)), i});
+    hashed.push_back({hash(folded(text.data() + pieces[i].window, length)), i});
   }
-  std::sort(keyed.begin(), keyed.end(),
-            [](const Keyed& a, const Keyed& b) { return a.hash != b.hash ? a.hash < b.hash : a.piece < b.piece; });
-  Table& table = tables_[kWindow - length];
-  table.reserve(keyed.size());
-  std::uint32_t last = ~std::uint32_t{0};  // no hash is that, without its lower bits
-  for (const Keyed& k : keyed) {
-    const std::uint32_t h = k.hash >> table.shift;
-    if (h != last) table.windows.push_back({static_cast<std::uint32_t>(places_.size())});
-    last = h;
-    const Choice& choice = pieces[k.piece];
-    table.windows.back().before |= kinds_beside(*choice.piece, choice.window, length, true);
-    table.windows.back().behind |= kinds_beside(*choice.piece, choice.window, length, false);
-    table.bits[h / 64] |= std::uint64_t{1} << (h % 64);
-    places_.push_back(place_of(choice, k.piece));
-  }
-  table.windows.push_back({static_cast<std::uint32_t>(places_.size())});
-  std::uint32_t set = 0;
-  for (std::size_t w = 0; w < table.bits.size(); ++w) {
-    table.before[w] = set;
-    set += static_cast<std::uint32_t>(std::popcount(table.bits[w]));
+  std::sort(hashed.begin(), hashed.end(),
+            [](const Hashed& a, const Hashed& b) { return a.hash != b.hash ? a.hash < b.hash : a.piece < b.piece; });
+  for (const Hashed& h : hashed) {
+    const Choice& choice = pieces[h.piece];
+    keyed_.push_back({h.hash, kinds_beside(*choice.piece, choice.window, length, true),
+                      kinds_beside(*choice.piece, choice.window, length, false)});
+    places_.push_back(place_of(choice, h.piece));
   }
 }
 
@@ -317,9 +468,11 @@ PieceScanner::Choice PieceScanner::choose(const Piece& piece) {
 
 void PieceScanner::build(std::span<const Choice> pieces) {
   places_.clear();
+  keyed_.clear();
   pieces_.clear();
   text_.clear();
   places_.reserve(pieces.size());
+  keyed_.reserve(pieces.size());
   pieces_.reserve(pieces.size());
   for (const Choice& c : pieces) {
     const Piece& p = *c.piece;
@@ -327,7 +480,15 @@ void PieceScanner::build(std::span<const Choice> pieces) {
                        static_cast<std::uint32_t>(p.text.size()), p.left, p.right});
     text_ += p.text;
   }
-  for (std::size_t length = 2; length <= kWindow; ++length) fill(length, pieces);
+  Counts counts{};
+  for (std::size_t k = 0; k < kLengths; ++k) {
+    first_[k] = places_.size();
+    fill(kWindow - k, pieces);
+    counts[k] = places_.size() - first_[k];
+  }
+  first_[kLengths] = places_.size();
+  memory_ = std::make_unique_for_overwrite<std::byte[]>(bytes_for(counts));
+  lay_out(nullptr, counts, memory_.get(), all_);
 }
 
 void PieceScanner::build(const std::vector<Piece>& pieces) {
@@ -350,10 +511,9 @@ bool PieceScanner::occurs(const Stored& piece, std::string_view text, std::size_
 }
 
 std::size_t PieceScanner::bytes() const {
-  std::size_t n = text_.size() + places_.size() * sizeof(Place) + pieces_.size() * sizeof(Stored);
-  for (const Table& t : tables_)
-    n += t.bits.size() * 8 + t.before.size() * 4 + t.windows.size() * sizeof(Windows);
-  return n;
+  Counts counts{};
+  for (std::size_t k = 0; k < kLengths; ++k) counts[k] = first_[k + 1] - first_[k];
+  return text_.size() + pieces_.size() * sizeof(Stored) + keyed_.size() * sizeof(Keyed) + bytes_for(counts);
 }
 
 }  // namespace weir::rules

@@ -5,16 +5,22 @@
 // of those are told by the kind of byte before or behind. Then eight bytes around the window are compared with those of
 // each piece whose window has that hash, and only what is left in full. How many bits are set before one says where its
 // pieces are, so that what is looked into lies close together: the first cache holds most of it.
+//
+// Of thousands of pieces a value of a certain sort can hold a few hundred (no quote, no quoted piece). Those that the
+// caller chooses can be laid out by themselves (Selection): a tenth as many windows are asked about then.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "rules/factors.h"
+#include "rules/regex_tree.h"
 
 namespace weir::rules {
 
@@ -39,8 +45,26 @@ class PieceScanner {
   // Calls found(piece number) for each occurrence of a piece for which matters(piece number) says true, in no
   // particular order; may repeat itself.
   template <class Matters, class Found>
-  void scan(std::string_view text, bool short_ones, Matters matters, Found found) const;
+  void scan(std::string_view text, bool short_ones, Matters matters, Found found) const {
+    scan_for(all_, text, short_ones, matters, found);
+  }
 
+  // Some of the pieces, laid out by themselves.
+  class Selection;
+  // What is to be laid out. Kept from one selection to the next: nothing is allocated once it has been made.
+  class Draft;
+  // Those whose bits are set in `pieces`, which must stay until select(), for texts that hold bytes of `alphabet` alone.
+  void draft(const std::uint64_t* pieces, const ByteSet& alphabet, Draft& out) const;
+  // `memory`: draft.bytes(), aligned to eight, in which the selection lies. It is of this scanner alone, until build().
+  void select(const Draft& draft, std::byte* memory, Selection& out) const;
+  // Calls found(piece number) for each occurrence of one of them. `short_ones`: as above, but may also be found otherwise.
+  template <class Found>
+  void scan(const Selection& selection, std::string_view text, bool short_ones, Found found) const;
+
+  [[nodiscard]] std::size_t size() const { return pieces_.size(); }
+  [[nodiscard]] std::string_view text(std::size_t piece) const {
+    return std::string_view(text_).substr(pieces_[piece].begin, pieces_[piece].length);
+  }
   [[nodiscard]] bool empty() const { return pieces_.empty(); }
   [[nodiscard]] std::size_t bytes() const;
 
@@ -65,19 +89,27 @@ class PieceScanner {
     std::uint32_t begin, length;  // in text_
     Piece::Edge left, right;
   };
+  static constexpr std::size_t kLengths = 3;  // of windows: 4, 3 and 2 bytes
   // One length of window.
   struct Table {
-    std::vector<std::uint64_t> bits;
-    std::vector<std::uint32_t> before;  // by word of `bits`: how many are set before it
-    std::vector<Windows> windows;       // by set bit, and one more
-    unsigned shift = 26;                // of the 32-bit hash
-    void reserve(std::size_t expected);
+    const std::uint64_t* bits = nullptr;
+    const std::uint32_t* before = nullptr;  // by word of `bits`: how many are set before it
+    const Windows* windows = nullptr;       // by set bit, and one more
+    unsigned shift = 26;                    // of the 32-bit hash
+  };
+  // What is looked into.
+  struct Index {
+    std::array<Table, kLengths> tables;  // of windows of 4, 3 and 2 bytes
+    const Place* places = nullptr;
+    std::size_t lengths = 0;  // tables up to the last that has anything in it
+    std::size_t least = SIZE_MAX;  // bytes of the shortest piece
+    std::size_t begins = kWindow;  // so many bytes are left where the last window begins that is looked up among those of four
   };
   // Of a window whose bit is set.
   [[nodiscard]] static const Windows* windows_of(const Table& table, std::uint32_t window) {
     const std::uint32_t h = hash(window) >> table.shift;
-    const std::uint64_t lower = table.bits.data()[h / 64] & ((std::uint64_t{1} << (h % 64)) - 1);
-    return table.windows.data() + table.before.data()[h / 64] + static_cast<std::uint32_t>(__builtin_popcountll(lower));
+    const std::uint64_t lower = table.bits[h / 64] & ((std::uint64_t{1} << (h % 64)) - 1);
+    return table.windows + table.before[h / 64] + static_cast<std::uint32_t>(__builtin_popcountll(lower));
   }
   // What kind of byte, 0 to 15, without regard to case.
   static unsigned kind_of(char c) { return kKinds[static_cast<std::uint8_t>(c)]; }
@@ -89,7 +121,6 @@ class PieceScanner {
   static std::uint32_t hash(std::uint32_t window) { return window * kHash; }
   static std::uint32_t folded(const char* p, std::size_t n);
   [[nodiscard]] bool occurs(const Stored& piece, std::string_view text, std::size_t at) const;
-  static constexpr std::size_t kLengths = 3;   // of windows: 4, 3 and 2 bytes
   static constexpr std::size_t kBlock = 64;    // places that are looked at together
   static constexpr std::size_t kBeyond = 24;   // so many bytes behind them are read, ...
   static constexpr std::size_t kLead = 8;      // ... and as many before a window
@@ -111,19 +142,68 @@ class PieceScanner {
     std::array<char, kLead + 2 * kBlock> end_;  // NOLINT: filled as far as anything in it means something
   };
   template <class Matters, class Found>
-  void look(const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const;
+  void look(const Place* places, const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters,
+            Found& found) const;
   // The places of the block at `at` that are in `may`, for windows of so much less than kWindow.
   template <std::size_t kShorter, class Matters, class Found>
-  void look_at(const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const;
-  // Of `n` places from `p` on, at most kBlock: those whose window may be one of the tables', by bits, into `out`, for
-  // each length or, without `short_ones`, for the first alone; bits behind those mean nothing. Reads kBeyond bytes more.
-  void candidates(bool short_ones, const char* p, std::size_t n, std::uint64_t* out) const;
-  void fill(std::size_t length, std::span<const Choice> pieces);
+  void look_at(const Index& index, const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters,
+               Found& found) const;
+  template <class Matters, class Found>
+  void scan_for(const Index& index, std::string_view text, bool short_ones, Matters& matters, Found& found) const;
+  // Of `n` places from `p` on, at most kBlock: those whose window may be one of the first `lengths` tables', by bits,
+  // into `out`, for each length; bits behind those mean nothing. Reads kBeyond bytes more.
+  static void candidates(const Index& index, std::size_t lengths, const char* p, std::size_t n, std::uint64_t* out);
 
-  std::array<Table, kLengths> tables_;  // of windows of 4, 3 and 2 bytes
+  // What an index is made of, besides places_: of each of them. They are in order of the length of their windows, longest
+  // first, and of their hashes.
+  struct Keyed {
+    std::uint32_t hash;
+    std::uint16_t before, behind;  // as in Windows
+  };
+  using Counts = std::array<std::size_t, kLengths>;  // windows, by length
+  // A window of four bytes that begins with a short piece.
+  struct Extended {
+    std::uint32_t hash;
+    std::uint32_t place;  // of the piece
+  };
+  void fill(std::size_t length, std::span<const Choice> pieces);
+  bool extend(std::size_t place, const ByteSet& alphabet, std::vector<Extended>& out) const;
+  [[nodiscard]] static std::size_t bytes_for(const Counts& counts);
+  // `draft`: null for all pieces, whose places are places_ then.
+  void lay_out(const Draft* draft, const Counts& counts, std::byte* memory, Index& out) const;
+
   std::vector<Place> places_;
+  std::vector<Keyed> keyed_;             // by place
+  std::array<std::size_t, kLengths + 1> first_{};  // place of each length, and where they end
   std::vector<Stored> pieces_;
   std::string text_;
+  std::unique_ptr<std::byte[]> memory_;  // all_ lies in it
+  Index all_;
+};
+
+class PieceScanner::Draft {
+ public:
+  Draft() { extended_.reserve(kMostExtended); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_for(counts_); }
+
+ private:
+  friend class PieceScanner;
+  static constexpr std::size_t kMostExtended = 2048;
+  const std::uint64_t* pieces_ = nullptr;
+  Counts counts_{};
+  // Where a text can hold few bytes a short piece is followed by few things: it is looked for as what it makes with each of them,
+  // among the windows of four bytes, for which a place of a text is looked up once and not three times. In order of hashes.
+  std::vector<Extended> extended_;
+};
+
+class PieceScanner::Selection {
+ public:
+  // The shortest of its pieces, in bytes; SIZE_MAX: it has none.
+  [[nodiscard]] std::size_t least() const { return index_.least; }
+
+ private:
+  friend class PieceScanner;
+  Index index_;
 };
 
 // Every byte with bit 5 set: small letters for capitals. (It also makes one of a few signs; pieces
@@ -135,12 +215,13 @@ inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
 }
 
 template <class Matters, class Found>
-void PieceScanner::look(const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters, Found& found) const {
+void PieceScanner::look(const Place* places, const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters,
+                        Found& found) const {
   constexpr std::uint64_t kFold = 0x2020202020202020U;
   const char* const window = blocks.from(at);
   const std::size_t readable = at < kLead ? at : kLead;  // before it
-  const Place* const end = places_.data() + windows[1].first;
-  for (const Place* place = places_.data() + windows[0].first; place != end; ++place) {
+  const Place* const end = places + windows[1].first;
+  for (const Place* place = places + windows[0].first; place != end; ++place) {
     if (place->back > readable) continue;
     std::uint64_t here = 0;
     __builtin_memcpy(&here, window - place->back, sizeof(here));
@@ -151,10 +232,12 @@ void PieceScanner::look(const Windows* windows, const Blocks& blocks, std::size_
 }
 
 template <std::size_t kShorter, class Matters, class Found>
-void PieceScanner::look_at(const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const {
+void PieceScanner::look_at(const Index& index, const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters,
+                           Found& found) const {
   constexpr std::size_t kLength = kWindow - kShorter;
   const std::size_t left = blocks.text().size() - at;
-  const std::size_t places = left < kLength ? 0 : left - kLength + 1;
+  const std::size_t begins = kShorter == 0 ? index.begins : kLength;
+  const std::size_t places = left < begins ? 0 : left - begins + 1;
   if (places < kBlock) may &= (std::uint64_t{1} << places) - 1;
   std::uint64_t last = ~std::uint64_t{0};  // no window is that
   const Windows* windows = nullptr;
@@ -164,28 +247,34 @@ void PieceScanner::look_at(const Blocks& blocks, std::size_t at, std::uint64_t m
     const std::uint32_t window = folded(here, kLength);
     if (window != last) {  // the same again in long runs of one byte
       last = window;
-      windows = windows_of(tables_[kShorter], window);
+      windows = windows_of(index.tables[kShorter], window);
     }
     const unsigned before = kind_of(place == 0 ? kNoByte : here[-1]);
     const unsigned behind = kind_of(here[kLength]);
     if (((windows->before >> before) & (windows->behind >> behind) & 1U) == 0) continue;
-    look(windows, blocks, place, matters, found);
+    look(index.places, windows, blocks, place, matters, found);
   }
 }
 
 template <class Matters, class Found>
-void PieceScanner::scan(std::string_view text, bool short_ones, Matters matters, Found found) const {
-  if (text.empty() || pieces_.empty()) return;
+void PieceScanner::scan_for(const Index& index, std::string_view text, bool short_ones, Matters& matters, Found& found) const {
+  const std::size_t lengths = short_ones ? index.lengths : index.lengths < 1 ? index.lengths : 1;
+  if (text.size() < index.least || lengths == 0) return;
   const Blocks blocks(text);
   for (std::size_t at = 0; at < text.size(); at += kBlock) {
     const std::size_t n = text.size() - at < kBlock ? text.size() - at : kBlock;
     std::array<std::uint64_t, kLengths> may;  // NOLINT: as many as are asked for
-    candidates(short_ones, blocks.from(at), n, may.data());
-    look_at<0>(blocks, at, may[0], matters, found);
-    if (!short_ones) continue;
-    look_at<1>(blocks, at, may[1], matters, found);
-    look_at<2>(blocks, at, may[2], matters, found);
+    candidates(index, lengths, blocks.from(at), n, may.data());
+    look_at<0>(index, blocks, at, may[0], matters, found);
+    if (lengths > 1) look_at<1>(index, blocks, at, may[1], matters, found);
+    if (lengths > 2) look_at<2>(index, blocks, at, may[2], matters, found);
   }
+}
+
+template <class Found>
+void PieceScanner::scan(const Selection& selection, std::string_view text, bool short_ones, Found found) const {
+  const auto each = [](std::uint32_t) { return true; };
+  scan_for(selection.index_, text, short_ones, each, found);
 }
 
 }  // namespace weir::rules

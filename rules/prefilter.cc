@@ -324,22 +324,43 @@ void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<co
     }
   }
   pieces_.build(own);
+  constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
+  for (const PieceScanner::Choice& c : own) {
+    const ClassMask mask = classes_of(c.piece->text);
+    piece_classes_.push_back((mask & kLetters) != 0 ? mask | kLetters : mask);
+  }
+  if (use.pieces_per_look > 0) selected_after_ = own.size() / use.pieces_per_look;
 }
 
 // Takes the items out of `hits` of whose texts some, though they need to be there, are not.
 void Prefilter::demand_all_texts(ClassMask mask, bool short_ones, std::uint64_t* hits) const {
+  const std::uint32_t* const first = first_text_.data();
+  const std::uint64_t* const several = several_.data();
   const auto missing = [&](std::size_t item) {
-    for (std::uint32_t t = first_text_[item]; t < first_text_[item + 1]; ++t) {
-      const ItemText& text = item_texts_[t];
+    for (std::uint32_t t = first[item]; t < first[item + 1]; ++t) {
+      const ItemText& text = item_texts_.data()[t];
       if ((text.unless & mask) == 0 && (short_ones || !text.has_short) && !bit_of(hits, text.bit)) return true;
     }
     return false;
   };
   for (std::size_t w = 0; w < words_; ++w) {
-    for (std::uint64_t bits = hits[w] & several_[w]; bits != 0; bits &= bits - 1) {
+    for (std::uint64_t bits = hits[w] & several[w]; bits != 0; bits &= bits - 1) {
       if (missing(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)))) hits[w] &= ~(bits & -bits);
     }
   }
+}
+
+// Adds what the piece speaks for. True: a text of an item that has several.
+bool Prefilter::speak_for(std::uint32_t piece, std::uint64_t* hits) const {
+  bool several = false;
+  const Spoken* const end = spoken_.data() + first_spoken_.data()[piece + 1];
+  for (const Spoken* s = spoken_.data() + first_spoken_.data()[piece]; s != end; ++s) {
+    set_bit(hits, s->item);
+    if (s->text == kOnly) continue;
+    set_bit(hits, s->text);
+    several = true;
+  }
+  return several;
 }
 
 void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_ones, const std::uint64_t* possible,
@@ -354,15 +375,34 @@ void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_on
     return false;
   };
   bool several = false;
-  pieces_.scan(text, short_ones, matters, [&](std::uint32_t piece) {
-    for (std::uint32_t i = first[piece]; i < first[piece + 1]; ++i) {
-      set_bit(hits, spoken[i].item);
-      if (spoken[i].text == kOnly) continue;
-      set_bit(hits, spoken[i].text);
-      several = true;
-    }
-  });
+  pieces_.scan(text, short_ones, matters, [&](std::uint32_t piece) { several |= speak_for(piece, hits); });
   if (several) demand_all_texts(mask, short_ones, hits);
+}
+
+void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_ones, const Selection& selection,
+                            std::uint64_t* hits) const {
+  bool several = false;
+  pieces_.scan(selection.pieces, text, short_ones, [&](std::uint32_t piece) { several |= speak_for(piece, hits); });
+  if (several) demand_all_texts(mask, short_ones, hits);
+}
+
+void Prefilter::choose(const Verdict& v, std::uint64_t* chosen, std::uint64_t* possible) const {
+  constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
+  const ClassMask there = (v.mask & kLetters) != 0 ? v.mask | kLetters : v.mask;
+  std::fill_n(possible, found_words(), std::uint64_t{0});
+  bool several = false;
+  for (std::uint32_t piece = 0; piece < piece_classes_.size(); ++piece) {
+    if ((piece_classes_[piece] & ~there) != 0) continue;
+    for (std::uint32_t i = first_spoken_[piece]; i < first_spoken_[piece + 1]; ++i) {
+      if (!bit_of(v.possible, spoken_[i].item) || bit_of(v.free, spoken_[i].item)) continue;
+      set_bit(chosen, piece);
+      several |= speak_for(piece, possible);
+      break;
+    }
+  }
+  // As if a value had all of them.
+  if (several) demand_all_texts(v.mask, true, possible);
+  for (std::size_t w = 0; w < words_; ++w) possible[w] = (possible[w] | v.free[w]) & v.possible[w];
 }
 
 void Prefilter::possible_items(ClassMask mask, std::uint64_t* out) const {
@@ -394,7 +434,7 @@ Prefilter::Verdict::Changed Prefilter::changed_chain(std::size_t chain, const Wa
   return out;
 }
 
-void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint64_t* after) const {
+void Prefilter::judge_items(ClassMask mask, const Wanted& asked, Verdict& v) const {
   v.mask = mask;
   v.wanted = &asked;
   possible_items(mask, v.possible);
@@ -409,6 +449,12 @@ void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint
     }
   }
   for (std::size_t w = 0; w < words_; ++w) v.by_short[w] &= ~v.free[w];
+  v.selection = nullptr;
+  v.asked = 0;
+}
+
+void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint64_t* after) const {
+  judge_items(mask, asked, v);
   v.changes = 0;
   v.alter = v.checks = v.other_checks = 0;
   v.least_decoded.fill(kLengths - 1);
@@ -489,51 +535,10 @@ std::size_t Prefilter::resized(const Chain& chain, std::uint64_t altering, std::
 
 std::size_t Prefilter::bytes() const {
   std::size_t n = pieces_.bytes() + first_spoken_.size() * 4 + spoken_.size() * sizeof(Spoken) +
-                  first_text_.size() * 4 + item_texts_.size() * sizeof(ItemText);
+                  first_text_.size() * 4 + item_texts_.size() * sizeof(ItemText) + piece_classes_.size() * sizeof(ClassMask);
   n +=
       (by_length_.size() + everything_.size() + (needs_.size() + texts_.size()) * (words_ + 4)) * 8;
   return n;
-}
-
-void MaskTable::prepare(const Prefilter& prefilter) {
-  const std::size_t words = prefilter.words();
-  const std::size_t chains = prefilter.chains();
-  const std::size_t each =
-      sizeof(Prefilter::Verdict) + 3 * words * 8 + chains * sizeof(Prefilter::Verdict::Changed);
-  std::size_t size = 1024;
-  while (size > 16 && size * each > kMostBytes)
-    size /= 2;
-  verdicts_.assign(size, {});
-  second_.assign(size / 2, 0);
-  words_.assign((size * 3 + 1) * words, 0);
-  changes_.assign(size * chains, {});
-  for (std::size_t i = 0; i < size; ++i) {
-    std::uint64_t* at = words_.data() + i * 3 * words;
-    Prefilter::Verdict& v = verdicts_[i];
-    v.possible = at;
-    v.free = at + words;
-    v.by_short = at + 2 * words;
-    v.changed = changes_.data() + i * chains;
-  }
-}
-
-const Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMask mask,
-                                              const Prefilter::Wanted& wanted) {
-  // Where it lies stands for what it says: a filter's stay where they are.
-  std::uint64_t h = (mask ^ reinterpret_cast<std::uintptr_t>(&wanted) << 41) * 0x9e3779b97f4a7c15ULL;
-  h ^= h >> 32;
-  const std::size_t set =
-      static_cast<std::size_t>(h * 0xd6e8feb86659fd93ULL >> 40) & (verdicts_.size() / 2 - 1);
-  Prefilter::Verdict* const two = verdicts_.data() + 2 * set;
-  std::uint8_t& second = second_.data()[set];
-  for (const std::uint8_t i : {std::uint8_t{0}, std::uint8_t{1}}) {
-    if (two[i].mask != mask || two[i].wanted != &wanted) continue;
-    second = i;
-    return two[i];
-  }
-  second ^= 1U;
-  prefilter.judge(mask, wanted, two[second], words_.data() + verdicts_.size() * 3 * prefilter.words());
-  return two[second];
 }
 
 }  // namespace weir::rules

@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rules/bits.h"
 #include "rules/byte_classes.h"
 #include "rules/collections.h"
 #include "rules/names.h"
@@ -34,23 +35,6 @@
 #include "rules/transforms/transform.h"
 
 namespace weir::rules {
-
-using Bits = std::vector<std::uint64_t>;
-
-inline bool bit_of(const std::uint64_t* words, std::size_t i) {
-  return (words[i / 64] >> (i % 64) & 1U) != 0;
-}
-inline void set_bit(std::uint64_t* words, std::size_t i) {
-  words[i / 64] |= std::uint64_t{1} << (i % 64);
-}
-inline bool none_of(const std::uint64_t* words, std::size_t n) {
-  std::uint64_t any = 0;
-  for (std::size_t w = 0; w < n; ++w) any |= words[w];
-  return any == 0;
-}
-inline void clear_bit(std::uint64_t* words, std::size_t i) {
-  words[i / 64] &= ~(std::uint64_t{1} << (i % 64));
-}
 
 // Items with numbers next to each other.
 struct ItemRange {
@@ -139,6 +123,7 @@ class Prefilter {
   void find_pieces(std::string_view text, ClassMask mask, bool short_ones, const std::uint64_t* possible,
                    std::uint64_t* hits) const;
   [[nodiscard]] std::size_t found_words() const { return words_ + text_words_; }
+  [[nodiscard]] const PieceScanner& pieces() const { return pieces_; }
   // Items that what may_be_sqli() (operators/sqli_filter.h) says of a text rules out.
   [[nodiscard]] const std::uint64_t* sqli() const { return sqli_.data(); }
   [[nodiscard]] const Range& sqli_range() const { return sqli_range_; }  // those, and others between them; may be empty
@@ -156,6 +141,12 @@ class Prefilter {
   };
 
   static constexpr std::size_t kDecodings = 2;  // kinds of decoding()
+
+  // What a verdict says of pieces: those that a value of its classes can hold, and that an item which it leaves asks for.
+  struct Selection {
+    PieceScanner::Selection pieces;
+    std::uint64_t* possible = nullptr;  // the verdict's items, without those of which a text has no piece among these
+  };
 
   // What a value's classes of bytes say of the items that are wanted.
   struct Verdict {
@@ -178,13 +169,24 @@ class Prefilter {
     std::uint64_t alter = 0;   // of all their checks, those of which the classes tell that they do change it, ...
     std::uint64_t checks = 0;  // ... and those for which a look at the value can tell that they do not
     std::uint64_t other_checks = 0;  // checks, of whatever sort, of chains that are of no decoding()
+    const Selection* selection = nullptr;  // MaskTable's, ...
+    std::uint32_t asked = 0;               // ... and how often it has been asked for one
   };
   // `verdict` has room as in MaskTable, `scratch` for words().
   void judge(ClassMask mask, const Wanted& asked, Verdict& verdict, std::uint64_t* scratch) const;
+  // The same without what chains may make of the value.
+  void judge_items(ClassMask mask, const Wanted& asked, Verdict& verdict) const;
   // The same for the items of one chain, after it has changed the value to one of these classes:
   // only their bits in `possible`, `free` and `by_short` are set.
   void judge_changed(std::size_t chain, ClassMask mask, std::uint64_t* possible, std::uint64_t* free,
                      std::uint64_t* by_short) const;
+  // Sets in `chosen`, which is clear and has room for all, the bits of the pieces of the verdict's selection, and in `possible`,
+  // which has room for found_words(), those of its items.
+  void choose(const Verdict& verdict, std::uint64_t* chosen, std::uint64_t* possible) const;
+  // Looks at values of some classes after which a selection is worth making; SIZE_MAX: none ever is.
+  [[nodiscard]] std::size_t selected_after() const { return selected_after_; }
+  // find_pieces() for a selection.
+  void find_pieces(std::string_view text, ClassMask mask, bool short_ones, const Selection& selection, std::uint64_t* hits) const;
   // A bound of the value's length after `chain`, of whose transformations only `altering` (bits by
   // Transform) change it as it is.
   // `decoded` keeps, from one chain of the value to the next, how much of it is base64; begins as
@@ -270,6 +272,7 @@ class Prefilter {
   [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
                                            std::size_t& decoded);
   void possible_items(ClassMask mask, std::uint64_t* out) const;
+  bool speak_for(std::uint32_t piece, std::uint64_t* hits) const;
 
   std::size_t items_ = 0;
   std::size_t words_ = 0;
@@ -292,6 +295,8 @@ class Prefilter {
   static constexpr std::uint32_t kOnly = 0;  // the item has no more than one
   std::vector<std::uint32_t> first_spoken_;  // by piece: in spoken_
   std::vector<Spoken> spoken_;
+  std::vector<ClassMask> piece_classes_;  // by piece; of letters both cases
+  std::size_t selected_after_ = SIZE_MAX;
   // One of an item's several texts.
   struct ItemText {
     ClassMask unless = 0;
@@ -326,24 +331,6 @@ struct Prefilters {
       ++i;
     return i;
   }
-};
-
-// The verdicts of one worker, by mask and what is wanted, kept while they are in use: few masks make up most of the
-// traffic. What it answers never depends on what it holds.
-class MaskTable {
- public:
-  void prepare(const Prefilter& prefilter);
-  [[nodiscard]] bool prepared() const { return !verdicts_.empty(); }
-  // Valid until the next call.
-  const Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask,
-                                    const Prefilter::Wanted& wanted);
-
- private:
-  static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
-  std::vector<Prefilter::Verdict> verdicts_;  // in sets of two; those that are free want nothing
-  std::vector<std::uint8_t> second_;  // by set: 1 if the second was used last, else 0
-  std::vector<std::uint64_t> words_;  // of the verdicts, and scratch
-  std::vector<Prefilter::Verdict::Changed> changes_;
 };
 
 }  // namespace weir::rules

@@ -31,7 +31,7 @@ class Scan {
  private:
   void scan(Slot& slot);
   // Items that the value's text does not rule out, as if no chain changed it, into `out`, which has room for found_words().
-  void look(std::string_view text, const Verdict& v, std::uint64_t* out);
+  void look(std::string_view text, Verdict& v, std::uint64_t* out);
   // Takes those of `items` that look for SQL injection out, if there can be none in `text`.
   void ask_words(std::string_view text, std::uint64_t* items, std::size_t first, std::size_t last);
   // The chains that may change the value. `hits` holds what is possible if they do not.
@@ -60,13 +60,12 @@ class Scan {
   std::size_t seen_count_ = 0;
 };
 
-// Of items that fit: whether any is left, any that needs a piece of text, any that needs a short one. (These loops have
-// nothing in them that keeps the compiler from taking several words at a time.)
+// Of items that are possible and fit: whether any is left, any that needs a piece of text, any that needs a short one. (These
+// loops have nothing in them that keeps the compiler from taking several words at a time.)
 struct Left {
   std::uint64_t any = 0, texts = 0, texts_short = 0;
 };
-Left left_of(const Verdict& v, const std::uint64_t* fitting, std::size_t words) {
-  const std::uint64_t* const possible = v.possible;
+Left left_of(const Verdict& v, const std::uint64_t* possible, const std::uint64_t* fitting, std::size_t words) {
   const std::uint64_t* const free = v.free;
   const std::uint64_t* const by_short = v.by_short;
   Left left;
@@ -79,23 +78,32 @@ Left left_of(const Verdict& v, const std::uint64_t* fitting, std::size_t words) 
   return left;
 }
 
-// Leaves of `found`, to which those come that need no piece of text, what the classes leave and what fits.
-void keep_fitting(const Verdict& v, const std::uint64_t* fitting, std::size_t words, std::uint64_t* __restrict found) {
-  const std::uint64_t* const possible = v.possible;
+// Leaves of `found`, to which those come that need no piece of text, what is possible and fits.
+void keep_fitting(const Verdict& v, const std::uint64_t* possible, const std::uint64_t* fitting, std::size_t words,
+                  std::uint64_t* __restrict found) {
   const std::uint64_t* const free = v.free;
   for (std::size_t w = 0; w < words; ++w) found[w] = (found[w] | free[w]) & possible[w] & fitting[w];
 }
 
-void Scan::look(std::string_view text, const Verdict& v, std::uint64_t* out) {
+void Scan::look(std::string_view text, Verdict& v, std::uint64_t* out) {
   const std::uint64_t* const fitting = prefilter_.fitting(text.size());
-  const Left left = left_of(v, fitting, words_);
+  // Who watches shall see the same each time.
+  const Prefilter::Selection* selection = tx_.trace == nullptr ? v.selection : nullptr;
+  const std::uint64_t* possible = selection != nullptr ? selection->possible : v.possible;
+  const Left left = left_of(v, possible, fitting, words_);
   std::fill(out, out + (left.texts != 0 ? prefilter_.found_words() : words_), std::uint64_t{0});
   if (left.any == 0) return;
   if (left.texts != 0) {
-    prefilter_.find_pieces(text, v.mask, left.texts_short != 0, v.possible, out);
+    if (selection == nullptr && tx_.trace == nullptr) selection = tx_.masks->select(prefilter_, v);
+    if (selection != nullptr) {
+      possible = selection->possible;
+      prefilter_.find_pieces(text, v.mask, left.texts_short != 0, *selection, out);
+    } else {
+      prefilter_.find_pieces(text, v.mask, left.texts_short != 0, possible, out);
+    }
     tx_.work += text.size();
   }
-  keep_fitting(v, fitting, words_, out);
+  keep_fitting(v, possible, fitting, words_, out);
   ask_words(text, out, 0, words_ - 1);
 }
 
@@ -141,27 +149,32 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
   const std::string_view text = form.text;
   const ItemRange& range = prefilter_.items_of(chain);
   std::uint64_t* const possible = tx_.scratch.possible.data();
-  std::uint64_t* const free = tx_.scratch.free.data();
-  std::uint64_t* const by_short = tx_.scratch.by_short.data();
   Seen& s = seen(form);
-  prefilter_.judge_changed(chain, s.mask, possible, free, by_short);
-  const std::uint64_t* fitting = prefilter_.fitting(text.size());
-  const std::uint64_t* wanted = wanted_.data();
+  Verdict& v = tx_.form_masks->look_up(prefilter_, s.mask, wanted_);
+  const Prefilter::Selection* selection = tx_.trace == nullptr ? v.selection : nullptr;
+  const std::uint64_t* const may = selection != nullptr ? selection->possible : v.possible;
+  const std::uint64_t* const fitting = prefilter_.fitting(text.size());
   std::uint64_t texts = 0;
   std::uint64_t texts_short = 0;
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    possible[w] &= wanted[w] & fitting[w];
-    texts |= possible[w] & ~free[w];
-    texts_short |= possible[w] & by_short[w];
+    possible[w] = may[w] & fitting[w] & range.mask(w);
+    texts |= possible[w] & ~v.free[w];
+    texts_short |= possible[w] & v.by_short[w];
   }
   const std::uint8_t look_for = texts == 0 ? 0 : texts_short == 0 ? kLong : kLong | kShort;
   if ((look_for & ~s.looked) != 0) {
-    prefilter_.find_pieces(text, s.mask, texts_short != 0, nullptr, s.found);
+    // What is found is for all chains that come to the same text.
+    if (selection == nullptr && tx_.trace == nullptr) selection = tx_.form_masks->select(prefilter_, v);
+    if (selection != nullptr) {
+      prefilter_.find_pieces(text, s.mask, texts_short != 0, *selection, s.found);
+    } else {
+      prefilter_.find_pieces(text, s.mask, texts_short != 0, nullptr, s.found);
+    }
     s.looked = static_cast<std::uint8_t>(s.looked | look_for);
     tx_.work += text.size();
   }
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    possible[w] &= texts != 0 ? free[w] | s.found[w] : free[w];
+    possible[w] &= texts != 0 ? v.free[w] | s.found[w] : v.free[w];
   }
   ask_words(text, possible, range.first_word(), range.last_word());
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
@@ -205,7 +218,8 @@ unsigned Scan::decode(const Slot& slot, const Verdict& v, std::uint64_t altering
   Glimpse decoded;
   bool known = false;
   const std::size_t least = std::min(v.least_decoded[0], v.least_decoded[1]);
-  const Base64Bound bound = base64_bound(slot.text);
+  // Most are too short to tell for that alone.
+  const Base64Bound bound = slot.text.size() * 6 / 8 < least ? Base64Bound{} : base64_bound(slot.text);
   for (std::size_t kind = 0; kind < Prefilter::kDecodings; ++kind) {
     const Prefilter::Decoding& d = prefilter_.decoding(kind);
     if (d.items.empty()) out |= 1U << kind;
@@ -249,7 +263,7 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
 // `hits` is scratch: what it says is copied.
 void Scan::scan(Slot& slot) {
   std::uint64_t* const hits = tx_.scratch.hits.data();
-  const Verdict& v = tx_.masks->look_up(prefilter_, classes_of(slot.text), wanted_);
+  Verdict& v = tx_.masks->look_up(prefilter_, classes_of(slot.text), wanted_);
   tx_.work += slot.text.size() + words_;
   look(slot.text, v, hits);
   if (v.changes != 0) change(slot, v, hits);
@@ -380,8 +394,10 @@ Scratch::State::Memory& Scratch::State::memory_for(const std::shared_ptr<const R
   const auto& filters = rules->program().prefilter.filters;
   oldest->of = rules;
   oldest->used = turns;
-  oldest->masks.clear();
-  oldest->masks.resize(filters.size());
+  for (auto* tables : {&oldest->masks, &oldest->form_masks}) {
+    tables->clear();
+    tables->resize(filters.size());
+  }
   std::size_t of_filter = 1;
   std::size_t of_texts = 1;
   for (const Prefilter& f : filters) {
@@ -480,7 +496,10 @@ void use_filter(TransactionState& tx, std::size_t number) {
   tx.filter_number = static_cast<std::uint8_t>(number + 1);
   tx.memory = &tx.scratch.memory_for(tx.rules);
   tx.masks = &tx.memory->masks[number];
-  if (!tx.masks->prepared()) tx.masks->prepare(*tx.filter);
+  tx.form_masks = &tx.memory->form_masks[number];
+  if (tx.masks->prepared()) return;
+  tx.masks->prepare(*tx.filter);
+  tx.form_masks->prepare(*tx.filter, MaskTable::Of::Forms);
 }
 
 // The level that TX says; nullopt: it says nothing yet.

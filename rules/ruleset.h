@@ -44,6 +44,9 @@ struct Optimisations {
   bool classes = true;          // ... by the classes of bytes that a value holds
   bool pieces = true;           // ... by pieces of text that it would have to hold
   bool all_texts = true;        // ... each of the texts that it needs, where that is several
+  // ... laid out by themselves, where a value of some sort can hold few of them, once such values have been looked at as
+  // often as there are pieces, divided by this; 0: never
+  unsigned pieces_per_look = 16;
   bool levels = true;           // ... only for rules that the present level does not jump over
   bool recurring = true;        // ... and what is known of a value that came before
   bool unchanged = true;        // transformations that change nothing are not carried out

@@ -14,6 +14,7 @@
 #include "engine/base/arena.h"
 #include "rules/collections.h"
 #include "rules/explain.h"
+#include "rules/mask_table.h"
 #include "rules/match_hs.h"
 #include "rules/match_log.h"
 #include "rules/match_re.h"
@@ -94,7 +95,8 @@ struct Scratch::State {
   // What is remembered from transaction to transaction of one rule set.
   struct Memory {
     std::weak_ptr<const RuleSet> of;
-    std::vector<MaskTable> masks;  // by filter; each prepared when it is first needed
+    // By filter; each prepared when it is first needed.
+    std::vector<MaskTable> masks, form_masks;
     ValueCache recurring;
     std::uint64_t used = 0;
   };
@@ -248,7 +250,8 @@ struct TransactionState {
   bool disappointed = false;                // from the hopeful course to the strict one (foregone.h), for good
   const Prefilter* filter = nullptr;        // in use, ...
   std::uint8_t filter_number = 0;           // 1 + its place in Prefilters::filters, ...
-  MaskTable* masks = nullptr;               // its table, ...
+  MaskTable* masks = nullptr;               // its tables, ...
+  MaskTable* form_masks = nullptr;
   Scratch::State::Memory* memory = nullptr;  // and what is remembered of other transactions
 
   // Outcome.

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "rules/prefilter.h"
+#include "rules/bits.h"
 
 namespace weir::rules {
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 
 #if defined(__SSSE3__)
 #include <tmmintrin.h>
@@ -497,8 +498,14 @@ void decode_base64(std::string_view value, bool solid, std::size_t least, Glimps
   };
   detail::decode_lots(value, solid, worth, [&](const char* bytes, std::size_t made) {
     // Hardly two of them are of one class, so that each is looked up.
-    for (std::size_t i = 0; i < made; ++i) seen.mask |= kClassOf[static_cast<std::uint8_t>(bytes[i])];
-    if (seen.length < seen.begins.size()) {
+    ClassMask mask = 0;
+    for (std::size_t i = 0; i < made; ++i) mask |= kClassOf[static_cast<std::uint8_t>(bytes[i])];
+    seen.mask |= mask;
+    // A whole lot, whatever of it is meant: that is known to the compiler.
+    constexpr std::size_t kWhole = detail::kLot * 6 / 8;
+    if (seen.length + kWhole <= seen.begins.size()) {
+      std::memcpy(seen.begins.data() + seen.length, bytes, kWhole);
+    } else if (seen.length < seen.begins.size()) {
       std::copy_n(bytes, std::min(made, seen.begins.size() - seen.length), seen.begins.data() + seen.length);
     }
     seen.length += made;

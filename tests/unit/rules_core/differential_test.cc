@@ -130,6 +130,7 @@ constexpr Switch kSwitches[] = {
 Optimisations all_off() {
   Optimisations none;
   for (const Switch& s : kSwitches) none.*s.off = false;
+  none.pieces_per_look = 0;
   return none;
 }
 
@@ -151,6 +152,13 @@ TEST(Differential, OptimisationsChangeNoVerdictOfCrs) {
     others.push_back(std::make_unique<Waf>(sources, options));
     LOADED(*others.back());
   }
+  // Selections of pieces: none, and each at once.
+  for (const unsigned pieces_per_look : {0U, UINT_MAX}) {
+    options.optimisations = {};
+    options.optimisations.pieces_per_look = pieces_per_look;
+    others.push_back(std::make_unique<Waf>(sources, options));
+    LOADED(*others.back());
+  }
   std::mt19937 random(7);
   std::size_t matching = 0;
   std::uint64_t fast_work = 0;
@@ -164,7 +172,7 @@ TEST(Differential, OptimisationsChangeNoVerdictOfCrs) {
         ASSERT_EQ(outcome(fast, r), want) << p << " in place " << where;
         for (std::size_t i = 0; i < others.size(); ++i) {
           ASSERT_EQ(outcome(*others[i], r), want)
-              << p << " in place " << where << " without " << kSwitches[i].name;
+              << p << " in place " << where << " without " << (i < std::size(kSwitches) ? kSwitches[i].name : "selections, or with");
         }
         fast_work += fast.transaction().work();
         plain_work += plain.transaction().work();

@@ -1,6 +1,6 @@
 // What pieces of text say of items that need several of them, against the definition (requirement.h).
 
-#include "rules/prefilter.h"
+#include "rules/mask_table.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ namespace {
 class Texts : public ::testing::Test {
  protected:
   // A filter of items that need nothing but texts, some of which need not be there where certain signs are.
-  void make(bool all_texts) {
+  void make(bool all_texts, unsigned pieces_per_look = 0) {
     requirements_.assign(kItems, {});
     std::vector<Piece> pieces;
     numbers_.assign(kItems, {});
@@ -37,6 +37,7 @@ class Texts : public ::testing::Test {
     for (const Prefilter::Item& item : items_) list.push_back(&item);
     Optimisations use;
     use.all_texts = all_texts;
+    use.pieces_per_look = pieces_per_look;
     filter_ = {};
     filter_.build(list, choices, {{}}, {0}, use);
   }
@@ -133,6 +134,86 @@ TEST_F(Texts, AnyOneIsEnoughWithoutThat) {
     }
   }
   EXPECT_GT(more, 100U);
+}
+
+// What a worker asks a selection for: of items that the value's classes leave and that need a piece, those that are found.
+TEST_F(Texts, ASelectionSaysWhatAllPiecesSay) {
+  std::size_t kept = 0;
+  std::size_t ruled_out_by_classes = 0;
+  for (int round = 0; round < 30; ++round) {
+    make(round % 3 != 0, UINT_MAX);
+    MaskTable table;
+    table.prepare(filter_);
+    Bits asked(filter_.words());
+    for (std::size_t item = 0; item < kItems; ++item) {
+      if (random_() % 4 != 0) set_bit(asked.data(), item);
+    }
+    for (int i = 0; i < 60; ++i) {
+      const std::string text = value();
+      Prefilter::Verdict& v = table.look_up(filter_, classes_of(text), asked);
+      const Prefilter::Selection* const selection = table.select(filter_, v);
+      ASSERT_NE(selection, nullptr);
+      ASSERT_EQ(table.look_up(filter_, classes_of(text), asked).selection, selection);
+      for (const bool short_ones : {true, false}) {
+        Bits all(filter_.found_words());
+        Bits some(filter_.found_words());
+        filter_.find_pieces(text, v.mask, short_ones, v.possible, all.data());
+        filter_.find_pieces(text, v.mask, short_ones, *selection, some.data());
+        for (std::size_t item = 0; item < kItems; ++item) {
+          if (!bit_of(v.possible, item)) { ASSERT_FALSE(bit_of(selection->possible, item)); }
+          if (!bit_of(v.possible, item) || bit_of(v.free, item)) continue;
+          const bool found = bit_of(some.data(), item) && bit_of(selection->possible, item);
+          ruled_out_by_classes += bit_of(selection->possible, item) ? 0 : 1;
+          if (!bit_of(selection->possible, item)) { ASSERT_FALSE(holds(requirements_[item], text)) << item << " in " << text; }
+          // One that is missing for its classes may be passed on by a look that does not ask for short pieces.
+          if (short_ones || found) { ASSERT_EQ(found, bit_of(all.data(), item)) << item << " in " << text; }
+          if (found) ++kept;
+        }
+      }
+    }
+  }
+  EXPECT_GT(kept, 1000U);
+  EXPECT_GT(ruled_out_by_classes, 1000U);
+}
+
+// A selection is made when it has been asked for often enough; all are forgotten when there is no more room, and made again.
+TEST_F(Texts, SelectionsComeAndGo) {
+  make(true, 100);
+  const std::size_t after = filter_.selected_after();
+  ASSERT_GT(after, 3U);
+  MaskTable table;
+  table.prepare(filter_);
+  Bits asked(filter_.words());
+  std::fill(asked.begin(), asked.end(), ~std::uint64_t{0});
+  const ClassMask first = classes_of("abc");
+  for (std::size_t i = 0; i < after; ++i) ASSERT_EQ(table.select(filter_, table.look_up(filter_, first, asked)), nullptr) << i;
+  ASSERT_NE(table.select(filter_, table.look_up(filter_, first, asked)), nullptr);
+  std::size_t made = 1;
+  while (made < 1000 && table.look_up(filter_, first, asked).selection != nullptr) {
+    // Letters, and any of thirty signs.
+    const ClassMask mask = first | (static_cast<ClassMask>(made) * 2654435761U % (ClassMask{1} << 30) << 6);
+    for (std::size_t i = 0; i <= after; ++i) static_cast<void>(table.select(filter_, table.look_up(filter_, mask, asked)));
+    ++made;
+  }
+  EXPECT_GT(made, 5U);
+  EXPECT_LT(made, 1000U);
+  // Now there is room again.
+  const Prefilter::Selection* again = nullptr;
+  for (std::size_t i = 0; i <= after; ++i) again = table.select(filter_, table.look_up(filter_, first, asked));
+  ASSERT_NE(again, nullptr);
+  Bits found(filter_.found_words());
+  filter_.find_pieces("abcabcabcabc", first, true, *again, found.data());
+  Bits all(filter_.found_words());
+  filter_.find_pieces("abcabcabcabc", first, true, nullptr, all.data());
+  EXPECT_EQ(found, all);
+}
+
+TEST_F(Texts, WithoutThatThereAreNoSelections) {
+  make(true, 0);
+  MaskTable table;
+  table.prepare(filter_);
+  Bits asked(filter_.words(), ~std::uint64_t{0});
+  for (int i = 0; i < 100000; ++i) ASSERT_EQ(table.select(filter_, table.look_up(filter_, classes_of("abc"), asked)), nullptr);
 }
 
 }  // namespace

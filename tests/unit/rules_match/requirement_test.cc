@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "rules/ascii.h"
+#include "rules/bits.h"
 #include "rules/piece_scan.h"
 #include "rules/transforms/effect.h"
 #include "tests/unit/rules_match/small_patterns.h"
@@ -373,6 +374,69 @@ TEST(PieceScan, TakesEveryByteBesideAWindow) {
     }
   }
   expect_as_defined(scanner, pieces, "zqxj");
+}
+
+// Any of the pieces, laid out by themselves: what is found of them is what is found of all.
+TEST(PieceScan, FindsOfASelectionWhatItFindsOfAll) {
+  std::mt19937 random(17);
+  const std::string alphabet = "abcAB_ .\xc3";
+  const auto text = [&](const std::string& letters, std::size_t n) {
+    std::string s;
+    for (std::size_t i = 0; i < n; ++i) s += letters[random() % letters.size()];
+    return s;
+  };
+  PieceScanner::Draft draft;
+  std::size_t found = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Piece> pieces;
+    for (std::size_t i = 0; i < 1 + random() % 90; ++i) {
+      const auto edge = [&] { return random() % 2 == 0 ? Piece::Edge::Open : static_cast<Piece::Edge>(random() % 3); };
+      pieces.push_back({lower(text(alphabet, 2 + random() % 7)), edge(), edge()});
+    }
+    PieceScanner scanner;
+    scanner.build(pieces);
+    ASSERT_EQ(scanner.size(), pieces.size());
+    for (int turn = 0; turn < 8; ++turn) {
+      // None, all, few, many; of some lengths alone.
+      Bits chosen((pieces.size() + 63) / 64);
+      std::size_t least = SIZE_MAX;
+      const std::size_t longest = turn % 3 == 0 ? 3 : 100;
+      for (std::size_t p = 0; p < pieces.size(); ++p) {
+        const bool in = turn == 0 ? false : turn == 1 || (random() % 8 < static_cast<unsigned>(turn) && pieces[p].text.size() <= longest);
+        if (!in) continue;
+        set_bit(chosen.data(), p);
+        least = std::min(least, pieces[p].text.size());
+      }
+      // For texts of some letters, and of so many that short pieces have no windows of their own.
+      const std::string letters = turn % 2 == 0 ? alphabet : alphabet.substr(random() % 6, 4);
+      ByteSet bytes;
+      for (const char c : letters) bytes.set(static_cast<std::uint8_t>(c));
+      if (turn == 5) bytes.set();
+      scanner.draft(chosen.data(), bytes, draft);
+      // A block of just the size: nothing may be written behind it.
+      const auto memory = std::make_unique<std::byte[]>(draft.bytes());
+      std::fill_n(memory.get(), draft.bytes(), std::byte{0xee});
+      PieceScanner::Selection selection;
+      scanner.select(draft, memory.get(), selection);
+      ASSERT_EQ(selection.least(), least);
+      for (int i = 0; i < 20; ++i) {
+        const std::string value = text(letters, random() % (i % 8 == 0 ? 300 : 40));
+        const std::vector<bool> all = found_by(scanner, pieces.size(), value, true);
+        for (const bool short_ones : {true, false}) {
+          std::vector<bool> some(pieces.size());
+          scanner.scan(selection, value, short_ones, [&](std::uint32_t p) { some[p] = true; });
+          for (std::size_t p = 0; p < pieces.size(); ++p) {
+            if (some[p]) { ASSERT_TRUE(all[p] && bit_of(chosen.data(), p)) << pieces[p].text << " in '" << value << "'"; }
+            if (all[p] && bit_of(chosen.data(), p) && (short_ones || !pieces[p].is_short())) {
+              ASSERT_TRUE(some[p]) << pieces[p].text << " in '" << value << "'";
+            }
+            found += some[p] ? 1 : 0;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(found, 1000U);
 }
 
 constexpr std::size_t kTransforms = static_cast<std::size_t>(Transform::Utf8ToUnicode) + 1;

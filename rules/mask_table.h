@@ -1,0 +1,51 @@
+// The verdicts of one worker (prefilter.h), by classes of bytes and what is wanted, kept while they are in use: few masks
+// make up most of the traffic. Of those that are asked most the pieces are laid out by themselves, too. One table is for
+// values as they are, one for what chains make of them.
+//
+// What it answers never depends on what it holds, but for items that are ruled out sooner or later. Of fixed size; nothing
+// is allocated after prepare(). What a selection costs to make is paid for by the looks that it takes to have it made,
+// whatever a client sends.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "rules/bits.h"
+#include "rules/prefilter.h"
+
+namespace weir::rules {
+
+class MaskTable {
+ public:
+  enum class Of : std::uint8_t { Values, Forms };  // verdicts of forms say nothing of chains
+  void prepare(const Prefilter& prefilter, Of of = Of::Values);
+  [[nodiscard]] bool prepared() const { return !verdicts_.empty(); }
+  // Valid until the next call.
+  Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted);
+  // The selection of a verdict, which look_up() said last; null: it has none yet. Valid until the next call.
+  const Prefilter::Selection* select(const Prefilter& prefilter, Prefilter::Verdict& verdict) {
+    if (verdict.selection == nullptr && verdict.asked++ >= selected_after_) make_selection(prefilter, verdict);
+    return verdict.selection;
+  }
+
+ private:
+  void make_selection(const Prefilter& prefilter, Prefilter::Verdict& verdict);
+  void forget_selections();
+
+  static constexpr std::size_t kMostVerdicts = 1024;
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  Of of_ = Of::Values;
+  std::vector<Prefilter::Verdict> verdicts_;  // in sets of two; those that are free want nothing
+  std::vector<std::uint8_t> second_;  // by set: 1 if the second was used last, else 0
+  std::vector<std::uint64_t> words_;  // of the verdicts, and scratch
+  std::vector<Prefilter::Verdict::Changed> changes_;
+  std::size_t selected_after_ = SIZE_MAX;
+  std::unique_ptr<std::byte[]> selections_;  // one after the other; when it is full, all are forgotten
+  std::size_t room_ = 0, used_ = 0;          // bytes of it
+  Bits chosen_;                              // scratch: pieces, ...
+  PieceScanner::Draft draft_;                // ... and what is laid out
+};
+
+}  // namespace weir::rules
