@@ -24,6 +24,7 @@ void MaskTable::prepare(const Prefilter& prefilter, Of of) {
     size /= 2;
   verdicts_.assign(size, {});
   second_.assign(size / 2, 0);
+  asked_.assign(of == Of::Forms ? size / 2 : 0, 0);
   words_.assign((size * 3 + 1) * words, 0);
   changes_.assign(size * chains, {});
   for (std::size_t i = 0; i < size; ++i) {
@@ -41,31 +42,28 @@ void MaskTable::prepare(const Prefilter& prefilter, Of of) {
   selections_ = std::make_unique_for_overwrite<std::byte[]>(room_);
   used_ = 0;
   chosen_.assign((prefilter.pieces().size() + 63) / 64, 0);
+  chosen_possible_.assign(prefilter.found_words(), 0);
 }
 
 void MaskTable::make_selection(const Prefilter& prefilter, Prefilter::Verdict& verdict) {
-  const auto take = [this](std::size_t bytes) {
+  verdict.asked = 0;
+  const std::size_t words = prefilter.found_words() * sizeof(std::uint64_t);
+  std::fill(chosen_.begin(), chosen_.end(), std::uint64_t{0});
+  prefilter.choose(verdict, chosen_.data(), chosen_possible_.data());
+  prefilter.pieces().draft(chosen_.data(), bytes_of(verdict.mask), draft_);
+  const std::size_t bytes = sizeof(Prefilter::Selection) + words + draft_.bytes();
+  if (bytes > room_ / 2) return;  // others would have to go for it again and again
+  if (bytes > room_ - used_) forget_selections();
+  const auto take = [this](std::size_t n) {
     std::byte* const at = selections_.get() + used_;
-    used_ += (bytes + 7) / 8 * 8;
+    used_ += (n + 7) / 8 * 8;
     return at;
   };
-  verdict.asked = 0;
-  std::fill(chosen_.begin(), chosen_.end(), std::uint64_t{0});
-  const std::size_t words = prefilter.found_words() * sizeof(std::uint64_t);
-  if (room_ - used_ < sizeof(Prefilter::Selection) + words) forget_selections();
-  const std::size_t before = used_;
+  static_assert(sizeof(Prefilter::Selection) % 8 == 0);  // so that nothing is lost between the parts
   auto* const out = new (take(sizeof(Prefilter::Selection))) Prefilter::Selection;
   out->possible = reinterpret_cast<std::uint64_t*>(take(words));
-  prefilter.choose(verdict, chosen_.data(), out->possible);
-  prefilter.pieces().draft(chosen_.data(), bytes_of(verdict.mask), draft_);
-  const std::size_t bytes = draft_.bytes();
-  if (bytes > room_ - used_) {
-    used_ = before;
-    // Another time, when there is room.
-    if (bytes < room_ / 2) forget_selections();
-    return;
-  }
-  prefilter.pieces().select(draft_, take(bytes), out->pieces);
+  std::copy(chosen_possible_.begin(), chosen_possible_.end(), out->possible);
+  prefilter.pieces().select(draft_, take(draft_.bytes()), out->pieces);
   verdict.selection = out;
 }
 
@@ -74,28 +72,38 @@ void MaskTable::forget_selections() {
   used_ = 0;
 }
 
-Prefilter::Verdict& MaskTable::look_up(const Prefilter& prefilter, ClassMask mask,
-                                              const Prefilter::Wanted& wanted) {
-  // Where it lies stands for what it says: a filter's stay where they are.
-  std::uint64_t h = (mask ^ reinterpret_cast<std::uintptr_t>(&wanted) << 41) * 0x9e3779b97f4a7c15ULL;
-  h ^= h >> 32;
-  const std::size_t set =
-      static_cast<std::size_t>(h * 0xd6e8feb86659fd93ULL >> 40) & (verdicts_.size() / 2 - 1);
+Prefilter::Verdict* MaskTable::find(std::uint64_t hash, ClassMask mask, const Prefilter::Wanted& wanted) {
+  const std::size_t set = set_of(hash);
   Prefilter::Verdict* const two = verdicts_.data() + 2 * set;
-  std::uint8_t& second = second_.data()[set];
   for (const std::uint8_t i : {std::uint8_t{0}, std::uint8_t{1}}) {
     if (two[i].mask != mask || two[i].wanted != &wanted) continue;
-    second = i;
-    return two[i];
+    second_.data()[set] = i;
+    return &two[i];
   }
+  return nullptr;
+}
+
+Prefilter::Verdict& MaskTable::add(std::uint64_t hash, const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted) {
+  const std::size_t set = set_of(hash);
+  std::uint8_t& second = second_.data()[set];
   second ^= 1U;
-  Prefilter::Verdict& v = two[second];
+  Prefilter::Verdict& v = verdicts_[2 * set + second];
   if (of_ == Of::Forms) {
     prefilter.judge_items(mask, wanted, v);
   } else {
     prefilter.judge(mask, wanted, v, words_.data() + verdicts_.size() * 3 * prefilter.words());
   }
   return v;
+}
+
+Prefilter::Verdict* MaskTable::look_up_again(const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted) {
+  const std::uint64_t hash = hash_of(mask, wanted);
+  if (Prefilter::Verdict* const known = find(hash, mask, wanted); known != nullptr) return known;
+  std::uint16_t& asked = asked_.data()[set_of(hash)];
+  const auto now = static_cast<std::uint16_t>(hash >> 16);
+  if (asked == now) return &add(hash, prefilter, mask, wanted);
+  asked = now;
+  return nullptr;
 }
 
 }  // namespace weir::rules

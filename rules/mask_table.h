@@ -23,7 +23,14 @@ class MaskTable {
   void prepare(const Prefilter& prefilter, Of of = Of::Values);
   [[nodiscard]] bool prepared() const { return !verdicts_.empty(); }
   // Valid until the next call.
-  Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted);
+  Prefilter::Verdict& look_up(const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted) {
+    const std::uint64_t hash = hash_of(mask, wanted);
+    Prefilter::Verdict* const known = find(hash, mask, wanted);
+    return known != nullptr ? *known : add(hash, prefilter, mask, wanted);
+  }
+  // The same for masks that come again: null where this one has not been asked for lately. (What base64Decode makes of text has ever
+  // other classes.)
+  Prefilter::Verdict* look_up_again(const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted);
   // The selection of a verdict, which look_up() said last; null: it has none yet. Valid until the next call.
   const Prefilter::Selection* select(const Prefilter& prefilter, Prefilter::Verdict& verdict) {
     if (verdict.selection == nullptr && verdict.asked++ >= selected_after_) make_selection(prefilter, verdict);
@@ -31,6 +38,15 @@ class MaskTable {
   }
 
  private:
+  Prefilter::Verdict* find(std::uint64_t hash, ClassMask mask, const Prefilter::Wanted& wanted);
+  Prefilter::Verdict& add(std::uint64_t hash, const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted);
+  // Where it lies stands for what is wanted: a filter's stay where they are.
+  static std::uint64_t hash_of(ClassMask mask, const Prefilter::Wanted& wanted) {
+    std::uint64_t h = (mask ^ reinterpret_cast<std::uintptr_t>(&wanted) << 41) * 0x9e3779b97f4a7c15ULL;
+    h ^= h >> 32;
+    return h * 0xd6e8feb86659fd93ULL;
+  }
+  [[nodiscard]] std::size_t set_of(std::uint64_t hash) const { return (hash >> 40) & (verdicts_.size() / 2 - 1); }
   void make_selection(const Prefilter& prefilter, Prefilter::Verdict& verdict);
   void forget_selections();
 
@@ -39,12 +55,13 @@ class MaskTable {
   Of of_ = Of::Values;
   std::vector<Prefilter::Verdict> verdicts_;  // in sets of two; those that are free want nothing
   std::vector<std::uint8_t> second_;  // by set: 1 if the second was used last, else 0
+  std::vector<std::uint16_t> asked_;  // by set: a part of the hash of what was asked for last and was not there
   std::vector<std::uint64_t> words_;  // of the verdicts, and scratch
   std::vector<Prefilter::Verdict::Changed> changes_;
   std::size_t selected_after_ = SIZE_MAX;
   std::unique_ptr<std::byte[]> selections_;  // one after the other; when it is full, all are forgotten
   std::size_t room_ = 0, used_ = 0;          // bytes of it
-  Bits chosen_;                              // scratch: pieces, ...
+  Bits chosen_, chosen_possible_;            // scratch: pieces, the items of Prefilter::Selection, ...
   PieceScanner::Draft draft_;                // ... and what is laid out
 };
 

@@ -197,7 +197,7 @@ bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_vi
   const bool packs = d.packs && may_change(Transform::RemoveWhitespace, out.mask);
   const auto speak_in = [&](std::string_view in) {
     std::fill_n(scratch, found_words(), std::uint64_t{0});
-    find_pieces(in, out.mask, by_short != 0, left, scratch);
+    find_pieces(in, out.mask, by_short != 0, d.pieces, scratch);
     return any_of_both(left, scratch, from, to);
   };
   const auto found_in = [&](std::string_view in) {
@@ -330,6 +330,23 @@ void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<co
     piece_classes_.push_back((mask & kLetters) != 0 ? mask | kLetters : mask);
   }
   if (use.pieces_per_look > 0) selected_after_ = own.size() / use.pieces_per_look;
+  select_decodings();
+}
+
+void Prefilter::select_decodings() {
+  PieceScanner::Draft draft;
+  for (Decoding& d : decodings_) {
+    if (d.items.empty()) continue;
+    Bits chosen((pieces_.size() + 63) / 64);
+    for (std::uint32_t piece = 0; piece < pieces_.size(); ++piece) {
+      for (std::uint32_t i = first_spoken_[piece]; i < first_spoken_[piece + 1]; ++i) {
+        if (bit_of(d.items.data(), spoken_[i].item)) set_bit(chosen.data(), piece);
+      }
+    }
+    pieces_.draft(chosen.data(), bytes_of(classes::kAll), draft);
+    d.memory = std::make_unique_for_overwrite<std::byte[]>(draft.bytes());
+    pieces_.select(draft, d.memory.get(), d.pieces);
+  }
 }
 
 // Takes the items out of `hits` of whose texts some, though they need to be there, are not.
@@ -379,10 +396,10 @@ void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_on
   if (several) demand_all_texts(mask, short_ones, hits);
 }
 
-void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_ones, const Selection& selection,
-                            std::uint64_t* hits) const {
+void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_ones,
+                            const PieceScanner::Selection& selection, std::uint64_t* hits) const {
   bool several = false;
-  pieces_.scan(selection.pieces, text, short_ones, [&](std::uint32_t piece) { several |= speak_for(piece, hits); });
+  pieces_.scan(selection, text, short_ones, [&](std::uint32_t piece) { several |= speak_for(piece, hits); });
   if (several) demand_all_texts(mask, short_ones, hits);
 }
 

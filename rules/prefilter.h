@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -186,7 +187,8 @@ class Prefilter {
   // Looks at values of some classes after which a selection is worth making; SIZE_MAX: none ever is.
   [[nodiscard]] std::size_t selected_after() const { return selected_after_; }
   // find_pieces() for a selection.
-  void find_pieces(std::string_view text, ClassMask mask, bool short_ones, const Selection& selection, std::uint64_t* hits) const;
+  void find_pieces(std::string_view text, ClassMask mask, bool short_ones, const PieceScanner::Selection& selection,
+                   std::uint64_t* hits) const;
   // A bound of the value's length after `chain`, of whose transformations only `altering` (bits by
   // Transform) change it as it is.
   // `decoded` keeps, from one chain of the value to the next, how much of it is base64; begins as
@@ -211,6 +213,8 @@ class Prefilter {
     // misses one that it needs.
     ClassMask sparks = classes::kAll;
     std::vector<ChainNeed> needs, texts;  // of the items
+    PieceScanner::Selection pieces;       // that they speak of; it lies ...
+    std::unique_ptr<std::byte[]> memory;  // ... here
   };
   // The second kind removes white space before.
   [[nodiscard]] const Decoding& decoding(std::size_t kind) const { return decodings_[kind]; }
@@ -268,6 +272,7 @@ class Prefilter {
   void gather_decodings();
   void build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
                     const Optimisations& use);
+  void select_decodings();
   void demand_all_texts(ClassMask mask, bool short_ones, std::uint64_t* hits) const;
   [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
                                            std::size_t& decoded);

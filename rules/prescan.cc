@@ -40,6 +40,12 @@ class Scan {
   unsigned decode(const Slot& slot, const Verdict& v, std::uint64_t altering, std::uint64_t* hits);
   [[nodiscard]] bool hopeless(const Slot& slot, const Verdict::Changed& c) const;
   void look_changed(std::size_t chain, Form& form, std::uint64_t* hits);
+  // What the classes of a form say of items, as in a verdict; that, where there is one.
+  struct Judged {
+    const std::uint64_t *possible, *free, *by_short;
+    Verdict* verdict;
+  };
+  Judged judge_changed(std::size_t chain, ClassMask mask);
   // A text that chains have made of the value, and what it holds.
   struct Seen {
     const char* data;
@@ -97,7 +103,7 @@ void Scan::look(std::string_view text, Verdict& v, std::uint64_t* out) {
     if (selection == nullptr && tx_.trace == nullptr) selection = tx_.masks->select(prefilter_, v);
     if (selection != nullptr) {
       possible = selection->possible;
-      prefilter_.find_pieces(text, v.mask, left.texts_short != 0, *selection, out);
+      prefilter_.find_pieces(text, v.mask, left.texts_short != 0, selection->pieces, out);
     } else {
       prefilter_.find_pieces(text, v.mask, left.texts_short != 0, possible, out);
     }
@@ -150,23 +156,23 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
   const ItemRange& range = prefilter_.items_of(chain);
   std::uint64_t* const possible = tx_.scratch.possible.data();
   Seen& s = seen(form);
-  Verdict& v = tx_.form_masks->look_up(prefilter_, s.mask, wanted_);
-  const Prefilter::Selection* selection = tx_.trace == nullptr ? v.selection : nullptr;
-  const std::uint64_t* const may = selection != nullptr ? selection->possible : v.possible;
+  const Judged judged = judge_changed(chain, s.mask);
   const std::uint64_t* const fitting = prefilter_.fitting(text.size());
+  const std::uint64_t* const wanted = wanted_.data();
   std::uint64_t texts = 0;
   std::uint64_t texts_short = 0;
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    possible[w] = may[w] & fitting[w] & range.mask(w);
-    texts |= possible[w] & ~v.free[w];
-    texts_short |= possible[w] & v.by_short[w];
+    possible[w] = judged.possible[w] & wanted[w] & fitting[w] & range.mask(w);
+    texts |= possible[w] & ~judged.free[w];
+    texts_short |= possible[w] & judged.by_short[w];
   }
   const std::uint8_t look_for = texts == 0 ? 0 : texts_short == 0 ? kLong : kLong | kShort;
   if ((look_for & ~s.looked) != 0) {
     // What is found is for all chains that come to the same text.
-    if (selection == nullptr && tx_.trace == nullptr) selection = tx_.form_masks->select(prefilter_, v);
+    const Prefilter::Selection* const selection =
+        judged.verdict == nullptr ? nullptr : tx_.form_masks->select(prefilter_, *judged.verdict);
     if (selection != nullptr) {
-      prefilter_.find_pieces(text, s.mask, texts_short != 0, *selection, s.found);
+      prefilter_.find_pieces(text, s.mask, texts_short != 0, selection->pieces, s.found);
     } else {
       prefilter_.find_pieces(text, s.mask, texts_short != 0, nullptr, s.found);
     }
@@ -174,12 +180,22 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
     tx_.work += text.size();
   }
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
-    possible[w] &= texts != 0 ? v.free[w] | s.found[w] : v.free[w];
+    possible[w] &= texts != 0 ? judged.free[w] | s.found[w] : judged.free[w];
   }
   ask_words(text, possible, range.first_word(), range.last_word());
   for (std::size_t w = range.first_word(); w <= range.last_word(); ++w) {
     hits[w] = (hits[w] & ~range.mask(w)) | possible[w];
   }
+}
+
+// Of the chain's items, where the chain has changed the value to one of these classes.
+Scan::Judged Scan::judge_changed(std::size_t chain, ClassMask mask) {
+  // Who watches shall see the same each time.
+  Verdict* const v = tx_.trace == nullptr ? tx_.form_masks->look_up_again(prefilter_, mask, wanted_) : nullptr;
+  if (v != nullptr) return {v->selection != nullptr ? v->selection->possible : v->possible, v->free, v->by_short, v};
+  auto& scratch = tx_.scratch;
+  prefilter_.judge_changed(chain, mask, scratch.possible.data(), scratch.free.data(), scratch.by_short.data());
+  return {scratch.possible.data(), scratch.free.data(), scratch.by_short.data(), nullptr};
 }
 
 // Do the classes of what the chain's last transformation is given rule all of its items out? Known only where that

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "rules/bits.h"
 #include "rules/linear_search.h"
 #include "rules/match_re.h"
 #include "rules/piece_scan.h"
@@ -25,6 +27,25 @@ class Rx : public Operator {
   const Regex& regex_;
 };
 
+// The same by a selection of all pieces that a text of these bytes can hold.
+bool selection_finds(const PieceScanner& scanner, std::string_view value) {
+  Bits chosen((scanner.size() + 63) / 64);
+  const ClassMask mask = classes_of(value);
+  constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
+  const ClassMask there = (mask & kLetters) != 0 ? mask | kLetters : mask;
+  for (std::size_t p = 0; p < scanner.size(); ++p) {
+    if ((classes_of(scanner.text(p)) & ~there) == 0) set_bit(chosen.data(), p);
+  }
+  PieceScanner::Draft draft;
+  scanner.draft(chosen.data(), bytes_of(mask), draft);
+  const auto memory = std::make_unique<std::byte[]>(draft.bytes());
+  PieceScanner::Selection selection;
+  scanner.select(draft, memory.get(), selection);
+  bool found = false;
+  scanner.scan(selection, value, true, [&](std::uint32_t) { found = true; });
+  return found;
+}
+
 // As the prefilter asks.
 bool scanner_agrees(const Requirement& r, std::string_view value) {
   for (const Requirement::Text& t : r.texts) {
@@ -33,7 +54,7 @@ bool scanner_agrees(const Requirement& r, std::string_view value) {
     scanner.build(t.pieces);
     bool found = false;
     scanner.scan(value, true, [](std::uint32_t) { return true; }, [&](std::uint32_t) { found = true; });
-    if (!found) return false;
+    if (!found || !selection_finds(scanner, value)) return false;
   }
   return true;
 }

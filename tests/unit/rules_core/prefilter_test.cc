@@ -158,7 +158,7 @@ TEST_F(Texts, ASelectionSaysWhatAllPiecesSay) {
         Bits all(filter_.found_words());
         Bits some(filter_.found_words());
         filter_.find_pieces(text, v.mask, short_ones, v.possible, all.data());
-        filter_.find_pieces(text, v.mask, short_ones, *selection, some.data());
+        filter_.find_pieces(text, v.mask, short_ones, selection->pieces, some.data());
         for (std::size_t item = 0; item < kItems; ++item) {
           if (!bit_of(v.possible, item)) { ASSERT_FALSE(bit_of(selection->possible, item)); }
           if (!bit_of(v.possible, item) || bit_of(v.free, item)) continue;
@@ -202,10 +202,39 @@ TEST_F(Texts, SelectionsComeAndGo) {
   for (std::size_t i = 0; i <= after; ++i) again = table.select(filter_, table.look_up(filter_, first, asked));
   ASSERT_NE(again, nullptr);
   Bits found(filter_.found_words());
-  filter_.find_pieces("abcabcabcabc", first, true, *again, found.data());
+  filter_.find_pieces("abcabcabcabc", first, true, again->pieces, found.data());
   Bits all(filter_.found_words());
   filter_.find_pieces("abcabcabcabc", first, true, nullptr, all.data());
   EXPECT_EQ(found, all);
+}
+
+// Verdicts of forms are made for masks that come again, and say what those of values say of items.
+TEST_F(Texts, VerdictsOfFormsAreOfMasksThatComeAgain) {
+  make(true, UINT_MAX);
+  MaskTable values;
+  MaskTable forms;
+  values.prepare(filter_);
+  forms.prepare(filter_, MaskTable::Of::Forms);
+  Bits asked(filter_.words(), ~std::uint64_t{0});
+  asked[0] = 0x5555555555555555;
+  std::size_t again = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const ClassMask mask = classes_of(value()) | (i % 3 == 0 ? random_() & classes::kAll : 0);
+    Prefilter::Verdict* form = forms.look_up_again(filter_, mask, asked);
+    again += form != nullptr ? 1 : 0;
+    if (form == nullptr) form = forms.look_up_again(filter_, mask, asked);
+    ASSERT_NE(form, nullptr);
+    const Prefilter::Verdict& v = values.look_up(filter_, mask, asked);
+    ASSERT_EQ(form->mask, mask);
+    for (std::size_t w = 0; w < filter_.words(); ++w) {
+      ASSERT_EQ(form->possible[w], v.possible[w]);
+      ASSERT_EQ(form->free[w], v.free[w]);
+      ASSERT_EQ(form->by_short[w], v.by_short[w]);
+    }
+    ASSERT_NE(forms.select(filter_, *form), nullptr);
+  }
+  EXPECT_GT(again, 2000U);
+  EXPECT_LT(again, 4500U);
 }
 
 TEST_F(Texts, WithoutThatThereAreNoSelections) {
