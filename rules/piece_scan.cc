@@ -86,8 +86,8 @@ std::size_t rarest_window(std::string_view text, std::size_t length) {
   return best;
 }
 
-constexpr bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+bool is_word(char c) {
+  return word_bytes()[static_cast<std::uint8_t>(c)];
 }
 
 // Kinds of bytes: letters by how often they stand in text, alone or some together, so that all kinds are about as frequent;
@@ -267,7 +267,7 @@ class Room {
   explicit Room(std::byte* begin) : at_(begin) {}
   template <class T>
   static std::size_t bytes(std::size_t n) {
-    static_assert(std::is_trivial_v<T> || std::is_trivially_copyable_v<T>);
+    static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 8);
     return (n * sizeof(T) + 7) / 8 * 8;
   }
   template <class T>
@@ -294,21 +294,25 @@ std::size_t PieceScanner::bytes_for(const Counts& counts) {
   return n;
 }
 
-// Adds the windows of four bytes that the piece of the place may begin. False: they are too many.
-bool PieceScanner::extend(std::size_t place, const ByteSet& alphabet, std::vector<Extended>& out) const {
-  const Stored& piece = pieces_[places_[place].piece];
-  // What may stand behind it, as folded; zeroes are read behind the value.
-  std::array<bool, 256> beside{};
-  std::array<bool, 256> any{};
-  const auto allow = [](std::array<bool, 256>& bytes, unsigned c) { bytes[c | 0x20U] = true; };
-  allow(any, 0);
-  allow(beside, 0);
-  for (unsigned c = 0; c < alphabet.size(); ++c) {
-    if (!alphabet[c]) continue;
-    allow(any, c);
-    const char byte = static_cast<char>(c);
-    if (edge_holds(piece.right, &byte)) allow(beside, c);
+// What may stand behind a piece; zeroes are read behind the value.
+PieceScanner::Behind PieceScanner::behind_pieces(const ByteSet& alphabet) {
+  Behind behind{};
+  for (const Piece::Edge edge : {Piece::Edge::Open, Piece::Edge::Boundary, Piece::Edge::End}) {
+    auto& bytes = behind[static_cast<std::size_t>(edge)];
+    bytes[0x20] = true;  // zero, as folded
+    for (unsigned c = 0; c < alphabet.size(); ++c) {
+      const char byte = static_cast<char>(c);
+      if (alphabet[c] && edge_holds(edge, &byte)) bytes[c | 0x20U] = true;
+    }
   }
+  return behind;
+}
+
+// Adds the windows of four bytes that the piece of the place may begin. False: they are too many.
+bool PieceScanner::extend(std::size_t place, const Behind& behind, std::vector<Extended>& out) const {
+  const Stored& piece = pieces_[places_[place].piece];
+  const auto& beside = behind[static_cast<std::size_t>(piece.right)];
+  const auto& any = behind[static_cast<std::size_t>(Piece::Edge::Open)];
   const std::uint32_t begin = folded(text_.data() + piece.begin, piece.length);
   const auto add = [&](std::uint32_t window) {
     if (out.size() == Draft::kMostExtended) return false;
@@ -336,8 +340,9 @@ void PieceScanner::draft(const std::uint64_t* pieces, const ByteSet& alphabet, D
   for (std::size_t k = 0; k < kLengths; ++k) {
     for (std::size_t i = first_[k]; i < first_[k + 1]; ++i) out.counts_[k] += bit_of(pieces, places_[i].piece) ? 1 : 0;
   }
+  const Behind behind = behind_pieces(alphabet);
   for (std::size_t i = first_[1]; i < places_.size(); ++i) {
-    if (!bit_of(pieces, places_[i].piece) || extend(i, alphabet, out.extended_)) continue;
+    if (!bit_of(pieces, places_[i].piece) || extend(i, behind, out.extended_)) continue;
     out.extended_.clear();
     return;
   }
@@ -354,7 +359,7 @@ template <class Windows>
 class Filler {
  public:
   Filler(std::uint64_t* bits, Windows* windows, unsigned shift) : bits_(bits), windows_(windows), shift_(shift) {}
-  // The place's number among those of the index.
+  // `place`: its number among those of the index.
   void add(std::uint32_t hash, std::uint32_t place, std::uint16_t before, std::uint16_t behind) {
     const std::uint32_t h = hash >> shift_;
     if (h != last_) windows_[set_++].first = place;

@@ -167,7 +167,9 @@ class PieceScanner {
     std::uint32_t place;  // of the piece
   };
   void fill(std::size_t length, std::span<const Choice> pieces);
-  bool extend(std::size_t place, const ByteSet& alphabet, std::vector<Extended>& out) const;
+  using Behind = std::array<std::array<bool, 256>, 3>;  // bytes as folded, by the edge of the piece in front
+  static Behind behind_pieces(const ByteSet& alphabet);
+  bool extend(std::size_t place, const Behind& behind, std::vector<Extended>& out) const;
   [[nodiscard]] static std::size_t bytes_for(const Counts& counts);
   // `draft`: null for all pieces, whose places are places_ then.
   void lay_out(const Draft* draft, const Counts& counts, std::byte* memory, Index& out) const;

@@ -324,11 +324,7 @@ void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<co
     }
   }
   pieces_.build(own);
-  constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
-  for (const PieceScanner::Choice& c : own) {
-    const ClassMask mask = classes_of(c.piece->text);
-    piece_classes_.push_back((mask & kLetters) != 0 ? mask | kLetters : mask);
-  }
+  for (const PieceScanner::Choice& c : own) piece_classes_.push_back(lowered(classes_of(c.piece->text)));
   if (use.pieces_per_look > 0) selected_after_ = own.size() / use.pieces_per_look;
   select_decodings();
 }
@@ -404,8 +400,7 @@ void Prefilter::find_pieces(std::string_view text, ClassMask mask, bool short_on
 }
 
 void Prefilter::choose(const Verdict& v, std::uint64_t* chosen, std::uint64_t* possible) const {
-  constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
-  const ClassMask there = (v.mask & kLetters) != 0 ? v.mask | kLetters : v.mask;
+  const ClassMask there = lowered(v.mask);
   std::fill_n(possible, found_words(), std::uint64_t{0});
   bool several = false;
   for (std::uint32_t piece = 0; piece < piece_classes_.size(); ++piece) {

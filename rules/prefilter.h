@@ -300,7 +300,7 @@ class Prefilter {
   static constexpr std::uint32_t kOnly = 0;  // the item has no more than one
   std::vector<std::uint32_t> first_spoken_;  // by piece: in spoken_
   std::vector<Spoken> spoken_;
-  std::vector<ClassMask> piece_classes_;  // by piece; of letters both cases
+  std::vector<ClassMask> piece_classes_;  // by piece, without regard to case (lowered())
   std::size_t selected_after_ = SIZE_MAX;
   // One of an item's several texts.
   struct ItemText {

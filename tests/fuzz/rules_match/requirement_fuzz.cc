@@ -31,10 +31,8 @@ class Rx : public Operator {
 bool selection_finds(const PieceScanner& scanner, std::string_view value) {
   Bits chosen((scanner.size() + 63) / 64);
   const ClassMask mask = classes_of(value);
-  constexpr ClassMask kLetters = classes::kUpper | classes::kLower;
-  const ClassMask there = (mask & kLetters) != 0 ? mask | kLetters : mask;
   for (std::size_t p = 0; p < scanner.size(); ++p) {
-    if ((classes_of(scanner.text(p)) & ~there) == 0) set_bit(chosen.data(), p);
+    if ((lowered(classes_of(scanner.text(p))) & ~lowered(mask)) == 0) set_bit(chosen.data(), p);
   }
   PieceScanner::Draft draft;
   scanner.draft(chosen.data(), bytes_of(mask), draft);
