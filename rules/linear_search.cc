@@ -87,11 +87,38 @@ void write(const RegexTree& tree, std::uint32_t index, std::string& out) {
 
 struct LinearSearch::Automaton {
   Automaton(const std::string& pattern, const RE2::Options& options) : re(pattern, options) {}
+  // As RE2::Match() does. `found`: one piece, or null.
+  bool search(const re2::StringPiece& text, const Beginnings* beginnings, re2::StringPiece* found) const;
   RE2 re;
 };
 
-LinearSearch::LinearSearch(std::unique_ptr<Automaton> automaton, bool exact)
-    : automaton_(std::move(automaton)), exact_(exact) {}
+bool LinearSearch::Automaton::search(const re2::StringPiece& text, const Beginnings* beginnings, re2::StringPiece* found) const {
+  const int pieces = found == nullptr ? 0 : 1;
+  std::size_t from = 0;
+  if (beginnings != nullptr) {
+    // A try takes as long as going through so many bytes, if it fails soon, and has to be earned by passing them over; but each
+    // may go to the value's end, which is what all of them together are bounded by.
+    constexpr std::size_t kBytesPerTry = 128;
+    constexpr std::size_t kMostTimes = 4;  // that a value is gone through by tries
+    const std::string_view value(text.data(), text.size());
+    std::size_t earned = kBytesPerTry;
+    std::size_t left = kMostTimes * text.size();
+    for (;; ++from) {
+      const std::size_t at = beginnings->next(value, from);
+      if (at == std::string_view::npos) return false;
+      earned += at - from;
+      from = at;
+      if (earned < kBytesPerTry || text.size() - from > left) break;
+      if (re.Match(text, from, text.size(), RE2::ANCHOR_START, found, pieces)) return true;
+      earned -= kBytesPerTry;
+      left -= text.size() - from;
+    }
+  }
+  return re.Match(text, from, text.size(), RE2::UNANCHORED, found, pieces);
+}
+
+LinearSearch::LinearSearch(std::unique_ptr<Automaton> automaton, std::unique_ptr<const Beginnings> beginnings, bool exact)
+    : automaton_(std::move(automaton)), beginnings_(std::move(beginnings)), exact_(exact) {}
 LinearSearch::LinearSearch(const Run& run) : run_(run), exact_(true) {}
 LinearSearch::~LinearSearch() = default;
 
@@ -113,6 +140,13 @@ bool has_large_bounds(const RegexTree& tree) {
     if (node.least > kMostRepeats || (node.most > kMostRepeats && node.most != RegexNode::kUnbounded)) return true;
   }
   return false;
+}
+
+// Does every match end where the value does? RE2 looks for such from the end on then, and is soon done.
+bool ends_with_value(const RegexTree& tree, std::uint32_t index) {
+  const RegexNode& node = tree.node(index);
+  if (node.kind == RegexNode::Kind::End) return true;
+  return node.kind == RegexNode::Kind::Sequence && !node.parts.empty() && ends_with_value(tree, node.parts.back());
 }
 
 }  // namespace
@@ -169,21 +203,20 @@ std::unique_ptr<const LinearSearch> LinearSearch::compile(const RegexTree& tree)
   auto automaton = std::make_unique<Automaton>(linear_pattern(tree), options);
   if (!automaton->re.ok()) return nullptr;
   const bool exact = tree.exact() && !has_large_bounds(tree);
-  return std::unique_ptr<const LinearSearch>(new LinearSearch(std::move(automaton), exact));
+  auto beginnings = ends_with_value(tree, tree.root()) ? nullptr : Beginnings::of(tree);
+  return std::unique_ptr<const LinearSearch>(new LinearSearch(std::move(automaton), std::move(beginnings), exact));
 }
 
 bool LinearSearch::may_match(std::string_view value) const {
   if (run_) return find_run(*run_, value).data() != nullptr;
-  const re2::StringPiece text(value.data(), value.size());
-  return automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, nullptr, 0);
+  return automaton_->search({value.data(), value.size()}, beginnings_.get(), nullptr);
 }
 
 std::string_view LinearSearch::find(std::string_view value) const {
   if (run_) return find_run(*run_, value);
   if (value.data() == nullptr) value = "";
-  const re2::StringPiece text(value.data(), value.size());
   re2::StringPiece found;
-  if (!automaton_->re.Match(text, 0, text.size(), RE2::UNANCHORED, &found, 1)) return {};
+  if (!automaton_->search({value.data(), value.size()}, beginnings_.get(), &found)) return {};
   return {found.data(), found.size()};
 }
 

@@ -1,5 +1,5 @@
 // Searching in time that is linear in the value, whatever the value: a deterministic automaton (RE2), made as
-// it is needed, in bounded memory. PCRE2 tries a pattern at each place of the value, and at each may look at all
+// it is needed, in bounded memory. Where few places of a text can be a match's beginning it is asked at those alone. PCRE2 tries a pattern at each place of the value, and at each may look at all
 // that follows; its limits count anew at each place, so that they do not bound a search.
 //
 // The automaton is made from the pattern's tree (regex_tree.h), in bytes: what PCRE2 and RE2 take differently
@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "rules/beginnings.h"
 #include "rules/regex_tree.h"
 
 namespace weir::rules {
@@ -50,12 +51,13 @@ class LinearSearch {
     std::array<bool, 256> set{};
     std::size_t least = 1, most = 1;  // `most`: as many as the match holds, if there are more
   };
-  LinearSearch(std::unique_ptr<Automaton> automaton, bool exact);
+  LinearSearch(std::unique_ptr<Automaton> automaton, std::unique_ptr<const Beginnings> beginnings, bool exact);
   explicit LinearSearch(const Run& run);
   static std::optional<Run> run_of(const RegexTree& tree);
   static std::string_view find_run(const Run& run, std::string_view value);
 
-  std::unique_ptr<Automaton> automaton_;  // or
+  std::unique_ptr<Automaton> automaton_;  // or run_
+  std::unique_ptr<const Beginnings> beginnings_;
   std::optional<Run> run_;
   bool exact_;
 };
