@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -55,5 +56,23 @@ inline __m128i octets_within(__m128i sixteen, char first, char last) {
   return _mm_cmpeq_epi8(_mm_min_epu8(from, _mm_set1_epi8(static_cast<char>(last - first))), from);
 }
 #endif
+
+// Copies the octets in front of the first `stop`, or all, with `to` in place of `from`; returns how many those are. There is room
+// for in.size() at `out`, which is not in `in`.
+inline std::size_t copy_replacing(std::string_view in, char stop, char from, char to, char* out) {
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  for (; i + 16 <= in.size(); i += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
+    const __m128i replaced = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(from));
+    const auto stops = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(stop))));
+    const __m128i change = _mm_and_si128(replaced, _mm_set1_epi8(static_cast<char>(from ^ to)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm_xor_si128(bytes, change));
+    if (stops != 0) return i + static_cast<std::size_t>(std::countr_zero(stops));
+  }
+#endif
+  for (; i < in.size() && in[i] != stop; ++i) out[i] = in[i] == from ? to : in[i];
+  return i;
+}
 
 }  // namespace weir::base

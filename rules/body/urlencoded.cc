@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "engine/base/octets.h"
 #include "rules/body/message.h"
 
 namespace weir::rules::body {
@@ -28,22 +29,20 @@ std::string_view decode_urlencoded(std::string_view text, base::Arena& arena,
   char* const out = arena.allocate(text.size());
   if (out == nullptr) return {};
   char* to = out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '+') {
-      *to++ = ' ';
-    } else if (c != '%') {
-      *to++ = c;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t plain = base::copy_replacing(text.substr(i), '%', '+', ' ', to);
+    to += plain;
+    i += plain;
+    if (i == text.size()) break;
+    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    if (low >= 0) {
+      *to++ = static_cast<char>(high * 16 + low);
+      i += 3;
     } else {
-      const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-      const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-      if (low >= 0) {
-        *to++ = static_cast<char>(high * 16 + low);
-        i += 2;
-      } else {
-        *to++ = '%';
-        ++invalid;
-      }
+      *to++ = '%';
+      ++i;
+      ++invalid;
     }
   }
   const auto length = static_cast<std::size_t>(to - out);

@@ -421,24 +421,11 @@ std::uint8_t best_fit(const Bytes& bytes, std::size_t i, const UnicodeMap* map) 
 
 namespace {
 
-// Puts some of what is before the next percent sign, with spaces for plus signs: sixteen bytes at a time, or one. Returns how many
-// bytes that were. REQUIRES: `in` begins with another byte.
+// Puts what is before the next percent sign, with spaces for plus signs. Returns how many bytes that were.
 std::size_t put_plain(std::string_view in, Writer& out) {
-  std::size_t i = 0;
-#if defined(__SSE2__)
-  for (; i + 16 <= in.size(); i += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
-    const __m128i plus = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('+'));
-    const auto percent = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('%'))));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out.next()), _mm_xor_si128(bytes, _mm_and_si128(plus, _mm_set1_epi8('+' ^ ' '))));
-    const std::size_t n = percent == 0 ? 16 : static_cast<std::size_t>(std::countr_zero(percent));
-    out.skip(n);
-    if (n != 16) return i + n;
-  }
-  if (i != 0) return i;
-#endif
-  out.put(in[0] == '+' ? std::uint8_t{' '} : static_cast<std::uint8_t>(in[0]));
-  return 1;
+  const std::size_t n = base::copy_replacing(in, '%', '+', ' ', out.next());
+  out.skip(n);
+  return n;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <string>
@@ -43,6 +44,26 @@ TEST(Octets, UpToSixteenHaveZeroesBehind) {
   }
 }
 #endif
+
+TEST(Octets, AreCopiedUpToOneWithOthersInPlaceOfSome) {
+  std::mt19937 random(3);
+  std::size_t stopped = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<char> text = random_octets(random() % 70, random);
+    for (char& c : text) {
+      if (random() % 6 == 0) c = '+';
+      if (random() % 40 == 0) c = '%';
+    }
+    std::string want(text.begin(), text.end());
+    want.resize(std::min(want.find('%'), want.size()));
+    stopped += want.size() < text.size() ? 1 : 0;
+    for (char& c : want) c = c == '+' ? ' ' : c;
+    std::vector<char> out(text.size());
+    const std::size_t n = copy_replacing({text.data(), text.size()}, '%', '+', ' ', out.data());
+    ASSERT_EQ(std::string(out.data(), n), want);
+  }
+  EXPECT_GT(stopped, 500U);
+}
 
 }  // namespace
 }  // namespace weir::base
