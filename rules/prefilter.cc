@@ -171,6 +171,26 @@ Outcome outcome_of(const std::vector<Transform>& after, std::string_view text, C
 
 }  // namespace
 
+namespace {
+
+// The signs of which a plain text has fewer, or others, after decoders and removeWhitespace.
+struct Signs {
+  static constexpr bool has(std::uint8_t c) { return c == '+' || c == '\\' || detail::is_blank(c); }
+#if defined(__SSE2__)
+  static __m128i in(__m128i sixteen) {
+    const __m128i plus = _mm_cmpeq_epi8(sixteen, _mm_set1_epi8('+'));
+    const __m128i backslash = _mm_cmpeq_epi8(sixteen, _mm_set1_epi8('\\'));
+    return _mm_or_si128(detail::Blanks::in(sixteen), _mm_or_si128(plus, backslash));
+  }
+#endif
+};
+
+// Copies a text without them: whichever of the transformations come, and in which order, what is left of it is the same. Returns
+// how many bytes that is; `out` has room for all.
+std::size_t squeeze(std::string_view text, char* out) { return detail::pack<Signs>(text, out); }
+
+}  // namespace
+
 bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_view text, const Wanted& asked,
                              std::uint64_t* left, std::uint64_t* scratch) const {
   const Decoding& d = decodings_[kind];
@@ -185,45 +205,20 @@ bool Prefilter::none_decoded(std::size_t kind, ClassMask decoded, std::string_vi
   }
   for (std::size_t w = from; w < to; ++w) any |= left[w];
   if (any == 0 || out.more || text.empty()) return any == 0;
-  // What they need none of is found as well.
-  std::uint64_t by_short = 0;
   std::copy(left + from, left + to, scratch + from);
   for (const ChainNeed& need : d.texts) {
-    if ((need.mask & out.mask) != 0) continue;
-    scratch[need.word] &= ~need.items;
-    by_short |= left[need.word] & need.by_short;
+    if ((need.mask & out.mask) == 0) scratch[need.word] &= ~need.items;
   }
   if (any_of_both(left, scratch, from, to)) return false;
-  const bool packs = d.packs && may_change(Transform::RemoveWhitespace, out.mask);
-  const auto speak_in = [&](std::string_view in) {
-    std::fill_n(scratch, found_words(), std::uint64_t{0});
-    find_pieces(in, out.mask, by_short != 0, d.pieces, scratch);
-    return any_of_both(left, scratch, from, to);
-  };
-  const auto found_in = [&](std::string_view in) {
-    if (speak_in(in)) return true;
-    if (!packs) return false;
-    std::array<char, sizeof(Glimpse::begins)> packed;  // NOLINT: filled as far as it is read
-    const auto end = std::remove_copy_if(in.begin(), in.end(), packed.begin(),
-                                         [](char c) { return detail::is_blank(static_cast<std::uint8_t>(c)); });
-    return speak_in({packed.data(), static_cast<std::size_t>(end - packed.begin())});
-  };
-  if (found_in(text)) return false;
-  if (!out.changes) return true;
-  // Some decoders take backslashes away, others make spaces of plus signs, and a chain may have either or both.
-  std::array<char, sizeof(Glimpse::begins)> changed;  // NOLINT: filled as far as it is read
-  const auto found_without = [&](bool plus, bool backslash) {
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      if (backslash && text[i] == '\\' && i + 1 < text.size()) continue;
-      changed[n++] = plus && text[i] == '+' ? ' ' : text[i];
-    }
-    return found_in({changed.data(), n});
-  };
-  const bool plus = (decoded & class_of('+')) != 0;
-  const bool backslash = (decoded & class_of('\\')) != 0;
-  return !(plus && found_without(true, false)) && !(backslash && found_without(false, true)) &&
-         !(plus && backslash && found_without(true, true));
+  std::array<char, sizeof(Glimpse::begins)> squeezed;  // NOLINT: filled as far as it is read
+  const std::string_view in(squeezed.data(), squeeze(text, squeezed.data()));
+  std::fill_n(scratch, found_words(), std::uint64_t{0});
+  bool several = false;
+  for (const std::uint32_t piece : d.assumed) several |= speak_for(piece, scratch);
+  d.pieces.scan(in, true, [](std::uint32_t) { return true; },
+                [&](std::uint32_t piece) { several |= speak_for(d.numbers[piece], scratch); });
+  if (several) demand_all_texts(out.mask, true, scratch);
+  return !any_of_both(left, scratch, from, to);
 }
 
 void Prefilter::build(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
@@ -326,22 +321,30 @@ void Prefilter::build_pieces(const std::vector<const Item*>& items, std::span<co
   pieces_.build(own);
   for (const PieceScanner::Choice& c : own) piece_classes_.push_back(lowered(classes_of(c.piece->text)));
   if (use.pieces_per_look > 0) selected_after_ = own.size() / use.pieces_per_look;
-  select_decodings();
+  squeeze_decodings();
 }
 
-void Prefilter::select_decodings() {
-  PieceScanner::Draft draft;
+void Prefilter::squeeze_decodings() {
   for (Decoding& d : decodings_) {
-    if (d.items.empty()) continue;
-    Bits chosen((pieces_.size() + 63) / 64);
-    for (std::uint32_t piece = 0; piece < pieces_.size(); ++piece) {
-      for (std::uint32_t i = first_spoken_[piece]; i < first_spoken_[piece + 1]; ++i) {
-        if (bit_of(d.items.data(), spoken_[i].item)) set_bit(chosen.data(), piece);
+    const auto speaks = [&](std::uint32_t piece) {
+      return std::any_of(spoken_.begin() + first_spoken_[piece], spoken_.begin() + first_spoken_[piece + 1],
+                         [&](const Spoken& s) { return bit_of(d.items.data(), s.item); });
+    };
+    std::vector<Piece> squeezed;
+    for (std::uint32_t piece = 0; piece < pieces_.size() && !d.items.empty(); ++piece) {
+      if (!speaks(piece)) continue;
+      // What stands beside it may be gone as well.
+      Piece p;
+      p.text.resize(pieces_.text(piece).size());
+      p.text.resize(squeeze(pieces_.text(piece), p.text.data()));
+      if (p.text.size() < 2) {
+        d.assumed.push_back(piece);
+        continue;
       }
+      squeezed.push_back(std::move(p));
+      d.numbers.push_back(piece);
     }
-    pieces_.draft(chosen.data(), bytes_of(classes::kAll), draft);
-    d.memory = std::make_unique_for_overwrite<std::byte[]>(draft.bytes());
-    pieces_.select(draft, d.memory.get(), d.pieces);
+    d.pieces.build(squeezed);
   }
 }
 

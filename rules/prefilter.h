@@ -213,8 +213,11 @@ class Prefilter {
     // misses one that it needs.
     ClassMask sparks = classes::kAll;
     std::vector<ChainNeed> needs, texts;  // of the items
-    PieceScanner::Selection pieces;       // that they speak of; it lies ...
-    std::unique_ptr<std::byte[]> memory;  // ... here
+    // The pieces that they speak of, squeezed(): as they are found in a squeezed text, whatever of a plain text's signs is decoded
+    // or removed.
+    PieceScanner pieces;
+    std::vector<std::uint32_t> numbers;  // theirs among all pieces
+    std::vector<std::uint32_t> assumed;  // of those of which too little is left
   };
   // The second kind removes white space before.
   [[nodiscard]] const Decoding& decoding(std::size_t kind) const { return decodings_[kind]; }
@@ -223,8 +226,8 @@ class Prefilter {
   // Of a chain: the kind that it is of; kDecodings: of none.
   [[nodiscard]] std::size_t decoding_of(std::size_t chain) const { return chains_.data()[chain].kind; }
   // Does every item of the kind that is asked for miss a class, or a piece of text, that it needs, of what comes of a
-  // decoded value with these classes? `text`: the decoded value, or empty where that is not at hand. `left` and
-  // `scratch` have room for words().
+  // decoded value with these classes? `text`: the decoded value, or empty where that is not at hand. `left` has room for words(),
+  // `scratch` for found_words().
   [[nodiscard]] bool none_decoded(std::size_t kind, ClassMask decoded, std::string_view text, const Wanted& asked,
                                   std::uint64_t* left, std::uint64_t* scratch) const;
 
@@ -272,7 +275,7 @@ class Prefilter {
   void gather_decodings();
   void build_pieces(const std::vector<const Item*>& items, std::span<const PieceScanner::Choice> pieces,
                     const Optimisations& use);
-  void select_decodings();
+  void squeeze_decodings();
   void demand_all_texts(ClassMask mask, bool short_ones, std::uint64_t* hits) const;
   [[nodiscard]] static std::size_t resized(const Chain& chain, std::uint64_t altering, std::string_view value,
                                            std::size_t& decoded);

@@ -2,12 +2,14 @@
 // the output writer.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 
 #include "engine/base/arena.h"
+#include "engine/base/octets.h"
 #include "rules/transforms/transform.h"
 
 namespace weir::rules::detail {
@@ -94,6 +96,48 @@ std::size_t count_bytes(std::string_view s, Wanted wanted) {
   for (const char c : s)
     n += static_cast<std::size_t>(wanted(static_cast<std::uint8_t>(c)));
   return n;
+}
+
+// The bytes that removeWhitespace takes away, in one and in sixteen (all bits of those are set).
+struct Blanks {
+  static constexpr bool has(std::uint8_t c) { return is_blank(c); }
+#if defined(__SSE2__)
+  static __m128i in(__m128i sixteen) {
+    const __m128i no_break = _mm_cmpeq_epi8(sixteen, _mm_set1_epi8(static_cast<char>(kNoBreakSpace)));
+    const __m128i space = _mm_cmpeq_epi8(sixteen, _mm_set1_epi8(' '));
+    return _mm_or_si128(_mm_or_si128(space, no_break), base::octets_within(sixteen, '\t', '\r'));
+  }
+#endif
+};
+
+// Copies all but the unwanted bytes, which are few; returns how many that are. There is room for in.size() at `out`.
+template <class Unwanted>
+std::size_t pack(std::string_view in, char* out) {
+  std::size_t to = 0;
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  const auto copy = [&](std::size_t from) {  // sixteen bytes, of which perhaps only the first are meant
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + to), _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + from)));
+  };
+  // What is read begins up to 15 bytes into the block; what is written never is ahead of what was read.
+  for (; i + 32 <= in.size(); i += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
+    std::size_t from = 0;
+    for (auto left = static_cast<unsigned>(_mm_movemask_epi8(Unwanted::in(bytes))); left != 0; left &= left - 1) {
+      const auto at = static_cast<std::size_t>(std::countr_zero(left));
+      copy(i + from);
+      to += at - from;
+      from = at + 1;
+    }
+    copy(i + from);
+    to += 16 - from;
+  }
+#endif
+  for (; i < in.size(); ++i) {
+    out[to] = in[i];
+    to += Unwanted::has(static_cast<std::uint8_t>(in[i])) ? 0 : 1;
+  }
+  return to;
 }
 
 inline std::size_t find_byte(std::string_view s, char c, std::size_t from = 0) {

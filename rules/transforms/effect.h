@@ -45,7 +45,7 @@ struct Glimpse {
   static constexpr std::size_t kLeast = 64;
   std::size_t length = 0;
   ClassMask mask = 0;
-  std::array<char, 256> begins;  // NOLINT: filled as far as there is anything
+  std::array<char, 1024> begins;  // NOLINT: filled as far as there is anything
 };
 void decode_base64(std::string_view value, bool solid, std::size_t least, Glimpse& out);
 

@@ -47,41 +47,6 @@ Transformed remove_bytes(std::string_view in, base::Arena& arena, Unwanted unwan
   return out.finish();
 }
 
-#if defined(__SSE2__)
-
-// Copies all but white space, of which there is none before `first`; gives back how much. `out` has room for in.size().
-std::size_t pack_words(std::string_view in, std::size_t first, char* out) {
-  std::memcpy(out, in.data(), first);
-  std::size_t to = first;
-  std::size_t i = first;
-  const auto copy = [&](std::size_t from) {  // sixteen bytes, of which perhaps only the first are meant
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + to), _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + from)));
-  };
-  // What is read begins up to 15 bytes into the block; what is written never is ahead of what was read.
-  for (; i + 32 <= in.size(); i += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in.data() + i));
-    const __m128i blank = _mm_or_si128(
-        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(static_cast<char>(kNoBreakSpace)))),
-        base::octets_within(bytes, '\t', '\r'));
-    std::size_t from = 0;
-    for (auto left = static_cast<unsigned>(_mm_movemask_epi8(blank)); left != 0; left &= left - 1) {
-      const auto at = static_cast<std::size_t>(std::countr_zero(left));
-      copy(i + from);
-      to += at - from;
-      from = at + 1;
-    }
-    copy(i + from);
-    to += 16 - from;
-  }
-  for (; i < in.size(); ++i) {
-    out[to] = in[i];
-    to += is_blank(static_cast<std::uint8_t>(in[i])) ? 0 : 1;
-  }
-  return to;
-}
-
-#endif
-
 }  // namespace
 
 Transformed lowercase(std::string_view in, base::Arena& arena) {
@@ -118,17 +83,14 @@ Transformed replace_nulls(std::string_view in, base::Arena& arena) {
 }
 
 Transformed remove_whitespace(std::string_view in, base::Arena& arena) {
-#if defined(__SSE2__)
   const std::size_t first = find_first(in, is_blank);
   if (first == in.size()) return unchanged(in);
   char* const out = arena.allocate(in.size());
   if (out == nullptr) return Writer::failed();
-  const std::size_t n = pack_words(in, first, out);
+  std::memcpy(out, in.data(), first);
+  const std::size_t n = first + pack<Blanks>(in.substr(first), out + first);
   arena.shrink(out, in.size(), n);
   return {{out, n}, true};
-#else
-  return remove_bytes(in, arena, is_blank);
-#endif
 }
 
 Transformed compress_whitespace(std::string_view in, base::Arena& arena) {
