@@ -71,6 +71,7 @@ __attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::si
   __m256i digit = lower;
   __m256i space = lower;
   ClassMask mask = 0;
+  __m256i sign = _mm256_set1_epi8('a');  // the last that was looked up, if any: text mostly repeats one
   const std::size_t last = n - 32;
   for (std::size_t at = 0;; at = at + 32 < last ? at + 32 : last) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + at));
@@ -85,6 +86,7 @@ __attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::si
     auto others = ~static_cast<std::uint32_t>(
         _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(l, u), _mm256_or_si256(d, s))));
     if (mask == kOthers) others = 0;  // there is nothing more to find
+    if (others != 0) others &= ~static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, sign)));
     // What base64Decode makes of text is full of these.
     if (const auto high = static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes)) & others; high != 0) {
       const __m256i blank = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(static_cast<char>(0xa0)));
@@ -93,8 +95,13 @@ __attribute__((target("avx2"))) ClassMask classes_of_long(const char* p, std::si
       if ((high & ~blanks) != 0) mask |= class_of(static_cast<char>(0x80));
       others &= ~high;
     }
-    for (; others != 0; others &= others - 1) {
-      mask |= kClassOf[static_cast<std::uint8_t>(p[at + static_cast<std::size_t>(std::countr_zero(others))])];
+    if (others != 0) {
+      char byte = 0;
+      for (; others != 0; others &= others - 1) {
+        byte = p[at + static_cast<std::size_t>(std::countr_zero(others))];
+        mask |= kClassOf[static_cast<std::uint8_t>(byte)];
+      }
+      sign = _mm256_set1_epi8(byte);
     }
     if (at == last) break;
   }

@@ -201,8 +201,8 @@ Scan::Judged Scan::judge_changed(std::size_t chain, ClassMask mask) {
 // Do the classes of what the chain's last transformation is given rule all of its items out? Known only where that
 // has been made. Most chains end in several decoders, of which only the first finds anything to decode.
 bool Scan::hopeless(const Slot& slot, const Verdict::Changed& c) const {
-  if (c.parent == 0 || slot.forms == nullptr || !prefilter_.trusts_effects()) return false;
-  Form* const from = slot.forms->at(c.parent);
+  if (c.parent == 0 || slot.made.forms() == nullptr || !prefilter_.trusts_effects()) return false;
+  Form* const from = slot.made.forms()->at(c.parent);
   if (from == nullptr) return false;
   ClassMask may = FormContext::mask_of(*from);
   if (may_change(c.last, may)) may |= outcome(c.last, may);
@@ -279,7 +279,9 @@ void Scan::change(Slot& slot, const Verdict& v, std::uint64_t* hits) {
 // `hits` is scratch: what it says is copied.
 void Scan::scan(Slot& slot) {
   std::uint64_t* const hits = tx_.scratch.hits.data();
-  Verdict& v = tx_.masks->look_up(prefilter_, classes_of(slot.text), wanted_);
+  const ClassMask mask = classes_of(slot.text);
+  slot.made.classify(mask);
+  Verdict& v = tx_.masks->look_up(prefilter_, mask, wanted_);
   tx_.work += slot.text.size() + words_;
   look(slot.text, v, hits);
   if (v.changes != 0) change(slot, v, hits);

@@ -27,6 +27,10 @@ Form* FormContext::transform(const Form& from, Transform t) const {
   }
   made->text = out.value;
   made->changed = out.changed;
+  if (from.classified && tells_classes(t)) {
+    made->mask = classes_after(t, from.mask);
+    made->classified = true;
+  }
   made->same = from.same && (!out.changed || only_case(t) ||
                              (t == Transform::CmdLine && fold_equal(in, out.value)));
   return made;
@@ -58,21 +62,21 @@ void ChainSteps::build(const std::vector<ChainNode>& chains) {
 
 // The form behind `node`, whose parent's is `from`. Where the transformations on the way to `from`
 // changed nothing, or less than all of them did, another chain may have come the same way.
-Form* FormContext::step(Slot& slot, Form& from, std::uint16_t node) const {
+Form* FormContext::step(Forms& forms, Form& from, std::uint16_t node) const {
   const Transform t = (*chains)[node].transform;
-  const bool kept = unchanged && keeps(t, mask_of(from));
+  const bool kept = unchanged && keeps(t, from.text, mask_of(from));
   if (kept && cache && !from.changed) {
-    return slot.forms->add(node, &from, *arena) ? &from : nullptr;  // says nothing else than a form of its own would
+    return forms.add(node, &from, *arena) ? &from : nullptr;  // says nothing else than a form of its own would
   }
   std::uint16_t like = cache ? steps->next(from.node, t) : node;
   if (like == 0) like = node;
-  Form* made = slot.forms->at(like);
+  Form* made = forms.at(like);
   if (made == nullptr) {
     made = kept ? unchanged_copy(from) : transform(from, t);
-    if (made == nullptr || !slot.forms->add(like, made, *arena)) return nullptr;
+    if (made == nullptr || !forms.add(like, made, *arena)) return nullptr;
     made->node = made->changed ? like : from.node;
   }
-  return like == node || slot.forms->add(node, made, *arena) ? made : nullptr;
+  return like == node || forms.add(node, made, *arena) ? made : nullptr;
 }
 
 Forms* Forms::make(std::size_t chains, base::Arena& arena) {
@@ -101,28 +105,28 @@ bool Forms::add(std::uint16_t node, Form* form, base::Arena& arena) {
 }
 
 Form& FormContext::form(Slot& slot, std::uint16_t node) const {
-  if (slot.forms == nullptr || !cache) {
-    slot.forms = Forms::make(chains->size(), *arena);
-    if (slot.forms == nullptr) return spare(slot.text);
-  }
-  if (Form* const known = slot.forms->at(node); known != nullptr) return *known;
-  if (slot.forms->at(0) == nullptr) {
-    Form* const whole = arena->make<Form>();
-    if (whole == nullptr || !slot.forms->add(0, whole, *arena)) return spare(slot.text);
+  if (slot.made.forms() == nullptr || !cache) {
+    Forms* const forms = Forms::make(chains->size(), *arena);
+    Form* const whole = forms == nullptr ? nullptr : arena->make<Form>();
+    if (whole == nullptr || !forms->add(0, whole, *arena)) return spare(slot.text);
     whole->text = slot.text;
-    if (node == 0) return *whole;
+    whole->classified = slot.made.classified();
+    if (whole->classified) whole->mask = slot.made.mask();
+    slot.made.set(forms);
   }
+  Forms& forms = *slot.made.forms();
+  if (Form* const known = forms.at(node); known != nullptr) return *known;
   // Up to the nearest ancestor that is there, then down again.
   std::array<std::uint16_t, kMaxChain + 1> path;  // NOLINT: filled as far as it is read
   std::size_t depth = 0;
   std::uint16_t at = node;
-  while (slot.forms->at(at) == nullptr) {
+  while (forms.at(at) == nullptr) {
     path[depth++] = at;
     at = (*chains)[at].parent;
   }
-  Form* form = slot.forms->at(at);
+  Form* form = forms.at(at);
   while (depth > 0) {
-    Form* next = step(slot, *form, path[--depth]);
+    Form* next = step(forms, *form, path[--depth]);
     if (next == nullptr) return spare(form->text);
     form = next;
   }

@@ -78,9 +78,26 @@ class Forms {
   std::uint16_t count_ = 0, capacity_ = 0;
 };
 
+// A value's forms, and until there are any the classes of its bytes, if they are known.
+class FormsOfValue {
+ public:
+  [[nodiscard]] Forms* forms() const { return (bits_ & kClasses) != 0 ? nullptr : reinterpret_cast<Forms*>(bits_); }
+  void set(Forms* forms) { bits_ = reinterpret_cast<std::uint64_t>(forms); }
+  [[nodiscard]] bool classified() const { return (bits_ & kClasses) != 0; }
+  [[nodiscard]] ClassMask mask() const { return bits_ & ~kClasses; }  // REQUIRES: classified()
+  void classify(ClassMask mask) {
+    if (bits_ == 0) bits_ = mask | kClasses;
+  }
+
+ private:
+  static constexpr std::uint64_t kClasses = std::uint64_t{1} << 63;
+  static_assert((classes::kAll & kClasses) == 0 && sizeof(Forms*) == sizeof(std::uint64_t));
+  std::uint64_t bits_ = 0;
+};
+
 struct Slot {
   std::string_view text;
-  Forms* forms = nullptr;         // null until the first transformation
+  FormsOfValue made{};
   std::uint64_t* hits = nullptr;  // items that may match it (prefilter.h); null: none
   ValueCache::Entry* entry = nullptr;  // where hits are remembered, ...
   std::uint32_t added = 0;             // ... unless that is another by now
@@ -129,7 +146,7 @@ class FormContext {
  private:
   Form* transform(const Form& from, Transform t) const;
   Form* unchanged_copy(const Form& from) const;
-  Form* step(Slot& slot, Form& from, std::uint16_t node) const;
+  Form* step(Forms& forms, Form& from, std::uint16_t node) const;
   // What is handed out when even a Form cannot be had.
   Form& spare(std::string_view text) const;
   mutable Form spare_;

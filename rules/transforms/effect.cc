@@ -142,6 +142,12 @@ bool keeps(Transform t, ClassMask present) {
   }
 }
 
+// (Text has spaces, for which alone cmdLine would go through it.)
+bool keeps(Transform t, std::string_view value, ClassMask present) {
+  if (keeps(t, present)) return true;
+  return t == Transform::CmdLine && (present & classes::kUpper) == 0 && cmd_line_leaves(value, present);
+}
+
 bool leaves(Transform t, std::string_view value, ClassMask present) {
   if (!may_change(t, present)) return true;
   if (value.empty()) return false;
@@ -211,6 +217,10 @@ bool nothing_encoded(std::string_view value, ClassMask present) {
 std::size_t result_bound(Transform t, std::string_view value) {
   if (t != Transform::Base64Decode) return output_bound(t, value.size());
   return output_bound(t, base64_reach(value));
+}
+
+ClassMask classes_after(Transform t, ClassMask present) {
+  return t == Transform::Lowercase ? lowered(present) : present & ~(kBlanks | kNoBreak);
 }
 
 ClassMask outcome(Transform t, ClassMask present) {

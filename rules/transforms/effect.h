@@ -22,6 +22,9 @@ namespace weir::rules {
 // True: `t` leaves every value with these classes of bytes exactly as it is.
 [[nodiscard]] bool keeps(Transform t, ClassMask present);
 
+// True: `t` leaves this value, whose classes these are, exactly as it is. Quick, and may say false where nothing would change.
+[[nodiscard]] bool keeps(Transform t, std::string_view value, ClassMask present);
+
 // True: `t` leaves this value as it is, but for case. `present` are its classes. Quick, and may say
 // false where nothing would change.
 [[nodiscard]] bool leaves(Transform t, std::string_view value, ClassMask present);
@@ -58,6 +61,12 @@ struct Base64Bound {
 
 // How many characters of base64 the value begins with.
 [[nodiscard]] std::size_t base64_reach(std::string_view value);
+
+// Is it known which classes the result holds, and no others, for any value with some known ones? Which those are.
+[[nodiscard]] constexpr bool tells_classes(Transform t) {
+  return t == Transform::Lowercase || t == Transform::RemoveWhitespace;
+}
+[[nodiscard]] ClassMask classes_after(Transform t, ClassMask present);
 
 // Classes of bytes that the result may hold, for a value that holds (some of) `present`.
 [[nodiscard]] ClassMask outcome(Transform t, ClassMask present);

@@ -456,6 +456,10 @@ void check_effect(Transform t, const std::string& value, std::size_t& left) {
     ASSERT_EQ(out.value, value) << transform_name(t);
     ASSERT_FALSE(out.changed) << transform_name(t) << " of '" << value << "'";
   }
+  if (keeps(t, value, present)) {
+    ASSERT_EQ(out.value, value) << transform_name(t);
+    ASSERT_FALSE(out.changed) << transform_name(t) << " of '" << value << "'";
+  }
   if (leaves(t, value, present)) {
     ASSERT_TRUE(same) << transform_name(t) << " of '" << value << "'";
     ++left;

@@ -509,6 +509,20 @@ TEST(Transforms, DecodedBase64IsToldWithoutMakingIt) {
   EXPECT_EQ(std::string_view(told.begins.data(), told.begins.size()), std::string_view(made).substr(0, told.begins.size()));
 }
 
+// Where it is known which classes come of a value's, those are the classes of what comes of it.
+TEST(Transforms, TellTheClassesOfTheirResults) {
+  std::size_t told = 0;
+  for (const Transform t : kAll) {
+    if (!tells_classes(t)) continue;
+    ++told;
+    for_all("aZ\xa0 \v\xe9+"s, 5, [&](const std::string& in) { ASSERT_EQ(classes_after(t, classes_of(in)), classes_of(run(t, in))) << in; });
+    std::string all;
+    for (unsigned c = 0; c < 256; ++c) all += static_cast<char>(c);
+    EXPECT_EQ(classes_after(t, classes_of(all)), classes_of(run(t, all)));
+  }
+  EXPECT_EQ(told, 2U);
+}
+
 // Whatever order they come in, and however often, they take backslashes away and make spaces of plus signs.
 TEST(Transforms, WhereNothingIsEncodedTheClassesAreKnown) {
   constexpr Transform kDecoders[] = {Transform::UrlDecode, Transform::UrlDecodeUni, Transform::JsDecode};
