@@ -46,7 +46,7 @@ void MaskTable::prepare(const Prefilter& prefilter, Of of) {
 }
 
 void MaskTable::make_selection(const Prefilter& prefilter, Prefilter::Verdict& verdict) {
-  verdict.asked = 0;
+  verdict.looks = 0;
   const std::size_t words = prefilter.found_words() * sizeof(std::uint64_t);
   std::fill(chosen_.begin(), chosen_.end(), std::uint64_t{0});
   prefilter.choose(verdict, chosen_.data(), chosen_possible_.data());

@@ -31,9 +31,14 @@ class MaskTable {
   // The same for masks that come again: null where this one has not been asked for lately. (What base64Decode makes of text has ever
   // other classes.)
   Prefilter::Verdict* look_up_again(const Prefilter& prefilter, ClassMask mask, const Prefilter::Wanted& wanted);
-  // The selection of a verdict, which look_up() said last; null: it has none yet. Valid until the next call.
-  const Prefilter::Selection* select(const Prefilter& prefilter, Prefilter::Verdict& verdict) {
-    if (verdict.selection == nullptr && verdict.asked++ >= selected_after_) make_selection(prefilter, verdict);
+  // The selection of a verdict, which look_up() said last, for a look at so many bytes; null: it has none yet. Valid until the next
+  // call.
+  const Prefilter::Selection* select(const Prefilter& prefilter, Prefilter::Verdict& verdict, std::size_t bytes) {
+    if (verdict.selection != nullptr) return verdict.selection;
+    // A look at more bytes than these is worth several.
+    constexpr std::size_t kBytesOfLook = 256;
+    verdict.looks += 1 + bytes / kBytesOfLook;
+    if (verdict.looks > selected_after_) make_selection(prefilter, verdict);
     return verdict.selection;
   }
 

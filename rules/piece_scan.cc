@@ -86,10 +86,6 @@ std::size_t rarest_window(std::string_view text, std::size_t length) {
   return best;
 }
 
-bool is_word(char c) {
-  return word_bytes()[static_cast<std::uint8_t>(c)];
-}
-
 // Kinds of bytes: letters by how often they stand in text, alone or some together, so that all kinds are about as frequent;
 // what else is part of a word; what is not.
 constexpr unsigned kDigits = 12;  // and '_'
@@ -111,6 +107,11 @@ constexpr std::array<std::uint8_t, 256> kinds() {
   for (const char c : std::string_view("\0 \t\n\v\f\r", 7)) out[static_cast<std::uint8_t>(c)] = kBlanks;
   for (const char c : std::string_view("/.-:")) out[static_cast<std::uint8_t>(c)] = kMarks;
   return out;
+}
+
+bool is_word(char c) {
+  static constexpr auto kKind = kinds();
+  return kKind[static_cast<std::uint8_t>(c)] <= kDigits;
 }
 
 // Is the edge as required, where `beside` is the byte there, or null at the end of the value?
@@ -308,8 +309,8 @@ PieceScanner::Behind PieceScanner::behind_pieces(const ByteSet& alphabet) {
   return behind;
 }
 
-// Adds the windows of four bytes that the piece of the place may begin. False: they are too many.
-bool PieceScanner::extend(std::size_t place, const Behind& behind, std::vector<Extended>& out) const {
+// Adds the windows of so many bytes that the piece of the place may begin. False: they are too many.
+bool PieceScanner::extend(std::size_t place, std::size_t length, const Behind& behind, std::vector<Extended>& out) const {
   const Stored& piece = pieces_[places_[place].piece];
   const auto& beside = behind[static_cast<std::size_t>(piece.right)];
   const auto& any = behind[static_cast<std::size_t>(Piece::Edge::Open)];
@@ -322,7 +323,7 @@ bool PieceScanner::extend(std::size_t place, const Behind& behind, std::vector<E
   for (std::uint32_t c = 0; c < beside.size(); ++c) {
     if (!beside[c]) continue;
     const std::uint32_t with = begin | c << (8 * piece.length);
-    if (piece.length + 1 == kWindow) {
+    if (piece.length + 1 == length) {
       if (!add(with)) return false;
       continue;
     }
@@ -330,6 +331,18 @@ bool PieceScanner::extend(std::size_t place, const Behind& behind, std::vector<E
       if (any[d] && !add(with | d << 24)) return false;
     }
   }
+  return true;
+}
+
+// The chosen pieces that are shorter than those of `table`, as windows of it. False: they are too many.
+bool PieceScanner::extend_all(std::size_t table, const Behind& behind, Draft& out) const {
+  out.extended_.clear();
+  out.table_ = table;
+  for (std::size_t i = first_[table + 1]; i < places_.size(); ++i) {
+    if (bit_of(out.pieces_, places_[i].piece) && !extend(i, kWindow - table, behind, out.extended_)) return false;
+  }
+  std::sort(out.extended_.begin(), out.extended_.end(),
+            [](const Extended& a, const Extended& b) { return a.hash != b.hash ? a.hash < b.hash : a.place < b.place; });
   return true;
 }
 
@@ -341,15 +354,14 @@ void PieceScanner::draft(const std::uint64_t* pieces, const ByteSet& alphabet, D
     for (std::size_t i = first_[k]; i < first_[k + 1]; ++i) out.counts_[k] += bit_of(pieces, places_[i].piece) ? 1 : 0;
   }
   const Behind behind = behind_pieces(alphabet);
-  for (std::size_t i = first_[1]; i < places_.size(); ++i) {
-    if (!bit_of(pieces, places_[i].piece) || extend(i, behind, out.extended_)) continue;
-    out.extended_.clear();
+  for (std::size_t table = 0; table + 1 < kLengths; ++table) {
+    if (!extend_all(table, behind, out)) continue;
+    if (out.extended_.empty()) return;
+    out.counts_[table] += out.extended_.size();
+    std::fill(out.counts_.begin() + static_cast<std::ptrdiff_t>(table) + 1, out.counts_.end(), 0);
     return;
   }
-  if (out.extended_.empty()) return;
-  std::sort(out.extended_.begin(), out.extended_.end(),
-            [](const Extended& a, const Extended& b) { return a.hash != b.hash ? a.hash < b.hash : a.place < b.place; });
-  out.counts_ = {out.counts_[0] + out.extended_.size()};
+  out.extended_.clear();
 }
 
 namespace {
@@ -403,7 +415,7 @@ void PieceScanner::lay_out(const Draft* draft, const Counts& counts, std::byte* 
       out.lengths = k + 1;
     };
     const std::vector<Extended> none;
-    const std::vector<Extended>& extended = draft != nullptr && k == 0 ? draft->extended_ : none;
+    const std::vector<Extended>& extended = draft != nullptr && k == draft->table_ ? draft->extended_ : none;
     auto next = extended.begin();
     for (std::size_t i = first_[k]; i < first_[k + 1] && counts[k] != 0; ++i) {
       if (draft != nullptr && !bit_of(draft->pieces_, places_[i].piece)) continue;
@@ -419,7 +431,7 @@ void PieceScanner::lay_out(const Draft* draft, const Counts& counts, std::byte* 
     }
     out.tables[k] = {bits, before, windows, 32 - log};
   }
-  if (draft != nullptr && !draft->extended_.empty()) out.begins = out.least;
+  if (draft != nullptr && !draft->extended_.empty()) out.begins[draft->table_] = out.least;
 }
 
 void PieceScanner::select(const Draft& draft, std::byte* memory, Selection& out) const {

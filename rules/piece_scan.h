@@ -42,7 +42,7 @@ class PieceScanner {
   void build(std::span<const Choice> pieces);
   void build(const std::vector<Piece>& pieces);
 
-  // Calls found(piece number) for each occurrence of a piece for which matters(piece number) says true, in no
+  // Calls found(piece number) for each piece that occurs and for which matters(piece number) says true, in no
   // particular order; may repeat itself.
   template <class Matters, class Found>
   void scan(std::string_view text, bool short_ones, Matters matters, Found found) const {
@@ -57,7 +57,7 @@ class PieceScanner {
   void draft(const std::uint64_t* pieces, const ByteSet& alphabet, Draft& out) const;
   // `memory`: draft.bytes(), aligned to eight, in which the selection lies. It is of this scanner alone, until build().
   void select(const Draft& draft, std::byte* memory, Selection& out) const;
-  // Calls found(piece number) for each occurrence of one of them. `short_ones`: as above, but may also be found otherwise.
+  // Calls found(piece number) for each of them that occurs, as above. `short_ones`: as above, but may also be found otherwise.
   template <class Found>
   void scan(const Selection& selection, std::string_view text, bool short_ones, Found found) const;
 
@@ -103,7 +103,7 @@ class PieceScanner {
     const Place* places = nullptr;
     std::size_t lengths = 0;  // tables up to the last that has anything in it
     std::size_t least = SIZE_MAX;  // bytes of the shortest piece
-    std::size_t begins = kWindow;  // so many bytes are left where the last window begins that is looked up among those of four
+    std::array<std::size_t, kLengths> begins{4, 3, 2};  // so many bytes are left where the last window begins, by table
   };
   // Of a window whose bit is set.
   [[nodiscard]] static const Windows* windows_of(const Table& table, std::uint32_t window) {
@@ -141,13 +141,30 @@ class PieceScanner {
     std::size_t end_at_ = 0;
     std::array<char, kLead + 2 * kBlock> end_;  // NOLINT: filled as far as anything in it means something
   };
+  // Pieces that have been found in a text: those that come last of many. Words recur.
+  class Recent {
+   public:
+    Recent() { pieces_.fill(kNone); }
+    [[nodiscard]] bool has(std::uint32_t piece) const { return pieces_[piece % kMost] == piece; }
+    void add(std::uint32_t piece) { pieces_[piece % kMost] = piece; }
+
+   private:
+    static constexpr std::size_t kMost = 32;
+    static constexpr std::uint32_t kNone = 0xffffffff;
+    std::array<std::uint32_t, kMost> pieces_;
+  };
+  // A text that is gone through.
+  struct Pass {
+    explicit Pass(std::string_view text) : blocks(text) {}
+    Blocks blocks;
+    Recent recent;
+  };
   template <class Matters, class Found>
-  void look(const Place* places, const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters,
+  void look(const Place* places, const Windows* windows, Pass& pass, std::size_t at, Matters& matters,
             Found& found) const;
   // The places of the block at `at` that are in `may`, for windows of so much less than kWindow.
   template <std::size_t kShorter, class Matters, class Found>
-  void look_at(const Index& index, const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters,
-               Found& found) const;
+  void look_at(const Index& index, Pass& pass, std::size_t at, std::uint64_t may, Matters& matters, Found& found) const;
   template <class Matters, class Found>
   void scan_for(const Index& index, std::string_view text, bool short_ones, Matters& matters, Found& found) const;
   // Of `n` places from `p` on, at most kBlock: those whose window may be one of the first `lengths` tables', by bits,
@@ -161,7 +178,7 @@ class PieceScanner {
     std::uint16_t before, behind;  // as in Windows
   };
   using Counts = std::array<std::size_t, kLengths>;  // windows, by length
-  // A window of four bytes that begins with a short piece.
+  // A window that begins with a shorter piece.
   struct Extended {
     std::uint32_t hash;
     std::uint32_t place;  // of the piece
@@ -169,7 +186,8 @@ class PieceScanner {
   void fill(std::size_t length, std::span<const Choice> pieces);
   using Behind = std::array<std::array<bool, 256>, 3>;  // bytes as folded, by the edge of the piece in front
   static Behind behind_pieces(const ByteSet& alphabet);
-  bool extend(std::size_t place, const Behind& behind, std::vector<Extended>& out) const;
+  bool extend(std::size_t place, std::size_t length, const Behind& behind, std::vector<Extended>& out) const;
+  bool extend_all(std::size_t table, const Behind& behind, Draft& out) const;
   [[nodiscard]] static std::size_t bytes_for(const Counts& counts);
   // `draft`: null for all pieces, whose places are places_ then.
   void lay_out(const Draft* draft, const Counts& counts, std::byte* memory, Index& out) const;
@@ -194,8 +212,10 @@ class PieceScanner::Draft {
   const std::uint64_t* pieces_ = nullptr;
   Counts counts_{};
   // Where a text can hold few bytes a short piece is followed by few things: it is looked for as what it makes with each of them,
-  // among the windows of four bytes, for which a place of a text is looked up once and not three times. In order of hashes.
+  // among the windows of four bytes, so that a place of a text is looked up once and not three times; if these are too many, among
+  // those of three, and twice. In order of hashes.
   std::vector<Extended> extended_;
+  std::size_t table_ = 0;  // whose windows they are
 };
 
 class PieceScanner::Selection {
@@ -217,10 +237,10 @@ inline std::uint32_t PieceScanner::folded(const char* p, std::size_t n) {
 }
 
 template <class Matters, class Found>
-void PieceScanner::look(const Place* places, const Windows* windows, const Blocks& blocks, std::size_t at, Matters& matters,
+void PieceScanner::look(const Place* places, const Windows* windows, Pass& pass, std::size_t at, Matters& matters,
                         Found& found) const {
   constexpr std::uint64_t kFold = 0x2020202020202020U;
-  const char* const window = blocks.from(at);
+  const char* const window = pass.blocks.from(at);
   const std::size_t readable = at < kLead ? at : kLead;  // before it
   const Place* const end = places + windows[1].first;
   for (const Place* place = places + windows[0].first; place != end; ++place) {
@@ -228,17 +248,20 @@ void PieceScanner::look(const Place* places, const Windows* windows, const Block
     std::uint64_t here = 0;
     __builtin_memcpy(&here, window - place->back, sizeof(here));
     if (((here | kFold) ^ place->around) << place->missing != 0) continue;
-    if (place->offset > at || !matters(place->piece)) continue;
-    if (occurs(pieces_.data()[place->piece], blocks.text(), at - place->offset)) found(place->piece);
+    if (place->offset > at || pass.recent.has(place->piece) || !matters(place->piece)) continue;
+    if (!occurs(pieces_.data()[place->piece], pass.blocks.text(), at - place->offset)) continue;
+    pass.recent.add(place->piece);
+    found(place->piece);
   }
 }
 
 template <std::size_t kShorter, class Matters, class Found>
-void PieceScanner::look_at(const Index& index, const Blocks& blocks, std::size_t at, std::uint64_t may, Matters& matters,
+void PieceScanner::look_at(const Index& index, Pass& pass, std::size_t at, std::uint64_t may, Matters& matters,
                            Found& found) const {
   constexpr std::size_t kLength = kWindow - kShorter;
+  const Blocks& blocks = pass.blocks;
   const std::size_t left = blocks.text().size() - at;
-  const std::size_t begins = kShorter == 0 ? index.begins : kLength;
+  const std::size_t begins = index.begins[kShorter];
   const std::size_t places = left < begins ? 0 : left - begins + 1;
   if (places < kBlock) may &= (std::uint64_t{1} << places) - 1;
   std::uint64_t last = ~std::uint64_t{0};  // no window is that
@@ -254,7 +277,7 @@ void PieceScanner::look_at(const Index& index, const Blocks& blocks, std::size_t
     const unsigned before = kind_of(place == 0 ? kNoByte : here[-1]);
     const unsigned behind = kind_of(here[kLength]);
     if (((windows->before >> before) & (windows->behind >> behind) & 1U) == 0) continue;
-    look(index.places, windows, blocks, place, matters, found);
+    look(index.places, windows, pass, place, matters, found);
   }
 }
 
@@ -262,14 +285,14 @@ template <class Matters, class Found>
 void PieceScanner::scan_for(const Index& index, std::string_view text, bool short_ones, Matters& matters, Found& found) const {
   const std::size_t lengths = short_ones ? index.lengths : index.lengths < 1 ? index.lengths : 1;
   if (text.size() < index.least || lengths == 0) return;
-  const Blocks blocks(text);
+  Pass pass(text);
   for (std::size_t at = 0; at < text.size(); at += kBlock) {
     const std::size_t n = text.size() - at < kBlock ? text.size() - at : kBlock;
     std::array<std::uint64_t, kLengths> may;  // NOLINT: as many as are asked for
-    candidates(index, lengths, blocks.from(at), n, may.data());
-    look_at<0>(index, blocks, at, may[0], matters, found);
-    if (lengths > 1) look_at<1>(index, blocks, at, may[1], matters, found);
-    if (lengths > 2) look_at<2>(index, blocks, at, may[2], matters, found);
+    candidates(index, lengths, pass.blocks.from(at), n, may.data());
+    look_at<0>(index, pass, at, may[0], matters, found);
+    if (lengths > 1) look_at<1>(index, pass, at, may[1], matters, found);
+    if (lengths > 2) look_at<2>(index, pass, at, may[2], matters, found);
   }
 }
 

@@ -465,7 +465,7 @@ void Prefilter::judge_items(ClassMask mask, const Wanted& asked, Verdict& v) con
   }
   for (std::size_t w = 0; w < words_; ++w) v.by_short[w] &= ~v.free[w];
   v.selection = nullptr;
-  v.asked = 0;
+  v.looks = 0;
 }
 
 void Prefilter::judge(ClassMask mask, const Wanted& asked, Verdict& v, std::uint64_t* after) const {

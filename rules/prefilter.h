@@ -171,7 +171,7 @@ class Prefilter {
     std::uint64_t checks = 0;  // ... and those for which a look at the value can tell that they do not
     std::uint64_t other_checks = 0;  // checks, of whatever sort, of chains that are of no decoding()
     const Selection* selection = nullptr;  // MaskTable's, ...
-    std::uint32_t asked = 0;               // ... and how often it has been asked for one
+    std::size_t looks = 0;                 // ... and the looks that were made without one
   };
   // `verdict` has room as in MaskTable, `scratch` for words().
   void judge(ClassMask mask, const Wanted& asked, Verdict& verdict, std::uint64_t* scratch) const;

@@ -100,7 +100,7 @@ void Scan::look(std::string_view text, Verdict& v, std::uint64_t* out) {
   std::fill(out, out + (left.texts != 0 ? prefilter_.found_words() : words_), std::uint64_t{0});
   if (left.any == 0) return;
   if (left.texts != 0) {
-    if (selection == nullptr && tx_.trace == nullptr) selection = tx_.masks->select(prefilter_, v);
+    if (selection == nullptr && tx_.trace == nullptr) selection = tx_.masks->select(prefilter_, v, text.size());
     if (selection != nullptr) {
       possible = selection->possible;
       prefilter_.find_pieces(text, v.mask, left.texts_short != 0, selection->pieces, out);
@@ -170,7 +170,7 @@ void Scan::look_changed(std::size_t chain, Form& form, std::uint64_t* hits) {
   if ((look_for & ~s.looked) != 0) {
     // What is found is for all chains that come to the same text.
     const Prefilter::Selection* const selection =
-        judged.verdict == nullptr ? nullptr : tx_.form_masks->select(prefilter_, *judged.verdict);
+        judged.verdict == nullptr ? nullptr : tx_.form_masks->select(prefilter_, *judged.verdict, text.size());
     if (selection != nullptr) {
       prefilter_.find_pieces(text, s.mask, texts_short != 0, selection->pieces, s.found);
     } else {

@@ -151,7 +151,7 @@ TEST_F(Texts, ASelectionSaysWhatAllPiecesSay) {
     for (int i = 0; i < 60; ++i) {
       const std::string text = value();
       Prefilter::Verdict& v = table.look_up(filter_, classes_of(text), asked);
-      const Prefilter::Selection* const selection = table.select(filter_, v);
+      const Prefilter::Selection* const selection = table.select(filter_, v, text.size());
       ASSERT_NE(selection, nullptr);
       ASSERT_EQ(table.look_up(filter_, classes_of(text), asked).selection, selection);
       for (const bool short_ones : {true, false}) {
@@ -186,20 +186,24 @@ TEST_F(Texts, SelectionsComeAndGo) {
   Bits asked(filter_.words());
   std::fill(asked.begin(), asked.end(), ~std::uint64_t{0});
   const ClassMask first = classes_of("abc");
-  for (std::size_t i = 0; i < after; ++i) ASSERT_EQ(table.select(filter_, table.look_up(filter_, first, asked)), nullptr) << i;
-  ASSERT_NE(table.select(filter_, table.look_up(filter_, first, asked)), nullptr);
-  std::size_t made = 1;
+  for (std::size_t i = 0; i < after; ++i) ASSERT_EQ(table.select(filter_, table.look_up(filter_, first, asked), 0), nullptr) << i;
+  ASSERT_NE(table.select(filter_, table.look_up(filter_, first, asked), 0), nullptr);
+  // A look at a long text is worth many.
+  const ClassMask other = classes_of("{}");
+  ASSERT_EQ(table.select(filter_, table.look_up(filter_, other, asked), 0), nullptr);
+  ASSERT_NE(table.select(filter_, table.look_up(filter_, other, asked), 256 * after), nullptr);
+  std::size_t made = 2;
   while (made < 1000 && table.look_up(filter_, first, asked).selection != nullptr) {
     // Letters, and any of thirty signs.
     const ClassMask mask = first | (static_cast<ClassMask>(made) * 2654435761U % (ClassMask{1} << 30) << 6);
-    for (std::size_t i = 0; i <= after; ++i) static_cast<void>(table.select(filter_, table.look_up(filter_, mask, asked)));
+    for (std::size_t i = 0; i <= after; ++i) static_cast<void>(table.select(filter_, table.look_up(filter_, mask, asked), 0));
     ++made;
   }
   EXPECT_GT(made, 5U);
   EXPECT_LT(made, 1000U);
   // Now there is room again.
   const Prefilter::Selection* again = nullptr;
-  for (std::size_t i = 0; i <= after; ++i) again = table.select(filter_, table.look_up(filter_, first, asked));
+  for (std::size_t i = 0; i <= after; ++i) again = table.select(filter_, table.look_up(filter_, first, asked), 0);
   ASSERT_NE(again, nullptr);
   Bits found(filter_.found_words());
   filter_.find_pieces("abcabcabcabc", first, true, again->pieces, found.data());
@@ -231,7 +235,7 @@ TEST_F(Texts, VerdictsOfFormsAreOfMasksThatComeAgain) {
       ASSERT_EQ(form->free[w], v.free[w]);
       ASSERT_EQ(form->by_short[w], v.by_short[w]);
     }
-    ASSERT_NE(forms.select(filter_, *form), nullptr);
+    ASSERT_NE(forms.select(filter_, *form, 0), nullptr);
   }
   EXPECT_GT(again, 2000U);
   EXPECT_LT(again, 4500U);
@@ -242,7 +246,7 @@ TEST_F(Texts, WithoutThatThereAreNoSelections) {
   MaskTable table;
   table.prepare(filter_);
   Bits asked(filter_.words(), ~std::uint64_t{0});
-  for (int i = 0; i < 100000; ++i) ASSERT_EQ(table.select(filter_, table.look_up(filter_, classes_of("abc"), asked)), nullptr);
+  for (int i = 0; i < 100000; ++i) ASSERT_EQ(table.select(filter_, table.look_up(filter_, classes_of("abc"), asked), 1000000), nullptr);
 }
 
 }  // namespace
