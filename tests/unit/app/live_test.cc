@@ -385,9 +385,14 @@ TEST(Figures, ASnapshotIsWholeOrNotRead) {
     }
   });
   int read = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  // On a busy machine it takes a while until the writer has its turn.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (int i = 0; i < 20'000 || (read < 1000 && std::chrono::steady_clock::now() < end); ++i) {
     Figures f;
-    if (!shared->figures.read(f)) continue;
+    if (!shared->figures.read(f)) {
+      std::this_thread::yield();
+      continue;
+    }
     ++read;
     ASSERT_EQ(f.port.packets, f.alive_ns);
     ASSERT_EQ(f.inspector.packets, f.events);
