@@ -23,9 +23,11 @@ constexpr Symbol kBegin = 0x103;     // the value begins here
 constexpr Symbol kEnd = 0x104;       // the value ends here
 constexpr Symbol kSet = 0x200;       // this and those behind: any bytes, among them one of a set, by its number
 
-// In order, no two alike: words, or pieces.
+// In order, no two alike: words, or pieces. (Words that were joined mostly are that already.)
 template <class T>
 void tidy(std::vector<T>& all) {
+  const auto out_of_order = [](const T& a, const T& b) { return !(a < b); };
+  if (std::adjacent_find(all.begin(), all.end(), out_of_order) == all.end()) return;
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
 }
