@@ -165,20 +165,17 @@ struct Rectangle {
 
 constexpr Rectangle kAnyByte{0xffff, 0xffff};
 
-// Some beginnings, and what they have at each of the first bytes, as far as all of them go.
+// What some beginnings have at each of the first bytes, as far as all of them go.
 struct Lot {
   std::array<Rectangle, Beginnings::kTogether> bytes;
   std::size_t length = 0;
-  std::vector<Beginning> all;
 
-  explicit Lot(Beginning b) : length(std::min(b.size(), bytes.size())) {
+  explicit Lot(const Beginning& b) : length(std::min(b.size(), bytes.size())) {
     for (std::size_t i = 0; i < length; ++i) bytes[i].add(b[i]);
-    all.push_back(std::move(b));
   }
-  void add(Lot&& more) {
+  void add(const Lot& more) {
     length = std::min(length, more.length);
     for (std::size_t i = 0; i < length; ++i) bytes[i].add(more.bytes[i]);
-    all.insert(all.end(), std::make_move_iterator(more.all.begin()), std::make_move_iterator(more.all.end()));
   }
   // At how many places of ordinary text, roughly, such bytes are; with those of another, too.
   [[nodiscard]] double often() const { return often_with(*this); }
@@ -201,7 +198,8 @@ std::vector<Beginning> in_rectangles(const Beginning& b) {
   }
   std::vector<Beginning> out;
   for (std::size_t high = 0; high < lows.size(); ++high) {
-    if (lows[high] == 0 || std::find(lows.begin(), lows.begin() + static_cast<std::ptrdiff_t>(high), lows[high]) != lows.begin() + static_cast<std::ptrdiff_t>(high)) continue;
+    const auto here = lows.begin() + static_cast<std::ptrdiff_t>(high);
+    if (*here == 0 || std::find(lows.begin(), here, *here) != here) continue;
     Beginning part = b;
     for (std::size_t c = 0; c < 256; ++c) part.front()[c] = part.front()[c] && lows[c >> 4] == lows[high];
     out.push_back(std::move(part));
@@ -222,11 +220,11 @@ std::vector<Beginning> least_of(Drafts drafts) {
   return out;
 }
 
-// Puts all into so many lots, of which text shall have few places: ever the two that cost the least together become one.
+// All in so many lots, of which text shall have few places: ever the two that cost the least together become one.
 std::vector<Lot> in_lots(const std::vector<Beginning>& beginnings, std::size_t count) {
   constexpr std::size_t kMostPairs = 64;  // of lots
   std::vector<Lot> lots;
-  const auto put = [&](Lot one) {
+  const auto put = [&](const Lot& one) {
     // Those that end alike differ in what is in front of it, and there are too many to ask of each pair.
     const auto alike = [&](const Lot& lot) {
       if (lot.length != one.length) return false;
@@ -236,13 +234,13 @@ std::vector<Lot> in_lots(const std::vector<Beginning>& beginnings, std::size_t c
     };
     const auto like = std::find_if(lots.begin(), lots.end(), alike);
     if (like != lots.end()) {
-      like->add(std::move(one));
+      like->add(one);
     } else {
-      lots.push_back(std::move(one));
+      lots.push_back(one);
     }
   };
   for (const Beginning& b : beginnings) {
-    for (Beginning& part : in_rectangles(b)) put(Lot(std::move(part)));
+    for (const Beginning& part : in_rectangles(b)) put(Lot(part));
   }
   // By pair: how much oftener a place is of the two when they are one lot.
   std::vector<std::vector<double>> more(lots.size());
@@ -260,7 +258,7 @@ std::vector<Lot> in_lots(const std::vector<Beginning>& beginnings, std::size_t c
         second = i;
       }
     }
-    lots[first].add(std::move(lots[second]));
+    lots[first].add(lots[second]);
     lots.erase(lots.begin() + static_cast<std::ptrdiff_t>(second));
     more.erase(more.begin() + static_cast<std::ptrdiff_t>(second));
     for (std::size_t i = second; i < lots.size(); ++i) more[i].erase(more[i].begin() + static_cast<std::ptrdiff_t>(second));
