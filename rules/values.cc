@@ -28,7 +28,7 @@ Form* FormContext::transform(const Form& from, Transform t) const {
   made->text = out.value;
   made->changed = out.changed;
   if (from.classified && tells_classes(t)) {
-    made->mask = classes_after(t, from.mask);
+    made->mask = outcome(t, from.mask);
     made->classified = true;
   }
   made->same = from.same && (!out.changed || only_case(t) ||

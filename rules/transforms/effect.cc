@@ -219,21 +219,18 @@ std::size_t result_bound(Transform t, std::string_view value) {
   return output_bound(t, base64_reach(value));
 }
 
-ClassMask classes_after(Transform t, ClassMask present) {
-  return t == Transform::Lowercase ? lowered(present) : present & ~(kBlanks | kNoBreak);
-}
-
 ClassMask outcome(Transform t, ClassMask present) {
   switch (t) {
     case Transform::None:
     case Transform::NormalisePath:
     case Transform::RemoveCommentsChar:
     case Transform::RemoveNulls:
-    case Transform::RemoveWhitespace:
     case Transform::Trim:
     case Transform::TrimLeft:
     case Transform::TrimRight:
       return present;
+    case Transform::RemoveWhitespace:
+      return present & ~(kBlanks | kNoBreak);
     case Transform::CmdLine:
     case Transform::CompressWhitespace:
     case Transform::ReplaceComments:

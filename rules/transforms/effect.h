@@ -62,13 +62,12 @@ struct Base64Bound {
 // How many characters of base64 the value begins with.
 [[nodiscard]] std::size_t base64_reach(std::string_view value);
 
-// Is it known which classes the result holds, and no others, for any value with some known ones? Which those are.
+// Classes of bytes that the result may hold, for a value that holds (some of) `present`.
+[[nodiscard]] ClassMask outcome(Transform t, ClassMask present);
+
+// True: for a value that holds all of `present` the result holds all of outcome().
 [[nodiscard]] constexpr bool tells_classes(Transform t) {
   return t == Transform::Lowercase || t == Transform::RemoveWhitespace;
 }
-[[nodiscard]] ClassMask classes_after(Transform t, ClassMask present);
-
-// Classes of bytes that the result may hold, for a value that holds (some of) `present`.
-[[nodiscard]] ClassMask outcome(Transform t, ClassMask present);
 
 }  // namespace weir::rules

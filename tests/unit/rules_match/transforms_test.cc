@@ -515,10 +515,10 @@ TEST(Transforms, TellTheClassesOfTheirResults) {
   for (const Transform t : kAll) {
     if (!tells_classes(t)) continue;
     ++told;
-    for_all("aZ\xa0 \v\xe9+"s, 5, [&](const std::string& in) { ASSERT_EQ(classes_after(t, classes_of(in)), classes_of(run(t, in))) << in; });
+    for_all("aZ\xa0 \v\xe9+"s, 5, [&](const std::string& in) { ASSERT_EQ(outcome(t, classes_of(in)), classes_of(run(t, in))) << in; });
     std::string all;
     for (unsigned c = 0; c < 256; ++c) all += static_cast<char>(c);
-    EXPECT_EQ(classes_after(t, classes_of(all)), classes_of(run(t, all)));
+    EXPECT_EQ(outcome(t, classes_of(all)), classes_of(run(t, all)));
   }
   EXPECT_EQ(told, 2U);
 }
