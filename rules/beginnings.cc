@@ -78,6 +78,10 @@ class Expansion {
     }
   }
 
+  static void append(Drafts more, Drafts& to) {
+    to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  }
+
   static Drafts take_open(Drafts& drafts) {
     const auto at = std::stable_partition(drafts.begin(), drafts.end(), [](const Draft& d) { return d.closed; });
     Drafts open(std::make_move_iterator(at), std::make_move_iterator(drafts.end()));
@@ -91,13 +95,13 @@ class Expansion {
     for (const std::uint32_t part : node.parts) {
       Drafts with = open;
       follow(part, with);
-      all.insert(all.end(), std::make_move_iterator(with.begin()), std::make_move_iterator(with.end()));
+      append(std::move(with), all);
       if (drafts.size() + all.size() <= kMostDrafts) continue;
       close(open);
       all = std::move(open);
       break;
     }
-    drafts.insert(drafts.end(), std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()));
+    append(std::move(all), drafts);
   }
 
   void repeat(const RegexNode& node, Drafts& drafts) const {
@@ -105,7 +109,7 @@ class Expansion {
     const std::size_t least = std::min<std::size_t>(node.least, depth_);
     for (std::size_t i = 0; i < least; ++i) follow(part, drafts);
     if (node.most <= least) return;
-    const Drafts open = take_open(drafts);
+    Drafts open = take_open(drafts);
     Drafts all = open;
     for (const Draft& d : open) {
       Drafts once{d};
@@ -117,11 +121,11 @@ class Expansion {
         all.push_back(std::move(more));
       }
     }
-    drafts.insert(drafts.end(), std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()));
-    if (drafts.size() <= kMostDrafts) return;
-    drafts.resize(drafts.size() - all.size());
-    drafts.insert(drafts.end(), open.begin(), open.end());
-    close(drafts);
+    if (drafts.size() + all.size() > kMostDrafts) {
+      close(open);
+      all = std::move(open);
+    }
+    append(std::move(all), drafts);
   }
 
   const RegexTree& tree_;
@@ -207,15 +211,18 @@ std::vector<Beginning> in_rectangles(const Beginning& b) {
   return out;
 }
 
-// Without those that begin as another does.
-std::vector<Beginning> least_of(Drafts drafts) {
+// Without those that begin as another does. `often`: how often ordinary text has one of them at any one place, roughly.
+std::vector<Beginning> least_of(Drafts drafts, double& often) {
   std::stable_sort(drafts.begin(), drafts.end(), [](const Draft& a, const Draft& b) { return a.sets.size() < b.sets.size(); });
   std::vector<Beginning> out;
   const auto begins_as = [](const Beginning& b, const Beginning& shorter) {
     return std::equal(shorter.begin(), shorter.end(), b.begin(), [](const ByteSet& wide, const ByteSet& set) { return (set & ~wide).none(); });
   };
+  often = 0;
   for (Draft& d : drafts) {
-    if (std::none_of(out.begin(), out.end(), [&](const auto& other) { return begins_as(d.sets, other); })) out.push_back(std::move(d.sets));
+    if (std::any_of(out.begin(), out.end(), [&](const auto& other) { return begins_as(d.sets, other); })) continue;
+    often += d.often;
+    out.push_back(std::move(d.sets));
   }
   return out;
 }
@@ -269,16 +276,6 @@ std::vector<Lot> in_lots(const std::vector<Beginning>& beginnings, std::size_t c
   return lots;
 }
 
-double often_in_text(const std::vector<Beginning>& beginnings) {
-  double sum = 0;
-  for (const Beginning& b : beginnings) {
-    double share = 1;
-    for (const ByteSet& set : b) share *= std::min(factors::share_of(set), 1.0);
-    sum += share;
-  }
-  return sum;
-}
-
 }  // namespace
 
 std::unique_ptr<const Beginnings> Beginnings::of(const RegexTree& tree) {
@@ -286,8 +283,8 @@ std::unique_ptr<const Beginnings> Beginnings::of(const RegexTree& tree) {
     Drafts drafts(1);
     Expansion(tree, depth).follow(tree.root(), drafts);
     const std::size_t at_start = std::erase_if(drafts, [](const Draft& d) { return d.begins; });
-    const std::vector<Beginning> beginnings = least_of(std::move(drafts));
-    const double often = often_in_text(beginnings);
+    double often = 0;
+    const std::vector<Beginning> beginnings = least_of(std::move(drafts), often);
     if (often > kMostOften) continue;
     std::vector<Lot> lots = in_lots(beginnings, kLots);
     double looks = 0;

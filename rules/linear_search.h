@@ -1,6 +1,7 @@
 // Searching in time that is linear in the value, whatever the value: a deterministic automaton (RE2), made as
-// it is needed, in bounded memory. Where few places of a text can be a match's beginning it is asked at those alone. PCRE2 tries a pattern at each place of the value, and at each may look at all
-// that follows; its limits count anew at each place, so that they do not bound a search.
+// it is needed, in bounded memory. Where few places of a text can be a match's beginning it is asked at those alone.
+// PCRE2 tries a pattern at each place of the value, and at each may look at all that follows; its limits count anew at
+// each place, so that they do not bound a search.
 //
 // The automaton is made from the pattern's tree (regex_tree.h), in bytes: what PCRE2 and RE2 take differently
 // in a pattern's text plays no part. Contract: where it finds nothing, the pattern does not match; and the

@@ -121,7 +121,6 @@ void Prefilter::gather_decodings() {
       if (*t != Transform::RemoveWhitespace) d.before |= std::uint64_t{1} << static_cast<unsigned>(*t);
     }
     const bool packs = chain.path.back() == Transform::RemoveWhitespace;
-    d.packs = d.packs || packs;
     for (auto t = at + 1; t != chain.path.end() - (packs ? 1 : 0); ++t) {
       if (std::find(d.after.begin(), d.after.end(), *t) == d.after.end()) d.after.push_back(*t);
     }
@@ -144,34 +143,30 @@ namespace {
 // What none_decoded() knows of what comes of a decoded value in the end.
 struct Outcome {
   ClassMask mask = 0;
-  bool plain = false;    // nothing in it is encoded once more: see nothing_encoded()
-  bool changes = false;  // plus signs or backslashes of a plain one, ...
-  bool more = false;     // ... or who knows what
+  bool more = false;  // than plus signs and backslashes of a text in which nothing is encoded once more may be changed
 };
 
 // Whatever the order in which they come, and whether they come at all.
 Outcome outcome_of(const std::vector<Transform>& after, std::string_view text, ClassMask decoded) {
-  Outcome out{decoded, !text.empty() && nothing_encoded(text, decoded)};
+  const bool plain = !text.empty() && nothing_encoded(text, decoded);
+  bool changes = false;
+  Outcome out{decoded};
   for (ClassMask before = 0; before != out.mask;) {
     before = out.mask;
     for (const Transform t : after) {
       if (!may_change(t, out.mask)) continue;
-      if (out.plain && decodes_url_or_js(t)) {
-        out.changes = true;
+      if (plain && decodes_url_or_js(t)) {
+        changes = true;
         if ((out.mask & class_of('+')) != 0) out.mask |= class_of(' ');
         continue;
       }
-      if (!out.changes && !out.more && !text.empty() && leaves(t, text, out.mask)) continue;
+      if (!changes && !out.more && !text.empty() && leaves(t, text, out.mask)) continue;
       out.more = true;
       out.mask |= outcome(t, out.mask);
     }
   }
   return out;
 }
-
-}  // namespace
-
-namespace {
 
 // The signs of which a plain text has fewer, or others, after decoders and removeWhitespace.
 struct Signs {

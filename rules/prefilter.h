@@ -21,7 +21,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -208,12 +207,11 @@ class Prefilter {
     Range range;                   // those, and others between them
     std::uint64_t before = 0;      // what they do before, bits by Transform, but for removeWhitespace
     std::vector<Transform> after;  // what any of them does then; none makes the result longer
-    bool packs = false;            // some do removeWhitespace behind all that
     // Where the decoded value has none of these classes, and is not empty, nothing that follows changes it, and each item
     // misses one that it needs.
     ClassMask sparks = classes::kAll;
     std::vector<ChainNeed> needs, texts;  // of the items
-    // The pieces that they speak of, squeezed(): as they are found in a squeezed text, whatever of a plain text's signs is decoded
+    // The pieces that they speak of, squeezed: as they are found in a squeezed text, whatever of a plain text's signs is decoded
     // or removed.
     PieceScanner pieces;
     std::vector<std::uint32_t> numbers;  // theirs among all pieces
